@@ -1,0 +1,1 @@
+"""How nets are trained and applied: skorch, data in batches, optimisers and callbacks."""

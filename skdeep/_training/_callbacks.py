@@ -1,0 +1,128 @@
+"""What happens between epochs; skorch callbacks."""
+
+import sys
+
+import torch
+from skorch.callbacks import Callback
+from tqdm import tqdm
+
+from skdeep.exceptions import DivergenceError
+
+__all__ = ["DivergenceGuard", "EarlyStopping", "EpochProgress", "EpochTasks"]
+
+
+class DivergenceGuard(Callback):
+    """Raises ``DivergenceError`` when an epoch's loss or the last parameters are not finite."""
+
+    def _raise(self, net, what):
+        raise DivergenceError(
+            f"{what} stopped being finite in epoch {len(net.history)} with lr={net.lr!r}. "
+            "Lower lr, set gradient_clip_value, or scale the features."
+        )
+
+    def on_epoch_end(self, net, **kwargs):
+        """Look at the losses of the epoch."""
+        row = net.history[-1]
+        for name in ("train_loss", "valid_loss"):
+            if not abs(row.get(name, 0.0)) < float("inf"):
+                self._raise(net, name)
+
+    def on_train_end(self, net, **kwargs):
+        """Look at the parameters and buffers after the last step."""
+        for value in net.module_.state_dict().values():
+            if not torch.isfinite(value).all():
+                self._raise(net, "a parameter")
+
+
+class EarlyStopping(Callback):
+    """Stops when a loss has not fallen by ``tol`` for more than ``patience`` epochs in a row.
+
+    scikit-learn's meaning of ``n_iter_no_change`` and ``tol``, as in its perceptron.
+
+    Parameters
+    ----------
+    monitor : {"train_loss", "valid_loss"}
+    patience : int
+    tol : float
+    restore_best : bool
+        Whether the weights of the best epoch come back at the end of training.
+    """
+
+    def __init__(self, monitor, *, patience, tol, restore_best):
+        self.monitor = monitor
+        self.patience = patience
+        self.tol = tol
+        self.restore_best = restore_best
+
+    def on_train_begin(self, net, **kwargs):
+        """Forget earlier calls."""
+        self.best_ = float("inf")
+        self.best_state_ = None
+        self.n_waited_ = 0
+
+    def on_epoch_end(self, net, **kwargs):
+        """Compare the epoch with the best one."""
+        loss = net.history[-1, self.monitor]
+        self.n_waited_ = self.n_waited_ + 1 if loss > self.best_ - self.tol else 0
+        if loss < self.best_:
+            self.best_ = loss
+            if self.restore_best:
+                state = net.module_.state_dict()
+                self.best_state_ = {name: value.clone() for name, value in state.items()}
+        if self.n_waited_ > self.patience:
+            net.request_stop()
+
+    def on_train_end(self, net, **kwargs):
+        """Bring the best weights back."""
+        if self.best_state_ is not None:
+            net.module_.load_state_dict(self.best_state_)
+            self.best_state_ = None
+
+
+class EpochProgress(Callback):
+    """One bar over the epochs on standard error, with the newest losses beside it."""
+
+    def on_train_begin(self, net, **kwargs):
+        """Open the bar."""
+        self.bar_ = tqdm(total=net.max_epochs, unit="epoch", file=sys.stderr)
+
+    def on_epoch_end(self, net, **kwargs):
+        """Move the bar by one epoch."""
+        names = [name for name in ("train_loss", "valid_loss") if name in net.history[-1]]
+        self.bar_.set_postfix({name: f"{net.history[-1, name]:.4g}" for name in names})
+        self.bar_.update()
+
+    def on_train_end(self, net, **kwargs):
+        """Close the bar."""
+        self.bar_.close()
+
+
+class EpochTasks(Callback):
+    """Reports each epoch to scikit-learn's callbacks as a task below ``fit``.
+
+    Parameters
+    ----------
+    context : sklearn.callback.CallbackContext
+        That of ``fit``.
+    task : dict
+        ``estimator``, ``X``, ``y`` and ``metadata`` of the fit.
+    attributes : callable
+        Gives the attributes that an estimator which stopped now has besides its net.
+    """
+
+    def __init__(self, context, task, attributes):
+        self.context = context
+        self.task = task
+        self.attributes = attributes
+
+    def on_epoch_begin(self, net, **kwargs):
+        """Open the task of the epoch."""
+        self.epoch_ = self.context.subcontext(task_name="epoch")
+        self.epoch_.call_on_fit_task_begin(**self.task)
+
+    def on_epoch_end(self, net, **kwargs):
+        """Close the task and obey a callback that asks to stop."""
+        if self.epoch_.call_on_fit_task_end(
+            **self.task, reconstruction_attributes=self.attributes
+        ):
+            net.request_stop()

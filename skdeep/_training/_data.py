@@ -1,0 +1,286 @@
+"""Rows of data as batches of float32 tensors: dense, sparse or memory-mapped."""
+
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from torch.utils.data import Dataset
+
+__all__ = ["Batch", "Batches", "RowScaler", "StreamedRows", "TensorRows", "make_rows"]
+
+# A float32 copy of the data larger than this is not made on the CPU; rows are then converted
+# batch by batch.
+_COPY_LIMIT = 2**28
+# Rows that are converted or summed up at once.
+_SLAB_BYTES = 2**24
+
+
+class Batch(NamedTuple):
+    """Rows that a net trains on together."""
+
+    #: (batch, n_features), float32
+    x: torch.Tensor
+    #: (batch, ...) or None
+    y: torch.Tensor | None
+    #: (batch,) or None, weights with mean one over all rows
+    weight: torch.Tensor | None
+
+
+def is_memory_mapped(X):
+    """Whether an array's memory is a file's."""
+    while X is not None:
+        if isinstance(X, np.memmap):
+            return True
+        X = getattr(X, "base", None)
+    return False
+
+
+def slabs(X):
+    """Consecutive slices of rows, each some megabytes as dense float64."""
+    step = max(1, _SLAB_BYTES // (8 * max(1, X.shape[1])))
+    return [slice(start, start + step) for start in range(0, X.shape[0], step)]
+
+
+def dense(X, rows):
+    """Those rows as a dense array, a view where that is possible."""
+    return X[rows].toarray() if sp.issparse(X) else X[rows]
+
+
+class RowScaler:
+    """Shifts each feature and divides it by a scale, row by row.
+
+    Parameters
+    ----------
+    mean : ndarray of shape (n_features,) or None
+        None leaves rows as they are.
+    scale : ndarray of shape (n_features,) or None
+    """
+
+    def __init__(self, mean=None, scale=None):
+        self.mean = mean
+        self.scale = scale
+
+    @classmethod
+    def fit(cls, X, sample_weight=None, *, kind):
+        """Learn mean and scale in one pass over the rows.
+
+        Parameters
+        ----------
+        X : ndarray or CSR matrix of shape (n_samples, n_features)
+        sample_weight : ndarray of shape (n_samples,) or None
+        kind : {"global", "standard", None}
+            ``"global"``: one scale for all features, the square root of their mean variance;
+            ``"standard"``: each feature its own.
+        """
+        if kind is None:
+            return cls()
+        total, mean, squares = 0.0, np.zeros(X.shape[1]), np.zeros(X.shape[1])
+        for rows in slabs(X):
+            part = dense(X, rows).astype(np.float64)
+            weight = np.ones(len(part)) if sample_weight is None else sample_weight[rows]
+            part_total = weight.sum()
+            if part_total == 0:
+                continue
+            part_mean = weight @ part / part_total
+            # Chan et al. (1979): sums of squares of two sets, without cancellation
+            shift = part_mean - mean
+            part -= part_mean
+            squares += weight @ np.square(part, out=part)
+            squares += shift**2 * (total * part_total / (total + part_total))
+            total += part_total
+            mean = mean + shift * (part_total / total)
+        variance = squares / total
+        if kind == "global":
+            variance = np.full_like(variance, variance.mean())
+        # a constant feature is centred and otherwise left alone, as StandardScaler does
+        noise_floor = np.square(10 * np.finfo(np.float64).eps * mean)
+        scale = np.sqrt(np.where(variance <= noise_floor, 1.0, variance))
+        return cls(mean, scale)
+
+    def to_tensor(self, rows):
+        """Rows, scaled, as a float32 tensor; (n, n_features) array -> (n, n_features)."""
+        if self.mean is None:
+            return torch.from_numpy(np.array(rows, dtype=np.float32, order="C"))
+        # float32 rows carry no more digits than float32 arithmetic keeps
+        dtype = np.float32 if np.can_cast(rows.dtype, np.float32) else np.float64
+        scaled = np.subtract(rows, self.mean.astype(dtype), dtype=dtype)
+        scaled /= self.scale.astype(dtype)
+        return torch.from_numpy(np.ascontiguousarray(scaled, dtype=np.float32))
+
+    def inverse(self, rows):
+        """Rows in the units of the data, float64; (n, n_features) -> (n, n_features)."""
+        if self.mean is None:
+            return rows
+        return rows * self.scale + self.mean
+
+
+class TensorRows(Dataset):
+    """Rows that lie on the device as tensors, moved there once.
+
+    Parameters
+    ----------
+    x : Tensor of shape (n_samples, n_features)
+    y : Tensor of shape (n_samples, ...) or None
+    weight : Tensor of shape (n_samples,) or None
+    """
+
+    def __init__(self, x, y=None, weight=None):
+        self.x, self.y, self.weight = x, y, weight
+
+    def __len__(self):
+        return len(self.x)
+
+    def all(self):
+        """Every row, in order, as one batch."""
+        return Batch(self.x, self.y, self.weight)
+
+    def fetch(self, index):
+        """Batch of the rows that a CPU tensor of indices names."""
+        index = index.to(self.x.device)
+        return Batch(*(None if part is None else part[index] for part in self.all()))
+
+
+class StreamedRows(Dataset):
+    """Rows that stay where they are and are converted batch by batch.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix of shape (n_samples, n_features)
+    y, weight : Tensor of length n_samples or None
+    scaler : RowScaler
+    device : str
+    index : ndarray of int or None
+        The rows that count, all for None.
+    """
+
+    def __init__(self, X, y=None, weight=None, *, scaler, device, index=None):
+        self.X, self.y, self.weight = X, y, weight
+        self.scaler, self.device = scaler, device
+        self.index = np.arange(X.shape[0]) if index is None else index
+
+    def __len__(self):
+        return len(self.index)
+
+    def all(self):
+        """Every row, in order, as one batch."""
+        return self.fetch(torch.arange(len(self)))
+
+    def fetch(self, index):
+        """Batch of the rows that a CPU tensor of indices names, in the order of the file."""
+        index = index.sort().values  # neighbours on disk are read together
+        x = self.scaler.to_tensor(dense(self.X, self.index[index.numpy()]))
+        parts = (x, self.y, self.weight)
+        picked = (part if part is x or part is None else part[index] for part in parts)
+        return Batch(*(None if part is None else part.to(self.device) for part in picked))
+
+
+class Batches:
+    """Iterator over the batches of one epoch, for skorch's ``iterator_train`` and ``_valid``.
+
+    Parameters
+    ----------
+    rows : TensorRows or StreamedRows
+    batch_size : int
+    generator : torch.Generator or None
+        Shuffles the rows of each epoch anew; None keeps their order.
+    """
+
+    def __init__(self, rows, batch_size, generator=None):
+        self.rows, self.batch_size, self.generator = rows, batch_size, generator
+
+    def __len__(self):
+        return -(-len(self.rows) // self.batch_size)
+
+    def __iter__(self):
+        n_rows = len(self.rows)
+        if n_rows <= self.batch_size:
+            yield self.rows.all()
+            return
+        if self.generator is None:
+            order = torch.arange(n_rows)
+        else:
+            order = torch.randperm(n_rows, generator=self.generator)
+        for index in order.split(self.batch_size):
+            yield self.rows.fetch(index)
+
+
+def _fits(X, device):
+    """Whether a float32 copy of the rows on the device is affordable."""
+    n_bytes = 4 * X.shape[0] * X.shape[1]
+    if device.startswith("cuda"):
+        return n_bytes <= torch.cuda.mem_get_info(device)[0] // 2
+    return n_bytes <= _COPY_LIMIT
+
+
+def _canonical(x, y, weight):
+    """Distinct rows in a fixed order, each with the sum of its weights.
+
+    A batch of all rows then does not depend on their order, and a row of weight two is the same
+    to the last bit as the row twice.
+    """
+    parts = [x] if y is None else [x, y.reshape(len(y), -1).astype(np.float64)]
+    keys = np.hstack([np.ascontiguousarray(part).view(np.uint8) for part in parts])
+    keys = np.ascontiguousarray(keys).view(np.dtype((np.void, keys.shape[1]))).ravel()
+    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    total = np.bincount(inverse, weights=weight, minlength=len(first))
+    weight = None if np.ptp(total) == 0 else total
+    return x[first], None if y is None else y[first], weight
+
+
+def make_rows(X, y=None, sample_weight=None, *, scaler, device, batch_size, index=None):
+    """Rows to train on, on the device where they fit, else converted batch by batch.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix of shape (n_samples, n_features)
+    y : ndarray of shape (n_samples, ...) or None
+    sample_weight : ndarray of shape (n_samples,) or None
+    scaler : RowScaler
+    device : str
+    batch_size : int
+    index : ndarray of int or None
+        The rows that count, in this order; all for None.
+
+    Returns
+    -------
+    rows : TensorRows or StreamedRows
+    """
+    if index is not None:
+        y = None if y is None else y[index]
+        sample_weight = None if sample_weight is None else sample_weight[index]
+    n_rows = X.shape[0] if index is None else len(index)
+    keep = slice(None) if index is None else index
+    if n_rows <= batch_size:
+        x, y, sample_weight = _canonical(
+            scaler.to_tensor(dense(X, keep)).numpy(), y, sample_weight
+        )
+    elif _fits(X, device) and not (sp.issparse(X) or is_memory_mapped(X)):
+        x = np.empty((n_rows, X.shape[1]), dtype=np.float32)
+        for rows in slabs(x):
+            part = rows if index is None else index[rows]
+            x[rows] = scaler.to_tensor(dense(X, part)).numpy()
+    else:
+        weight = _tensor(_normalised(sample_weight), "cpu")
+        return StreamedRows(
+            X, _tensor(y, "cpu"), weight, scaler=scaler, device=device, index=index
+        )
+    return TensorRows(
+        torch.from_numpy(x).to(device),
+        _tensor(y, device),
+        _tensor(_normalised(sample_weight), device),
+    )
+
+
+def _normalised(sample_weight):
+    """Weights with mean one, so that the step size does not depend on their unit."""
+    return None if sample_weight is None else sample_weight / sample_weight.mean()
+
+
+def _tensor(array, device):
+    """Array as a tensor on the device, floats in float32."""
+    if array is None:
+        return None
+    if array.dtype.kind == "f":
+        array = array.astype(np.float32)
+    return torch.from_numpy(np.array(array)).to(device)

@@ -1,0 +1,254 @@
+"""The skorch net that trains every skdeep module."""
+
+import contextlib
+import functools
+
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import Callback, EpochTimer, PrintLog
+from torch import nn
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from skdeep._training._data import Batches
+from skdeep._training._optim import make_schedule, optimizer_options
+
+__all__ = ["Objective", "TrainingNet"]
+
+_BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
+
+
+class Objective(nn.Module):
+    """Weighted mean of the per-row losses that a pure function gives.
+
+    Parameters
+    ----------
+    loss_terms : callable
+        ``loss_terms(output, batch, hyperparameters)`` gives a dict of per-row losses, each of
+        shape (batch,); their sum is minimised.
+    hyperparameters : dict
+        Numbers that the function reads.
+    """
+
+    def __init__(self, loss_terms, hyperparameters):
+        super().__init__()
+        self.loss_terms = loss_terms
+        self.hyperparameters = hyperparameters
+
+    def forward(self, output, batch):
+        """Mean loss, a scalar, and the mean of each term, a dict of scalars."""
+        terms = self.loss_terms(output, batch, self.hyperparameters)
+        if batch.weight is not None:
+            terms = {name: term * batch.weight for name, term in terms.items()}
+        means = {name: term.mean() for name, term in terms.items()}
+        return sum(means.values()), means
+
+
+class _StopTraining(Exception):  # noqa: N818 - a signal, not an error
+    """Ends training in good order."""
+
+
+def _listens_to_batches(callback):
+    """Whether a callback does anything at a batch hook."""
+    return any(getattr(type(callback), hook) is not getattr(Callback, hook) for hook in _BATCH_HOOKS)
+
+
+class TrainingNet(NeuralNet):
+    """skorch net over in-memory or streamed rows, with an epoch that costs what a bare loop costs.
+
+    An epoch calls the batch hooks only when some callback has one; else it runs a lean loop.
+    Losses stay on the device and are read once per epoch.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    criterion : Objective
+    shuffle_generator : torch.Generator
+    weight_decay : float
+    schedule_patience : int
+        Epochs without improvement behind which ``"plateau"`` lowers the step size.
+    gradient_clip_value : float or None
+        Largest norm of the gradient of all parameters together.
+    precision : {"float32", "bf16-mixed"}
+    **kwargs
+        skorch's own parameters.
+    """
+
+    def __init__(
+        self,
+        module,
+        criterion,
+        *args,
+        shuffle_generator=None,
+        weight_decay=0.0,
+        schedule_patience=5,
+        gradient_clip_value=None,
+        precision="float32",
+        iterator_train=Batches,
+        iterator_valid=Batches,
+        **kwargs,
+    ):
+        super().__init__(
+            module, criterion, *args, iterator_train=iterator_train,
+            iterator_valid=iterator_valid, train_split=None, **kwargs,
+        )
+        self.shuffle_generator = shuffle_generator
+        self.weight_decay = weight_decay
+        self.schedule_patience = schedule_patience
+        self.gradient_clip_value = gradient_clip_value
+        self.precision = precision
+
+    @property
+    def _default_callbacks(self):
+        callbacks = [("epoch_timer", EpochTimer())]
+        return [*callbacks, ("print_log", PrintLog())] if self.verbose > 1 else callbacks
+
+    def initialize_optimizer(self, triggered_directly=None):
+        """Build the optimiser over the module's and the objective's parameters."""
+        options = optimizer_options(
+            self.optimizer, weight_decay=self.weight_decay, device=self.device
+        )
+        self.optimizer_ = self.optimizer(self.module_.parameters(), lr=self.lr, **options)
+        return self
+
+    def get_iterator(self, dataset, training=False):
+        """Batches of an epoch, shuffled when training."""
+        generator = self.shuffle_generator if training else None
+        return Batches(dataset, self.batch_size, generator)
+
+    def train_on(self, rows, valid_rows=None, *, n_epochs, lr_schedule):
+        """Train for some epochs; a second call goes on where the first one stopped.
+
+        Unlike skorch's ``partial_fit`` this lets a KeyboardInterrupt through.
+
+        Parameters
+        ----------
+        rows, valid_rows : TensorRows or StreamedRows
+        n_epochs : int
+        lr_schedule : {"constant", "cosine", "onecycle", "plateau"}
+        """
+        self.train_split = None if valid_rows is None else _Split(valid_rows)
+        for group in self.optimizer_.param_groups:
+            group.pop("initial_lr", None)  # of the schedule of an earlier call
+            group["lr"] = self.lr
+        self.schedule_ = make_schedule(
+            lr_schedule,
+            self.optimizer_,
+            n_epochs=n_epochs,
+            n_batches=len(Batches(rows, self.batch_size)),
+            patience=self.schedule_patience,
+        )
+        self.stop_requested_ = False
+        self.notify("on_train_begin", X=rows, y=None)
+        with contextlib.suppress(_StopTraining):
+            self.fit_loop(rows, epochs=n_epochs)
+        self.notify("on_train_end", X=rows, y=None)
+        return self
+
+    def request_stop(self):
+        """End training behind the present epoch."""
+        self.stop_requested_ = True
+
+    def notify(self, method_name, **cb_kwargs):
+        """Call a hook of every callback; a stop that one of them asked for follows the epoch."""
+        getattr(self, method_name)(self, **cb_kwargs)
+        for _, callback in self.callbacks_:
+            try:
+                getattr(callback, method_name)(self, **cb_kwargs)
+            except KeyboardInterrupt:
+                # skorch's own EarlyStopping ends training in this way
+                if method_name != "on_epoch_end" or not self._is_user_callback(callback):
+                    raise
+                self.request_stop()
+        if method_name == "on_epoch_end":
+            if isinstance(self.schedule_, ReduceLROnPlateau):
+                row = self.history[-1]
+                self.schedule_.step(row.get("valid_loss", row["train_loss"]))
+            if self.stop_requested_:
+                raise _StopTraining
+
+    def _is_user_callback(self, callback):
+        return not type(callback).__module__.startswith("skdeep.")
+
+    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
+        """Run one epoch of training or validation and record its mean loss and terms."""
+        if iterator is None:
+            return
+        self._set_training(training)
+        if self._is_listened_to():
+            step_fn = functools.partial(self._announced_step, step_fn, training, prefix)
+        else:
+            step_fn = self._lean_step if training else self.validation_step
+        schedule = self.schedule_ if training else None
+        losses, terms, sizes = [], [], []
+        for batch in iterator:
+            step = step_fn(batch)
+            losses.append(step["loss"].detach())
+            terms.append(step["terms"])
+            sizes.append(len(batch.x))
+            if schedule is not None and not isinstance(schedule, ReduceLROnPlateau):
+                schedule.step()
+        self._record_means(prefix, losses, terms, sizes)
+
+    def _is_listened_to(self):
+        """Whether batches must take skorch's full path."""
+        needs_closure = isinstance(self.optimizer_, torch.optim.LBFGS)
+        return needs_closure or any(_listens_to_batches(one) for _, one in self.callbacks_)
+
+    def _announced_step(self, step_fn, training, prefix, batch):
+        """One step with skorch's batch hooks and batch history around it."""
+        self.notify("on_batch_begin", batch=batch, training=training)
+        step = step_fn(batch)
+        self.history.record_batch(f"{prefix}_loss", step["loss"].item())
+        self.history.record_batch(f"{prefix}_batch_size", len(batch.x))
+        self.notify("on_batch_end", batch=batch, training=training, **step)
+        return step
+
+    def _record_means(self, prefix, losses, terms, sizes):
+        """Record the epoch's losses, read from the device in one go."""
+        share = torch.tensor(sizes, dtype=torch.float64) / sum(sizes)
+        names = ["loss", *terms[0]] if len(terms[0]) > 1 else ["loss"]
+        columns = [losses, *([row[name].detach() for row in terms] for name in names[1:])]
+        values = torch.stack([torch.stack(column) for column in columns]).double().cpu()
+        for name, value in zip(names, (values @ share).tolist(), strict=True):
+            self.history.record(f"{prefix}_{name}", value)
+        self.history.record(f"{prefix}_batch_count", len(sizes))
+
+    def _lean_step(self, batch):
+        self.optimizer_.zero_grad()
+        step = self.train_step_single(batch)
+        self.optimizer_.step()
+        return step
+
+    def train_step_single(self, batch, **fit_params):
+        """Gradients of one batch; skorch's extension point."""
+        step = self._forward(batch)
+        step["loss"].backward()
+        if self.gradient_clip_value is not None:
+            nn.utils.clip_grad_norm_(self.module_.parameters(), self.gradient_clip_value)
+        return step
+
+    def validation_step(self, batch, **fit_params):
+        """Loss of one held-out batch; skorch's extension point."""
+        with torch.no_grad():
+            return self._forward(batch)
+
+    def _forward(self, batch):
+        if self.precision == "float32":
+            output = self.module_(batch.x)
+        else:
+            with torch.autocast(torch.device(self.device).type, dtype=torch.bfloat16):
+                output = self.module_(batch.x)
+            # losses sum many small numbers: float32
+            output = type(output)(*(part if part is None else part.float() for part in output))
+        loss, terms = self.criterion_(output, batch)
+        return {"loss": loss, "y_pred": output, "terms": terms}
+
+
+class _Split:
+    """skorch's ``train_split`` for rows that were held out before."""
+
+    def __init__(self, valid_rows):
+        self.valid_rows = valid_rows
+
+    def __call__(self, rows, y=None, **fit_params):
+        return rows, self.valid_rows

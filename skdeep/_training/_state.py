@@ -1,0 +1,128 @@
+"""Fitted estimators as plain arrays, numbers and strings, and back."""
+
+import warnings
+
+import numpy as np
+import torch
+from skorch.history import History
+
+from skdeep._training._optim import optimizer_name, resolve_optimizer
+from skdeep.exceptions import DeviceUnavailableWarning
+from skdeep.utils._device import device_exists
+
+__all__ = [
+    "LIVE_ATTRIBUTES",
+    "continue_from",
+    "existing_device",
+    "fitted_state",
+    "plain_parameters",
+    "restore_fitted",
+    "restore_parameters",
+]
+
+#: Attributes of a fitted estimator that ``fitted_state`` stands for.
+LIVE_ATTRIBUTES = (
+    "device_",
+    "module_",
+    "net_",
+    "_fitted_architecture",
+    "_net_options",
+    "_scaler",
+    "_streams",
+)
+
+
+def fitted_state(estimator):
+    """Everything that a fitted estimator needs to infer and to train on, as plain values."""
+    return {
+        "device": estimator.device_,
+        "architecture": dict(estimator._fitted_architecture),
+        "net_options": dict(estimator._net_options),
+        "scaler": {"mean": estimator._scaler.mean, "scale": estimator._scaler.scale},
+        "module": {name: _array(v) for name, v in estimator.module_.state_dict().items()},
+        "optimizer": _optimizer_arrays(estimator.net_.optimizer_),
+        "generators": {
+            name: generator.get_state().numpy().copy()
+            for name, generator in estimator._streams.items()
+        },
+        "history": [dict(row) for row in estimator.net_.history],
+    }
+
+
+def restore_fitted(estimator, state):
+    """Load arrays and positions into a module, a net and generators of the same shape."""
+    arrays = {name: _tensor(array) for name, array in state["module"].items()}
+    estimator.module_.load_state_dict(arrays)
+    _load_optimizer(estimator.net_.optimizer_, state["optimizer"])
+    estimator.net_.history_ = History([dict(row) for row in state["history"]])
+    for name, generator in estimator._streams.items():
+        position = _tensor(state["generators"][name])
+        # generators of another kind of device cannot be continued
+        if position.shape == generator.get_state().shape:
+            generator.set_state(position)
+
+
+def continue_from(net, old_net):
+    """Let a net over the same module go on with the history and optimiser state of another."""
+    net.history_ = old_net.history_
+    if type(net.optimizer_) is type(old_net.optimizer_):
+        _load_optimizer(net.optimizer_, _optimizer_arrays(old_net.optimizer_))
+
+
+def existing_device(name, estimator_name):
+    """That device, or the CPU with a warning where this machine has no such device."""
+    if device_exists(name):
+        return name
+    warnings.warn(
+        f"{estimator_name} was trained on device {name!r}, which this machine does not have; "
+        "it goes on on the CPU.",
+        DeviceUnavailableWarning,
+        stacklevel=4,
+    )
+    return "cpu"
+
+
+def plain_parameters(state):
+    """Instance state with torch's devices and optimiser classes named by strings."""
+    if isinstance(state.get("device"), list | tuple):
+        state["device"] = [str(one) for one in state["device"]]
+    elif isinstance(state.get("device"), torch.device):
+        state["device"] = str(state["device"])
+    if isinstance(state.get("optimizer"), type) and issubclass(
+        state["optimizer"], torch.optim.Optimizer
+    ):
+        state["optimizer"] = optimizer_name(state["optimizer"])
+    return state
+
+
+def restore_parameters(state):
+    """Instance state with optimiser classes in place of their names."""
+    if isinstance(state.get("optimizer"), str) and "." in state["optimizer"]:
+        state["optimizer"] = resolve_optimizer(state["optimizer"])
+    return state
+
+
+def _array(value):
+    return value.detach().cpu().numpy().copy() if isinstance(value, torch.Tensor) else value
+
+
+def _tensor(value):
+    return torch.from_numpy(np.array(value)) if isinstance(value, np.ndarray) else value
+
+
+def _optimizer_arrays(optimizer):
+    """State of an optimiser by the number of the parameter."""
+    state = optimizer.state_dict()["state"]
+    return {
+        str(number): {name: _array(value) for name, value in entries.items()}
+        for number, entries in state.items()
+    }
+
+
+def _load_optimizer(optimizer, arrays):
+    state = {
+        int(number): {name: _tensor(value) for name, value in entries.items()}
+        for number, entries in arrays.items()
+    }
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})

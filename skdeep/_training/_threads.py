@@ -1,0 +1,35 @@
+"""How many CPU threads a net gets, scoped to the calling thread."""
+
+import contextlib
+import functools
+
+import threadpoolctl
+
+__all__ = ["thread_scope"]
+
+# Multiply-adds per batch under which a second thread costs more than it brings
+# (benchmarks/threads.py).
+_SMALL_NET = 2e7
+
+
+@functools.cache
+def _controller():
+    return threadpoolctl.ThreadpoolController()
+
+
+def thread_scope(module, batch_size, device):
+    """Context in which small nets run on one thread; the user's setting holds again behind it.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    batch_size : int
+        Rows per forward pass.
+    device : str
+        Where the net runs; threads are limited on the CPU only.
+    """
+    n_parameters = sum(parameter.numel() for parameter in module.parameters())
+    is_convolutional = any(parameter.ndim == 4 for parameter in module.parameters())
+    if device != "cpu" or is_convolutional or n_parameters * batch_size > _SMALL_NET:
+        return contextlib.nullcontext()
+    return _controller().limit(limits=1, user_api="openmp")

@@ -1,0 +1,200 @@
+"""What every estimator between rows and codes can do."""
+
+from abc import abstractmethod
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_array, check_is_fitted
+
+from skdeep._training._data import RowScaler, dense, slabs
+from skdeep.nn._activation import ACTIVATIONS
+from skdeep.utils._sklearn import Interval, StrOptions
+from skdeep.utils._validation import check_weights
+
+__all__ = ["CODER_CONSTRAINTS", "CoderMixin"]
+
+#: Of the parameters that describe an encoder and the decoder that mirrors it.
+CODER_CONSTRAINTS = {
+    "n_components": [Interval(Integral, 1, None, closed="left")],
+    "hidden_layer_sizes": [
+        StrOptions({"auto"}),
+        Interval(Integral, 1, None, closed="left"),
+        "array-like",
+    ],
+    "activation": [StrOptions(set(ACTIVATIONS))],
+    "block": [StrOptions({"dense", "residual"})],
+    "image_shape": ["array-like", None],
+    "dropout": [Interval(Real, 0, 1, closed="left")],
+    "batch_norm": ["boolean"],
+    "feature_scaling": [StrOptions({"global", "standard"}), None],
+}
+
+
+def _hidden_sizes(hidden_layer_sizes, image_shape):
+    """Tuple of layer widths; ``"auto"`` is one dense layer, or two stages for images."""
+    if isinstance(hidden_layer_sizes, str):
+        return (128,) if image_shape is None else (16, 32)
+    sizes = (
+        (hidden_layer_sizes,) if np.isscalar(hidden_layer_sizes) else tuple(hidden_layer_sizes)
+    )
+    if not all(isinstance(size, int | np.integer) and size > 0 for size in sizes):
+        raise ValueError(
+            f"hidden_layer_sizes must hold positive integers; got {hidden_layer_sizes!r}."
+        )
+    return tuple(int(size) for size in sizes)
+
+
+class CoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+    """Codes, reconstructions and their errors, for modules that encode and decode."""
+
+    @abstractmethod
+    def _reconstruction_loss(self, X, X_hat):
+        """Loss of each row, mean over features, in the units of ``X``; (n_samples,)."""
+
+    def _coder_architecture(self, n_features):
+        """Part of the architecture that describes encoder and decoder."""
+        image_shape = self._image_shape()
+        return {
+            "n_features": n_features,
+            "n_components": int(self.n_components),
+            "hidden_layer_sizes": _hidden_sizes(self.hidden_layer_sizes, image_shape),
+            "activation": self.activation,
+            "block": self.block,
+            "image_shape": image_shape,
+            "dropout": float(self.dropout),
+            "batch_norm": bool(self.batch_norm),
+        }
+
+    def transform(self, X):
+        """Encode rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to encode.
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, n_components)
+            Codes, float32 for float32 rows, else float64.
+        """
+        return self._encode(self._check_new_rows(X))
+
+    def _encode(self, X):
+        return self._apply(self.module_.encode, X, self._n_features_out)
+
+    def inverse_transform(self, X):
+        """Decode codes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_components)
+            Codes, as ``transform`` gives them.
+
+        Returns
+        -------
+        X_original : ndarray of shape (n_samples, n_features)
+            Rows in the units of the training data.
+        """
+        check_is_fitted(self)
+        Z = check_array(X, dtype=[np.float64, np.float32])
+        if Z.shape[1] != self._n_features_out:
+            raise ValueError(
+                f"X must have {self._n_features_out} columns, one per component; "
+                f"got {Z.shape[1]}. Pass what transform returns."
+            )
+        decoded = self._apply(self.module_.decode, Z, self.n_features_in_, scaler=RowScaler())
+        return self._unscale(decoded)
+
+    def reconstruct(self, X):
+        """Encode rows and decode them again.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to reconstruct.
+
+        Returns
+        -------
+        X_hat : ndarray of shape (n_samples, n_features)
+            Reconstructions in the units of the data. A denoising autoencoder gives rows without
+            their noise.
+        """
+        return self._reconstruct(self._check_new_rows(X))
+
+    def _reconstruct(self, X):
+        return self._unscale(self._apply(self.module_.reconstruct, X, self.n_features_in_))
+
+    def _unscale(self, X):
+        """Rows in the units of the data, in the dtype that they came in."""
+        return self._scaler.inverse(X).astype(X.dtype, copy=False)
+
+    def reconstruction_error(self, X):
+        """Measure how far each row is from its reconstruction.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to reconstruct.
+
+        Returns
+        -------
+        error : ndarray of shape (n_samples,)
+            The loss between a row and its reconstruction, mean over features, without penalties;
+            the mean squared error in squared units of ``X`` for the default loss.
+        """
+        X = self._check_new_rows(X)
+        error = np.empty(X.shape[0], dtype=np.float64)
+        for rows in slabs(X):
+            part = dense(X, rows)
+            error[rows] = self._reconstruction_loss(
+                part.astype(np.float64), self._reconstruct(part).astype(np.float64)
+            )
+        return error
+
+    def score_samples(self, X):
+        """Rate each row; the higher, the better it is reconstructed.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to rate.
+
+        Returns
+        -------
+        score : ndarray of shape (n_samples,)
+            Negative ``reconstruction_error``.
+        """
+        return -self.reconstruction_error(X)
+
+    def score(self, X, y=None, sample_weight=None):
+        """Rate the rows together; the higher, the better.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to rate.
+        y : Ignored
+            Not used, present for API consistency.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows in the mean.
+
+        Returns
+        -------
+        score : float
+            Weighted mean of ``score_samples``.
+        """
+        scores = self.score_samples(X)
+        return float(np.average(scores, weights=check_weights(sample_weight, scores)))
+
+    @property
+    def _n_features_out(self):
+        """Number of components, for ``get_feature_names_out``."""
+        return self._fitted_architecture["n_components"]
+
+    def __sklearn_tags__(self):
+        """Rows in float32 and float64 give codes of their own dtype."""
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags

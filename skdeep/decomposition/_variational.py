@@ -1,0 +1,456 @@
+"""Variational autoencoders: codes with a distribution, and new rows from it."""
+
+import math
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.callback import with_callbacks
+from sklearn.utils.validation import check_is_fitted
+
+from skdeep._training._inference import CHUNK_ROWS
+from skdeep.base import DeepEstimator
+from skdeep.decomposition._base import CODER_CONSTRAINTS, CoderMixin
+from skdeep.nn import losses
+from skdeep.nn._coder import CoderShape
+from skdeep.nn._variational import VariationalModule
+from skdeep.utils._random import STREAMS, make_generator, numpy_generator
+from skdeep.utils._sklearn import Interval, StrOptions, fit_context
+from skdeep.utils._validation import check_range
+
+__all__ = ["VariationalAutoencoder"]
+
+# Draws per row for the expected log-likelihood in score_samples.
+_N_SCORE_SAMPLES = 16
+
+
+class VariationalAutoencoder(CoderMixin, DeepEstimator):
+    r"""Variational autoencoder: a latent-variable model of rows, trained by its evidence bound.
+
+    Minimises the negative evidence lower bound [1]_ with a weighted divergence [2]_,
+    :math:`-E_{q(z|x)} \log p(x|z) + \beta\, KL(q(z|x) \| N(0, I))`, in nats per row.
+
+    Parameters
+    ----------
+    n_components : int, default=2
+        Width of the codes.
+    hidden_layer_sizes : "auto", int or tuple of int, default="auto"
+        Widths of the encoder's layers; the decoder mirrors them. With ``image_shape`` the
+        channels of convolutional stages, each of which halves height and width. ``"auto"`` is
+        ``(128,)``, for images ``(16, 32)``; ``()`` is a linear map.
+    activation : str, default="relu"
+        Function behind each hidden layer: ``"identity"``, ``"relu"``, ``"leaky_relu"``,
+        ``"elu"``, ``"gelu"``, ``"silu"``, ``"softplus"``, ``"tanh"`` or ``"logistic"``.
+    likelihood : {"gaussian", "bernoulli"}, default="gaussian"
+        What a row is, given its code: Gaussian around the decoder's output, or, for features in
+        [0, 1], Bernoulli with the decoder's output as logits.
+    scale : "learned" or float, default="learned"
+        Standard deviation of the Gaussian likelihood: one number that is trained [3]_, or a
+        fixed one in units of ``X``.
+    beta : float, default=1.0
+        Weight of the divergence in the loss. More than 1 asks for codes that are independent of
+        one another, at the price of the reconstruction [2]_.
+    n_samples : int, default=1
+        Draws from the posterior per row and step, over which the reconstruction is averaged.
+    block : {"dense", "residual"}, default="dense"
+        ``"residual"`` puts a residual block behind each hidden layer or stage.
+    image_shape : (int, int) or (int, int, int), default=None
+        ``(height, width)`` or ``(channels, height, width)`` of the image that a row holds, from
+        8 x 8 pixels up. Makes encoder and decoder convolutional.
+    dropout : float, default=0.0
+        Share of hidden entries that training zeroes.
+    batch_norm : bool, default=False
+        Whether hidden layers are normalised over the batch.
+    feature_scaling : {"global", "standard"} or None, default="global"
+        What the net sees of a row. ``"global"`` takes off each feature's mean and divides all by
+        one number, the root of their mean variance, so that features keep their relative
+        variances as in PCA. ``"standard"`` divides each by its own standard deviation. Results
+        come back in the units of ``X``.
+        ``likelihood="bernoulli"`` takes rows as they are.
+    max_epochs : int, default=100
+        Most passes over the rows.
+    batch_size : int, default=128
+        Rows per step. With as many rows or fewer, training sees them all at once, and then
+        neither their order nor the split of a weight over equal rows matters.
+    lr : float, default=1e-3
+        Step size of the optimiser, per batch; the largest one of a schedule.
+    optimizer : {"adamw", "adam", "sgd"} or torch.optim.Optimizer subclass, default="adamw"
+        How gradients become steps. ``"sgd"`` has Nesterov momentum of 0.9. A class is built as
+        ``optimizer(parameters, lr=lr, weight_decay=weight_decay)``.
+    weight_decay : float, default=0.0
+        Strength of the pull of all weights to zero, decoupled from the gradient for ``"adamw"``.
+    lr_schedule : {"constant", "cosine", "onecycle", "plateau"}, default="constant"
+        Step size over training: ``"cosine"`` falls to zero over ``max_epochs``, ``"onecycle"``
+        rises first, ``"plateau"`` divides by five when the loss stalls for
+        ``n_iter_no_change // 2`` epochs. ``partial_fit`` keeps it constant.
+    gradient_clip_value : float, default=None
+        Largest norm of the gradient of all weights together; None leaves it as it is.
+    early_stopping : bool, default=False
+        Whether to hold rows out, to stop when their loss stops falling, and to take the weights
+        of the best epoch.
+    validation_fraction : float, default=0.1
+        Share of rows held out for ``early_stopping``.
+    n_iter_no_change : int, default=10
+        Training stops when the loss (of the rows held out with ``early_stopping``) has not
+        fallen by ``tol`` for more than so many epochs in a row.
+    tol : float, default=1e-4
+        Fall of the loss that counts as one, in units of ``loss_curve_``.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the fitted state instead of starting anew.
+    precision : {"float32", "bf16-mixed"}, default="float32"
+        Arithmetic of training. ``"bf16-mixed"`` pays on recent GPUs.
+    compile : bool, default=False
+        Whether to train through ``torch.compile``. Pays for large nets on GPUs only.
+    callbacks : list of skorch.callbacks.Callback, default=None
+        skorch callbacks, also as ``(name, callback)``. One that raises KeyboardInterrupt behind
+        an epoch, as skorch's ``EarlyStopping`` does, ends training in good order.
+    device : str, torch.device or list of these, default="auto"
+        Where to train: ``"auto"`` takes CUDA, then MPS, then the CPU. Of a list each parallel
+        worker takes one.
+    random_state : int, RandomState instance or None, default=None
+        Seed of weights, split, shuffling, dropout and noise. An int gives the same result on
+        every call.
+    verbose : int, default=0
+        0 prints nothing, 1 shows a bar over the epochs, 2 a line for each epoch.
+
+    Attributes
+    ----------
+    n_iter_ : int
+        Number of epochs trained.
+    loss_curve_ : list of float, length n_iter_
+        Mean training loss of each epoch in nats per row; a Gaussian's density is that of the
+        scaled features.
+    reconstruction_curve_ : list of float, length n_iter_
+        Part of ``loss_curve_`` that is the negative expected log-likelihood.
+    kl_curve_ : list of float, length n_iter_
+        Part of ``loss_curve_`` that is the divergence, times ``beta``.
+    scale_ : float, or ndarray of shape (n_features_in_,) with ``feature_scaling="standard"``
+        Standard deviation of the Gaussian likelihood in units of ``X``; only for
+        ``likelihood="gaussian"``.
+    validation_loss_curve_ : list of float, length n_iter_
+        Mean loss of the rows held out; only with ``early_stopping``.
+    history_ : list of dict, length n_iter_
+        skorch's record of each epoch: losses, their terms, seconds.
+    device_ : str
+        Device the net is on.
+    module_ : torch.nn.Module
+        The net itself.
+    net_ : skorch.NeuralNet
+        The skorch net that trained it.
+    n_features_in_ : int
+        Number of features seen during ``fit``.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features seen during ``fit``, where all are strings.
+
+    Raises
+    ------
+    DivergenceError
+        From ``fit`` and ``partial_fit``, if the loss or a weight stops being finite.
+
+    See Also
+    --------
+    Autoencoder : Codes without a distribution, with lower reconstruction error.
+    sklearn.decomposition.FactorAnalysis : The linear model with Gaussian codes.
+
+    References
+    ----------
+    .. [1] Kingma and Welling (2014), "Auto-Encoding Variational Bayes", ICLR.
+    .. [2] Higgins et al. (2017), "beta-VAE: Learning Basic Visual Concepts with a Constrained
+       Variational Framework", ICLR.
+    .. [3] Rybkin, Daniilidis and Levine (2021), "Simple and Effective VAE Training with
+       Calibrated Decoders", ICML.
+    .. [4] Burda, Grosse and Salakhutdinov (2016), "Importance Weighted Autoencoders", ICLR.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skdeep.decomposition import VariationalAutoencoder
+    >>> X, _ = load_iris(return_X_y=True)
+    >>> vae = VariationalAutoencoder(2, max_epochs=20, random_state=0).fit(X)
+    >>> vae.transform(X).shape
+    (150, 2)
+    >>> vae.sample(5, random_state=0).shape
+    (5, 4)
+    """
+
+    _parameter_constraints = {
+        **DeepEstimator._parameter_constraints,
+        **CODER_CONSTRAINTS,
+        "likelihood": [StrOptions({"gaussian", "bernoulli"})],
+        "scale": [StrOptions({"learned"}), Interval(Real, 0, None, closed="neither")],
+        "beta": [Interval(Real, 0, None, closed="left")],
+        "n_samples": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        n_components=2,
+        *,
+        hidden_layer_sizes="auto",
+        activation="relu",
+        likelihood="gaussian",
+        scale="learned",
+        beta=1.0,
+        n_samples=1,
+        block="dense",
+        image_shape=None,
+        dropout=0.0,
+        batch_norm=False,
+        feature_scaling="global",
+        max_epochs=100,
+        batch_size=128,
+        lr=1e-3,
+        optimizer="adamw",
+        weight_decay=0.0,
+        lr_schedule="constant",
+        gradient_clip_value=None,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        tol=1e-4,
+        warm_start=False,
+        precision="float32",
+        compile=False,
+        callbacks=None,
+        device="auto",
+        random_state=None,
+        verbose=0,
+    ):
+        super().__init__(
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            lr=lr,
+            optimizer=optimizer,
+            weight_decay=weight_decay,
+            lr_schedule=lr_schedule,
+            gradient_clip_value=gradient_clip_value,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            tol=tol,
+            warm_start=warm_start,
+            precision=precision,
+            compile=compile,
+            callbacks=callbacks,
+            device=device,
+            random_state=random_state,
+            verbose=verbose,
+        )
+        self.n_components = n_components
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.likelihood = likelihood
+        self.scale = scale
+        self.beta = beta
+        self.n_samples = n_samples
+        self.block = block
+        self.image_shape = image_shape
+        self.dropout = dropout
+        self.batch_norm = batch_norm
+        self.feature_scaling = feature_scaling
+
+    @with_callbacks
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None, sample_weight=None):
+        """Train the net.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to train on. Memory-mapped and sparse ones are read batch by batch.
+        y : Ignored
+            Not used, present for API consistency.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows in the loss; a weight of zero leaves the row out.
+
+        Returns
+        -------
+        self : VariationalAutoencoder
+            The fitted estimator.
+        """
+        self._check_combination()
+        return self._fit(X, y, sample_weight)
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None, sample_weight=None):
+        """Train the net for one pass over these rows.
+
+        The first call, of ``partial_fit`` or ``fit``, decides the feature scaling.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to train on.
+        y : Ignored
+            Not used, present for API consistency.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows in the loss.
+
+        Returns
+        -------
+        self : VariationalAutoencoder
+            The estimator, one epoch further.
+        """
+        self._check_combination()
+        return self._partial_fit(X, sample_weight)
+
+    def sample(self, n_samples=1, *, random_state=None, observation_noise=True):
+        """Draw new rows from the model.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of rows.
+        random_state : int, RandomState instance or None, default=None
+            Seed of the draws; None draws anew on every call.
+        observation_noise : bool, default=True
+            Whether to draw each row from its likelihood; else its mean is returned, which for
+            images is the clean picture.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features)
+            New rows in the units of the training data, float64.
+        """
+        check_is_fitted(self)
+        if not isinstance(n_samples, Integral) or n_samples < 1:
+            raise ValueError(f"n_samples must be a positive integer; got {n_samples!r}.")
+        rng = numpy_generator(random_state)
+        codes = rng.standard_normal((n_samples, self._n_features_out))
+        means = self.inverse_transform(codes)
+        if not observation_noise:
+            return means
+        if self._fitted_architecture["likelihood"] == "bernoulli":
+            return (rng.random(means.shape) < means).astype(np.float64)
+        return means + self.scale_ * rng.standard_normal(means.shape)
+
+    def score_samples(self, X, *, n_importance_samples=None):
+        """Bound the log-likelihood of each row from below.
+
+        Every row is rated with the same draws, seeded by ``random_state``, so that its score does
+        not depend on the rows beside it.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to rate.
+        n_importance_samples : int, default=None
+            Draws per row of the importance-weighted bound [4]_, which grows towards the
+            log-likelihood with their number; None gives the evidence lower bound with the
+            analytic divergence.
+
+        Returns
+        -------
+        score : ndarray of shape (n_samples,)
+            Bound in nats; a Gaussian's is a density in the units of ``X``.
+        """
+        X = self._check_new_rows(X)
+        if n_importance_samples is not None and (
+            not isinstance(n_importance_samples, Integral) or n_importance_samples < 1
+        ):
+            raise ValueError(
+                "n_importance_samples must be a positive integer or None; "
+                f"got {n_importance_samples!r}."
+            )
+        n_draws = _N_SCORE_SAMPLES if n_importance_samples is None else n_importance_samples
+        noise = torch.empty(n_draws, 1, self._n_features_out)
+        noise.normal_(generator=make_generator((self._seed, len(STREAMS), n_draws)))
+        bound = _evidence_bound if n_importance_samples is None else _importance_bound
+        score = self._apply(
+            lambda x: bound(self.module_, x, noise.to(x.device)).unsqueeze(1),
+            X,
+            1,
+            chunk_rows=max(16, CHUNK_ROWS // n_draws // 16 * 16),
+        )
+        score = score.ravel().astype(np.float64)
+        if self._scaler.scale is not None:
+            score -= np.log(self._scaler.scale).sum()
+        return score
+
+    def _check_combination(self):
+        """Raise ``ValueError`` for parameters that do not go together."""
+        if self.likelihood == "bernoulli" and self.scale != "learned":
+            raise ValueError(
+                "scale must be 'learned', its default, for likelihood='bernoulli', which has "
+                f"none; got {self.scale!r}."
+            )
+
+    def _scaling(self):
+        return self.feature_scaling if self.likelihood == "gaussian" else None
+
+    def _check_data(self, X):
+        if self.likelihood == "bernoulli":
+            check_range(X, low=0.0, high=1.0, reason="likelihood='bernoulli'")
+
+    def _architecture(self, n_features):
+        log_scale = None
+        if self.scale != "learned":
+            unit = 1.0 if self._scaler.scale is None else self._scaler.scale
+            log_scale = np.log(self.scale / np.broadcast_to(unit, n_features)).tolist()
+        return {
+            **self._coder_architecture(n_features),
+            "likelihood": self.likelihood,
+            "n_samples": int(self.n_samples),
+            "log_scale": log_scale,
+        }
+
+    def _make_module(self, architecture, streams):
+        shape, rest = CoderShape.take_from(architecture)
+        return VariationalModule(shape, streams, **rest)
+
+    @staticmethod
+    def _loss_terms(output, batch, hyperparameters):
+        if hyperparameters["likelihood"] == "bernoulli":
+            fit = losses.bernoulli_log_likelihood(batch.x, output.reconstruction)
+        else:
+            fit = losses.gaussian_log_likelihood(batch.x, output.reconstruction, output.log_scale)
+        divergence = losses.gaussian_kl_divergence(output.mean, output.log_var)
+        return {
+            "reconstruction": -fit.mean(dim=0),  # (n_samples, batch) -> (batch,)
+            "kl": hyperparameters["beta"] * divergence,
+        }
+
+    def _hyperparameters(self):
+        return {"likelihood": self.likelihood, "beta": float(self.beta)}
+
+    def _curves(self):
+        curves = super()._curves()
+        history = curves["history_"]
+        curves["reconstruction_curve_"] = [row["train_reconstruction"] for row in history]
+        curves["kl_curve_"] = [row["train_kl"] for row in history]
+        if self.likelihood == "gaussian":
+            scale = self.module_.log_scale.detach().cpu().numpy().astype(np.float64)
+            unit = 1.0 if self._scaler.scale is None else self._scaler.scale
+            scale = np.unique(np.exp(scale) * unit)
+            curves["scale_"] = float(scale[0]) if len(scale) == 1 else scale
+        return curves
+
+    def _reconstruction_loss(self, X, X_hat):
+        """Mean squared error of each row in squared units of ``X``."""
+        return np.square(X - X_hat).mean(axis=1)
+
+
+def _log_likelihood(module, x, z):
+    """Log-likelihood of rows given codes, (n_samples, batch)."""
+    raw = module.decode_raw(z)
+    if module.likelihood == "bernoulli":
+        return losses.bernoulli_log_likelihood(x, raw)
+    return losses.gaussian_log_likelihood(x, raw, module.log_scale)
+
+
+def _evidence_bound(module, x, noise):
+    """Evidence lower bound of rows in nats, (batch,)."""
+    mean, log_var = module.posterior(x)
+    z = mean + (0.5 * log_var).exp() * noise
+    divergence = losses.gaussian_kl_divergence(mean, log_var)
+    return _log_likelihood(module, x, z).mean(dim=0) - divergence
+
+
+def _importance_bound(module, x, noise):
+    """Importance-weighted bound of rows in nats, (batch,); Burda et al. (2016), eq. 8."""
+    mean, log_var = module.posterior(x)
+    z = mean + (0.5 * log_var).exp() * noise
+    prior = losses.gaussian_log_likelihood(z, torch.zeros_like(z), z.new_zeros(1))
+    posterior = losses.gaussian_log_likelihood(z, mean.expand_as(z), 0.5 * log_var)
+    weights = _log_likelihood(module, x, z) + prior - posterior
+    return weights.logsumexp(dim=0) - math.log(len(weights))

@@ -1,0 +1,1 @@
+"""Torch modules and losses; pure torch, without scikit-learn or skorch."""

@@ -1,0 +1,69 @@
+"""Convolutions of 3 x 3 with initial weights from a generator."""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+__all__ = ["Conv2d", "ConvTranspose2d"]
+
+_KERNEL = 3
+
+
+def _reset(weight, bias, fan_in, generator):
+    bound = fan_in**-0.5
+    nn.init.uniform_(weight, -bound, bound, generator=generator)
+    nn.init.uniform_(bias, -bound, bound, generator=generator)
+
+
+class Conv2d(nn.Module):
+    """Convolution of 3 x 3 pixels, padded by one.
+
+    **Shape**: (batch, in_channels, H, W) -> (batch, out_channels, ceil(H/stride), ceil(W/stride))
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+    stride : int
+    generator : torch.Generator
+        Source of the initial weights.
+    """
+
+    def __init__(self, in_channels, out_channels, *, stride, generator):
+        super().__init__()
+        self.stride = stride
+        self.weight = nn.Parameter(torch.empty(out_channels, in_channels, _KERNEL, _KERNEL))
+        self.bias = nn.Parameter(torch.empty(out_channels))
+        _reset(self.weight, self.bias, in_channels * _KERNEL**2, generator)
+
+    def forward(self, x):
+        """(batch, in_channels, H, W) -> (batch, out_channels, H', W')."""
+        return F.conv2d(x, self.weight, self.bias, stride=self.stride, padding=1)
+
+
+class ConvTranspose2d(nn.Module):
+    """Transposed convolution of 3 x 3 pixels and stride 2 that gives images of a chosen size.
+
+    **Shape**: (batch, in_channels, ceil(H/2), ceil(W/2)) -> (batch, out_channels, H, W)
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+    size : (int, int)
+        Height and width of the result.
+    generator : torch.Generator
+        Source of the initial weights.
+    """
+
+    def __init__(self, in_channels, out_channels, *, size, generator):
+        super().__init__()
+        # an even side needs one more row or column than the stride alone gives
+        self.output_padding = tuple(1 - side % 2 for side in size)
+        self.weight = nn.Parameter(torch.empty(in_channels, out_channels, _KERNEL, _KERNEL))
+        self.bias = nn.Parameter(torch.empty(out_channels))
+        _reset(self.weight, self.bias, in_channels * _KERNEL**2, generator)
+
+    def forward(self, x):
+        """(batch, in_channels, ceil(H/2), ceil(W/2)) -> (batch, out_channels, H, W)."""
+        return F.conv_transpose2d(
+            x, self.weight, self.bias, stride=2, padding=1, output_padding=self.output_padding
+        )

@@ -1,0 +1,97 @@
+"""The variational autoencoder as a torch module."""
+
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from skdeep.nn._coder import make_decoder, make_encoder
+
+__all__ = ["VariationalModule", "VariationalOutput"]
+
+
+class VariationalOutput(NamedTuple):
+    """What the forward pass of a variational autoencoder gives."""
+
+    #: (n_samples, batch, n_features), means or logits of the likelihood
+    reconstruction: torch.Tensor
+    #: (batch, n_components), means of the posterior
+    mean: torch.Tensor
+    #: (batch, n_components), logarithms of the posterior's variances
+    log_var: torch.Tensor
+    #: (1,) or (n_features,), logarithm of the Gaussian likelihood's standard deviation
+    log_scale: torch.Tensor
+
+
+class VariationalModule(nn.Module):
+    """Encoder to a Gaussian posterior, draws from it, decoder to a likelihood [1]_.
+
+    **Shape**: (batch, n_features) -> ``VariationalOutput``
+
+    Parameters
+    ----------
+    shape : CoderShape
+    streams : dict of str to torch.Generator
+    likelihood : {"gaussian", "bernoulli"}
+    n_samples : int
+        Draws from the posterior per row during training.
+    log_scale : sequence of float or None
+        Logarithm of the Gaussian likelihood's standard deviation, one number or one per feature;
+        None for a single one that is learned.
+
+    References
+    ----------
+    .. [1] Kingma and Welling (2014), "Auto-Encoding Variational Bayes", ICLR.
+    """
+
+    def __init__(self, shape, streams, *, likelihood="gaussian", n_samples=1, log_scale=None):
+        super().__init__()
+        self.encoder = make_encoder(shape, streams, n_outputs=2 * shape.n_components)
+        self.decoder = make_decoder(shape, streams)
+        self.likelihood = likelihood
+        self.n_samples = n_samples
+        self.noise_generator = streams["noise"]
+        if log_scale is None and likelihood == "gaussian":
+            self.log_scale = nn.Parameter(torch.zeros(1))
+        else:
+            self.register_buffer("log_scale", torch.tensor(log_scale or (0.0,)))
+        noise = torch.empty(n_samples, shape.n_components)
+        noise.normal_(generator=streams["weights"])
+        # both signs, so that the draws of an evaluation average to the posterior's mean
+        self.register_buffer("evaluation_noise", torch.cat([noise, -noise]).unsqueeze(1))
+
+    def posterior(self, x):
+        """(batch, n_features) -> mean and log-variance, (batch, n_components) each."""
+        return self.encoder(x).chunk(2, dim=1)
+
+    def encode(self, x):
+        """(batch, n_features) -> (batch, n_components), the posterior's mean."""
+        return self.posterior(x)[0]
+
+    def decode_raw(self, z):
+        """(..., n_components) -> (..., n_features), means or logits of the likelihood."""
+        return self.decoder(z.flatten(0, -2)).unflatten(0, z.shape[:-1])
+
+    def decode(self, z):
+        """(batch, n_components) -> (batch, n_features), means of the likelihood."""
+        raw = self.decoder(z)
+        return raw.sigmoid() if self.likelihood == "bernoulli" else raw
+
+    def reconstruct(self, x):
+        """(batch, n_features) -> (batch, n_features), decoded from the posterior's mean."""
+        return self.decode(self.encode(x))
+
+    def forward(self, x):
+        """(batch, n_features) -> VariationalOutput.
+
+        Training draws anew; evaluation takes the same few draws for every row and epoch, so that
+        the losses of two epochs can be compared.
+        """
+        mean, log_var = self.posterior(x)
+        if self.training:
+            noise = mean.new_empty(self.n_samples, *mean.shape)
+            noise.normal_(generator=self.noise_generator)
+        else:
+            noise = self.evaluation_noise
+        z = mean + (0.5 * log_var).exp() * noise  # (n_samples, batch, n_components)
+        return VariationalOutput(self.decode_raw(z), mean, log_var, self.log_scale)

@@ -1,0 +1,114 @@
+"""Per-row losses and penalties as pure functions, ``(batch, ...) -> (batch,)``."""
+
+import math
+
+import torch
+from torch.nn import functional as F
+
+__all__ = [
+    "bernoulli_log_likelihood",
+    "binary_cross_entropy",
+    "contraction",
+    "gaussian_kl_divergence",
+    "gaussian_log_likelihood",
+    "huber",
+    "l1_norm",
+    "multinomial",
+    "squared_error",
+]
+
+
+def squared_error(x_hat, x):
+    """Mean squared error per feature; (batch, n_features) twice -> (batch,)."""
+    return (x_hat - x).square().mean(dim=1)
+
+
+def huber(x_hat, x):
+    """Mean Huber loss per feature, quadratic up to a distance of one, linear beyond."""
+    return F.huber_loss(x_hat, x, reduction="none").mean(dim=1)
+
+
+def binary_cross_entropy(logits, x):
+    """Mean binary cross-entropy per feature in nats; ``x`` in [0, 1]."""
+    return F.binary_cross_entropy_with_logits(logits, x, reduction="none").mean(dim=1)
+
+
+def multinomial(logits, x):
+    r"""Negative multinomial log-likelihood per feature in nats, up to a constant [1]_.
+
+    :math:`-\frac{1}{d}\sum_j x_j \log \mathrm{softmax}(l)_j` for counts :math:`x`.
+
+    References
+    ----------
+    .. [1] Liang et al. (2018), "Variational Autoencoders for Collaborative Filtering", WWW.
+    """
+    return -(x * F.log_softmax(logits, dim=1)).mean(dim=1)
+
+
+def l1_norm(z):
+    """Mean absolute value of the codes; (batch, n_components) -> (batch,)."""
+    return z.abs().mean(dim=1)
+
+
+def contraction(z, x):
+    r"""Squared Frobenius norm of the encoder's Jacobian, per row [1]_.
+
+    :math:`\sum_{jk} (\partial z_j / \partial x_k)^2`, exact, at the price of ``n_components``
+    backward passes.
+
+    Parameters
+    ----------
+    z : Tensor, shape (batch, n_components)
+        Codes, computed from ``x`` with gradients recorded.
+    x : Tensor, shape (batch, n_features)
+
+    Returns
+    -------
+    penalty : Tensor, shape (batch,)
+
+    References
+    ----------
+    .. [1] Rifai et al. (2011), "Contractive Auto-Encoders: Explicit Invariance During Feature
+       Extraction", ICML.
+    """
+    penalty = x.new_zeros(len(x))
+    for column in z.unbind(dim=1):
+        (jacobian_row,) = torch.autograd.grad(column.sum(), x, create_graph=True)
+        penalty = penalty + jacobian_row.square().sum(dim=1)
+    return penalty
+
+
+def gaussian_kl_divergence(mean, log_var):
+    r"""KL divergence in nats of a diagonal Gaussian from the standard normal [1]_.
+
+    :math:`-\frac12 \sum_j (1 + \log\sigma_j^2 - \mu_j^2 - \sigma_j^2)`, appendix B.
+
+    Parameters
+    ----------
+    mean, log_var : Tensor, shape (batch, n_components)
+
+    Returns
+    -------
+    divergence : Tensor, shape (batch,)
+
+    References
+    ----------
+    .. [1] Kingma and Welling (2014), "Auto-Encoding Variational Bayes", ICLR.
+    """
+    return -0.5 * (1 + log_var - mean.square() - log_var.exp()).sum(dim=-1)
+
+
+def gaussian_log_likelihood(x, mean, log_scale):
+    """Log-density in nats of ``x`` under a Gaussian; sums over the last axis.
+
+    ``log_scale`` is the logarithm of the standard deviation and broadcasts with ``x``.
+    """
+    log_scale = log_scale.expand_as(mean)
+    z = (x - mean) * (-log_scale).exp()
+    return (-0.5 * z.square() - log_scale - 0.5 * math.log(2 * math.pi)).sum(dim=-1)
+
+
+def bernoulli_log_likelihood(x, logits):
+    """Log-probability in nats of ``x`` in [0, 1] under Bernoulli logits; sums the last axis."""
+    x = x.expand_as(logits)
+    return -F.binary_cross_entropy_with_logits(logits, x, reduction="none").sum(dim=-1)

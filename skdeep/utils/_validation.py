@@ -1,0 +1,88 @@
+"""Only the checks that scikit-learn lacks."""
+
+import math
+
+import numpy as np
+from sklearn.utils.validation import validate_data
+
+from skdeep.utils._sklearn import check_sample_weight
+
+__all__ = ["check_image_shape", "check_range", "check_rows", "check_weights", "output_dtype"]
+
+_SMALLEST_SIDE = 8
+
+
+def check_image_shape(image_shape):
+    """Channels, height and width from ``(height, width)`` or ``(channels, height, width)``.
+
+    Raises
+    ------
+    ValueError
+        If there are not two or three positive numbers, or a side is below 8 pixels.
+    """
+    if image_shape is None:
+        return None
+    shape = tuple(image_shape)
+    shape = (1, *shape) if len(shape) == 2 else shape
+    if len(shape) != 3 or not all(isinstance(side, int | np.integer) for side in shape):
+        raise ValueError(
+            "image_shape must be (height, width) or (channels, height, width); "
+            f"got {image_shape!r}."
+        )
+    if shape[0] < 1 or min(shape[1:]) < _SMALLEST_SIDE:
+        raise ValueError(
+            f"image_shape must have sides of at least {_SMALLEST_SIDE} pixels and a channel; "
+            f"got {image_shape!r}. Leave image_shape=None for smaller images."
+        )
+    return tuple(int(side) for side in shape)
+
+
+def check_rows(estimator, X, *, reset, image_shape=None):
+    """Validated rows, neither copied nor converted where that can be avoided.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        Gets ``n_features_in_`` and ``feature_names_in_`` for ``reset=True``, is asked else.
+    X : array-like or sparse matrix of shape (n_samples, n_features)
+        With ``image_shape`` also an array of shape (n_samples, [channels,] height, width).
+    reset : bool
+    image_shape : (int, int, int) or None
+
+    Returns
+    -------
+    X : ndarray or CSR matrix of shape (n_samples, n_features), of any real dtype
+    """
+    if image_shape is not None:
+        shape = getattr(X, "shape", ())
+        if len(shape) > 2 and shape[1:] in (image_shape, image_shape[1:]):
+            X = X.reshape(shape[0], -1)
+    X = validate_data(estimator, X, accept_sparse="csr", dtype="numeric", reset=reset)
+    if image_shape is not None and math.prod(image_shape) != X.shape[1]:
+        raise ValueError(
+            f"image_shape must hold as many pixels as X has features; got {image_shape=} with "
+            f"{math.prod(image_shape)} pixels and X with {X.shape[1]} features."
+        )
+    return X
+
+
+def check_range(X, *, low, high, reason):
+    """Raise ``ValueError`` unless every entry lies in ``[low, high]``."""
+    smallest, largest = X.min(), X.max()
+    if smallest < low or largest > high:
+        raise ValueError(
+            f"X must lie in [{low}, {high}] for {reason}; got values from {smallest!r} to "
+            f"{largest!r}. Scale X with MinMaxScaler or choose another {reason.split('=')[0]}."
+        )
+
+
+def check_weights(sample_weight, X):
+    """Float64 weights, one per row and not all zero; None stays None."""
+    if sample_weight is None:
+        return None
+    return check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+
+
+def output_dtype(X):
+    """Dtype of results for those rows: float32 stays, everything else becomes float64."""
+    return np.float32 if X.dtype == np.float32 else np.float64
