@@ -443,7 +443,7 @@ def _evidence_bound(module, x, noise):
     mean, log_var = module.posterior(x)
     z = mean + (0.5 * log_var).exp() * noise
     divergence = losses.gaussian_kl_divergence(mean, log_var)
-    return _log_likelihood(module, x, z).mean(dim=0) - divergence
+    return _exactly(_log_likelihood(module, x, z) - divergence).mean(dim=0)
 
 
 def _importance_bound(module, x, noise):
@@ -452,5 +452,10 @@ def _importance_bound(module, x, noise):
     z = mean + (0.5 * log_var).exp() * noise
     prior = losses.gaussian_log_likelihood(z, torch.zeros_like(z), z.new_zeros(1))
     posterior = losses.gaussian_log_likelihood(z, mean.expand_as(z), 0.5 * log_var)
-    weights = _log_likelihood(module, x, z) + prior - posterior
+    weights = _exactly(_log_likelihood(module, x, z) + prior - posterior)
     return weights.logsumexp(dim=0) - math.log(len(weights))
+
+
+def _exactly(x):
+    """In float64, where sums over draws do not show in what order torch adds them."""
+    return x.cpu().double()
