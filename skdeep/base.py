@@ -196,14 +196,12 @@ class DeepEstimator(CallbackSupportMixin, BaseEstimator, ABC):
                 for index in (train, valid)
             )
             with thread_scope(self.module_, self.batch_size, device):
-                self.net_.train_on(
-                    rows, valid_rows, n_epochs=n_epochs, lr_schedule=lr_schedule
-                )
+                self.net_.train_on(rows, valid_rows, n_epochs=n_epochs, lr_schedule=lr_schedule)
             self.module_.eval()
             vars(self).update(self._curves())
 
     def _split(self, n_rows, sample_weight):
-        """Indices of the rows to train on and of those held out, None for none of them.
+        """Choose the rows to train on and those held out; indices, None where none are held out.
 
         Rows of weight zero are left out of both.
         """
@@ -231,14 +229,16 @@ class DeepEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         )
 
     def _build(self, n_features, resume, callbacks):
-        """Module and net, new ones, or the fitted ones with the present training parameters."""
+        """Make module and net, or go on with the fitted module and the present parameters."""
         architecture = self._architecture(n_features)
         if not resume:
             self._fitted_architecture = architecture
             self.module_ = self._make_module(architecture, self._streams).to(self.device_)
         elif architecture != self._fitted_architecture:
             changed = {
-                name for name in architecture if architecture[name] != self._fitted_architecture[name]
+                name
+                for name in architecture
+                if architecture[name] != self._fitted_architecture[name]
             }
             raise ValueError(
                 f"warm_start and partial_fit must go on with a net of the same shape; "
@@ -260,7 +260,7 @@ class DeepEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         }
 
     def _make_net(self, callbacks):
-        """Initialised net around the module."""
+        """Make an initialised net around the module."""
         options = dict(self._net_options)
         objective = Objective(self._loss_terms, options.pop("hyperparameters"))
         net = TrainingNet(

@@ -6,10 +6,10 @@ __all__ = ["DeviceUnavailableWarning", "DivergenceError"]
 class DivergenceError(ValueError):
     """Training produced a loss or a parameter that is not finite.
 
-    The message names the epoch and the step size. An estimator that was never fitted stays unfitted; one that
-    was fitted before keeps the state it had when the call began.
+    The message names the epoch and the step size. An estimator that was never fitted stays
+    unfitted; one that was fitted before keeps the state it had when the call began.
     """
 
 
 class DeviceUnavailableWarning(UserWarning):
-    """An estimator was trained on a device that this machine does not have; it goes on on the CPU."""
+    """An estimator moves to the CPU: this machine lacks the device that it was trained on."""

@@ -122,7 +122,5 @@ class EpochTasks(Callback):
 
     def on_epoch_end(self, net, **kwargs):
         """Close the task and obey a callback that asks to stop."""
-        if self.epoch_.call_on_fit_task_end(
-            **self.task, reconstruction_attributes=self.attributes
-        ):
+        if self.epoch_.call_on_fit_task_end(**self.task, reconstruction_attributes=self.attributes):
             net.request_stop()

@@ -138,7 +138,9 @@ class TensorRows(Dataset):
     def fetch(self, index):
         """Batch of the rows that a CPU tensor of indices names."""
         index = index.to(self.x.device)
-        return Batch(*(None if part is None else part[index] for part in self.all()))
+        y = None if self.y is None else self.y[index]
+        weight = None if self.weight is None else self.weight[index]
+        return Batch(self.x[index], y, weight)
 
 
 class StreamedRows(Dataset):
@@ -170,9 +172,9 @@ class StreamedRows(Dataset):
         """Batch of the rows that a CPU tensor of indices names, in the order of the file."""
         index = index.sort().values  # neighbours on disk are read together
         x = self.scaler.to_tensor(dense(self.X, self.index[index.numpy()]))
-        parts = (x, self.y, self.weight)
-        picked = (part if part is x or part is None else part[index] for part in parts)
-        return Batch(*(None if part is None else part.to(self.device) for part in picked))
+        y = None if self.y is None else self.y[index].to(self.device)
+        weight = None if self.weight is None else self.weight[index].to(self.device)
+        return Batch(x.to(self.device), y, weight)
 
 
 class Batches:
@@ -221,8 +223,8 @@ def _canonical(x, y, weight):
     """
     parts = [x] if y is None else [x, y.reshape(len(y), -1).astype(np.float64)]
     keys = np.hstack([np.ascontiguousarray(part).view(np.uint8) for part in parts])
-    keys = np.ascontiguousarray(keys).view(np.dtype((np.void, keys.shape[1]))).ravel()
-    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    whole_rows = np.ascontiguousarray(keys).view(np.dtype((np.void, keys.shape[1]))).ravel()
+    _, first, inverse = np.unique(whole_rows, return_index=True, return_inverse=True)
     total = np.bincount(inverse, weights=weight, minlength=len(first))
     weight = None if np.ptp(total) == 0 else total
     return x[first], None if y is None else y[first], weight
@@ -252,9 +254,7 @@ def make_rows(X, y=None, sample_weight=None, *, scaler, device, batch_size, inde
     n_rows = X.shape[0] if index is None else len(index)
     keep = slice(None) if index is None else index
     if n_rows <= batch_size:
-        x, y, sample_weight = _canonical(
-            scaler.to_tensor(dense(X, keep)).numpy(), y, sample_weight
-        )
+        x, y, sample_weight = _canonical(scaler.to_tensor(dense(X, keep)).numpy(), y, sample_weight)
     elif _fits(X, device) and not (sp.issparse(X) or is_memory_mapped(X)):
         x = np.empty((n_rows, X.shape[1]), dtype=np.float32)
         for rows in slabs(x):
@@ -262,9 +262,7 @@ def make_rows(X, y=None, sample_weight=None, *, scaler, device, batch_size, inde
             x[rows] = scaler.to_tensor(dense(X, part)).numpy()
     else:
         weight = _tensor(_normalised(sample_weight), "cpu")
-        return StreamedRows(
-            X, _tensor(y, "cpu"), weight, scaler=scaler, device=device, index=index
-        )
+        return StreamedRows(X, _tensor(y, "cpu"), weight, scaler=scaler, device=device, index=index)
     return TensorRows(
         torch.from_numpy(x).to(device),
         _tensor(y, device),

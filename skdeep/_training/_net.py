@@ -43,13 +43,15 @@ class Objective(nn.Module):
         return sum(means.values()), means
 
 
-class _StopTraining(Exception):  # noqa: N818 - a signal, not an error
+class _StopTraining(Exception):
     """Ends training in good order."""
 
 
 def _listens_to_batches(callback):
     """Whether a callback does anything at a batch hook."""
-    return any(getattr(type(callback), hook) is not getattr(Callback, hook) for hook in _BATCH_HOOKS)
+    return any(
+        getattr(type(callback), hook) is not getattr(Callback, hook) for hook in _BATCH_HOOKS
+    )
 
 
 class TrainingNet(NeuralNet):
@@ -88,8 +90,13 @@ class TrainingNet(NeuralNet):
         **kwargs,
     ):
         super().__init__(
-            module, criterion, *args, iterator_train=iterator_train,
-            iterator_valid=iterator_valid, train_split=None, **kwargs,
+            module,
+            criterion,
+            *args,
+            iterator_train=iterator_train,
+            iterator_valid=iterator_valid,
+            train_split=None,
+            **kwargs,
         )
         self.shuffle_generator = shuffle_generator
         self.weight_decay = weight_decay

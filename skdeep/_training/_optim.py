@@ -5,7 +5,14 @@ import inspect
 import torch
 from torch.optim import lr_scheduler
 
-__all__ = ["LR_SCHEDULES", "OPTIMIZERS", "make_schedule", "optimizer_name", "optimizer_options", "resolve_optimizer"]
+__all__ = [
+    "LR_SCHEDULES",
+    "OPTIMIZERS",
+    "make_schedule",
+    "optimizer_name",
+    "optimizer_options",
+    "resolve_optimizer",
+]
 
 #: Optimisers that have a name of their own.
 OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
@@ -26,13 +33,14 @@ def optimizer_name(optimizer):
     """
     if isinstance(optimizer, str):
         return optimizer
-    if not issubclass(optimizer, torch.optim.Optimizer):
+    if not (isinstance(optimizer, type) and issubclass(optimizer, torch.optim.Optimizer)):
         raise TypeError(
             f"optimizer must be one of {sorted(OPTIMIZERS)} or a subclass of "
             f"torch.optim.Optimizer; got {optimizer!r}."
         )
-    if getattr(torch.optim, optimizer.__name__, None) is optimizer:
-        return f"{_TORCH_PREFIX}{optimizer.__name__}"
+    name = optimizer.__name__
+    if getattr(torch.optim, name, None) is optimizer:
+        return f"{_TORCH_PREFIX}{name}"
     return optimizer
 
 

@@ -70,7 +70,7 @@ def continue_from(net, old_net):
 
 
 def existing_device(name, estimator_name):
-    """That device, or the CPU with a warning where this machine has no such device."""
+    """Take that device, or the CPU with a warning where this machine has no such device."""
     if device_exists(name):
         return name
     warnings.warn(

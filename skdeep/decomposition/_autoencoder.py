@@ -1,10 +1,9 @@
 """Autoencoders: rows to a few numbers and back."""
 
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
 from scipy.special import xlog1py, xlogy
-from sklearn.callback import with_callbacks
 from sklearn.utils.metaestimators import available_if
 
 from skdeep.base import DeepEstimator
@@ -14,7 +13,7 @@ from skdeep.nn._activation import OUTPUT_ACTIVATIONS
 from skdeep.nn._autoencoder import AutoencoderModule
 from skdeep.nn._coder import CoderShape
 from skdeep.nn._dropout import CORRUPTIONS
-from skdeep.utils._sklearn import Interval, StrOptions, fit_context
+from skdeep.utils._sklearn import Interval, StrOptions
 from skdeep.utils._validation import check_range
 
 __all__ = ["Autoencoder"]
@@ -281,51 +280,6 @@ class Autoencoder(CoderMixin, DeepEstimator):
         self.dropout = dropout
         self.batch_norm = batch_norm
         self.feature_scaling = feature_scaling
-
-    @with_callbacks
-    @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, sample_weight=None):
-        """Train the net.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to train on. Memory-mapped and sparse ones are read batch by batch.
-        y : Ignored
-            Not used, present for API consistency.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows in the loss; a weight of zero leaves the row out.
-
-        Returns
-        -------
-        self : Autoencoder
-            The fitted estimator.
-        """
-        self._check_combination()
-        return self._fit(X, y, sample_weight)
-
-    @fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y=None, sample_weight=None):
-        """Train the net for one pass over these rows.
-
-        The first call, of ``partial_fit`` or ``fit``, decides the feature scaling.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to train on.
-        y : Ignored
-            Not used, present for API consistency.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows in the loss.
-
-        Returns
-        -------
-        self : Autoencoder
-            The estimator, one epoch further.
-        """
-        self._check_combination()
-        return self._partial_fit(X, sample_weight)
 
     @available_if(_decodes_alone)
     def inverse_transform(self, X):

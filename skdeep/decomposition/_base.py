@@ -5,11 +5,12 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.callback import with_callbacks
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from skdeep._training._data import RowScaler, dense, slabs
 from skdeep.nn._activation import ACTIVATIONS
-from skdeep.utils._sklearn import Interval, StrOptions
+from skdeep.utils._sklearn import Interval, StrOptions, fit_context
 from skdeep.utils._validation import check_weights
 
 __all__ = ["CODER_CONSTRAINTS", "CoderMixin"]
@@ -35,9 +36,7 @@ def _hidden_sizes(hidden_layer_sizes, image_shape):
     """Tuple of layer widths; ``"auto"`` is one dense layer, or two stages for images."""
     if isinstance(hidden_layer_sizes, str):
         return (128,) if image_shape is None else (16, 32)
-    sizes = (
-        (hidden_layer_sizes,) if np.isscalar(hidden_layer_sizes) else tuple(hidden_layer_sizes)
-    )
+    sizes = (hidden_layer_sizes,) if np.isscalar(hidden_layer_sizes) else tuple(hidden_layer_sizes)
     if not all(isinstance(size, int | np.integer) and size > 0 for size in sizes):
         raise ValueError(
             f"hidden_layer_sizes must hold positive integers; got {hidden_layer_sizes!r}."
@@ -47,6 +46,55 @@ def _hidden_sizes(hidden_layer_sizes, image_shape):
 
 class CoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """Codes, reconstructions and their errors, for modules that encode and decode."""
+
+    @with_callbacks
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None, sample_weight=None):
+        """Train the net.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to train on. Memory-mapped and sparse ones are read batch by batch.
+        y : Ignored
+            Not used, present for API consistency.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows in the loss; a weight of zero leaves the row out.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+        """
+        self._check_combination()
+        return self._fit(X, y, sample_weight)
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None, sample_weight=None):
+        """Train the net for one pass over these rows.
+
+        The first call, of ``partial_fit`` or ``fit``, decides the feature scaling.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to train on.
+        y : Ignored
+            Not used, present for API consistency.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows in the loss.
+
+        Returns
+        -------
+        self : object
+            The estimator, one epoch further.
+        """
+        self._check_combination()
+        return self._partial_fit(X, sample_weight)
+
+    @abstractmethod
+    def _check_combination(self):
+        """Raise ``ValueError`` for parameters that do not go together."""
 
     @abstractmethod
     def _reconstruction_loss(self, X, X_hat):

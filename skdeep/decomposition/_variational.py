@@ -1,11 +1,9 @@
 """Variational autoencoders: codes with a distribution, and new rows from it."""
 
-import math
 from numbers import Integral, Real
 
 import numpy as np
 import torch
-from sklearn.callback import with_callbacks
 from sklearn.utils.validation import check_is_fitted
 
 from skdeep._training._inference import CHUNK_ROWS
@@ -13,9 +11,9 @@ from skdeep.base import DeepEstimator
 from skdeep.decomposition._base import CODER_CONSTRAINTS, CoderMixin
 from skdeep.nn import losses
 from skdeep.nn._coder import CoderShape
-from skdeep.nn._variational import VariationalModule
+from skdeep.nn._variational import VariationalModule, log_likelihood
 from skdeep.utils._random import STREAMS, make_generator, numpy_generator
-from skdeep.utils._sklearn import Interval, StrOptions, fit_context
+from skdeep.utils._sklearn import Interval, StrOptions
 from skdeep.utils._validation import check_range
 
 __all__ = ["VariationalAutoencoder"]
@@ -249,51 +247,6 @@ class VariationalAutoencoder(CoderMixin, DeepEstimator):
         self.batch_norm = batch_norm
         self.feature_scaling = feature_scaling
 
-    @with_callbacks
-    @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, sample_weight=None):
-        """Train the net.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to train on. Memory-mapped and sparse ones are read batch by batch.
-        y : Ignored
-            Not used, present for API consistency.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows in the loss; a weight of zero leaves the row out.
-
-        Returns
-        -------
-        self : VariationalAutoencoder
-            The fitted estimator.
-        """
-        self._check_combination()
-        return self._fit(X, y, sample_weight)
-
-    @fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y=None, sample_weight=None):
-        """Train the net for one pass over these rows.
-
-        The first call, of ``partial_fit`` or ``fit``, decides the feature scaling.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to train on.
-        y : Ignored
-            Not used, present for API consistency.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows in the loss.
-
-        Returns
-        -------
-        self : VariationalAutoencoder
-            The estimator, one epoch further.
-        """
-        self._check_combination()
-        return self._partial_fit(X, sample_weight)
-
     def sample(self, n_samples=1, *, random_state=None, observation_noise=True):
         """Draw new rows from the model.
 
@@ -355,9 +308,13 @@ class VariationalAutoencoder(CoderMixin, DeepEstimator):
         n_draws = _N_SCORE_SAMPLES if n_importance_samples is None else n_importance_samples
         noise = torch.empty(n_draws, 1, self._n_features_out)
         noise.normal_(generator=make_generator((self._seed, len(STREAMS), n_draws)))
-        bound = _evidence_bound if n_importance_samples is None else _importance_bound
+        bound = (
+            self.module_.evidence_bound
+            if n_importance_samples is None
+            else self.module_.importance_bound
+        )
         score = self._apply(
-            lambda x: bound(self.module_, x, noise.to(x.device)).unsqueeze(1),
+            lambda x: bound(x, noise.to(x.device)).unsqueeze(1),
             X,
             1,
             chunk_rows=max(16, CHUNK_ROWS // n_draws // 16 * 16),
@@ -400,10 +357,7 @@ class VariationalAutoencoder(CoderMixin, DeepEstimator):
 
     @staticmethod
     def _loss_terms(output, batch, hyperparameters):
-        if hyperparameters["likelihood"] == "bernoulli":
-            fit = losses.bernoulli_log_likelihood(batch.x, output.reconstruction)
-        else:
-            fit = losses.gaussian_log_likelihood(batch.x, output.reconstruction, output.log_scale)
+        fit = log_likelihood(batch.x, output.reconstruction, output.log_scale)
         divergence = losses.gaussian_kl_divergence(output.mean, output.log_var)
         return {
             "reconstruction": -fit.mean(dim=0),  # (n_samples, batch) -> (batch,)
@@ -428,34 +382,3 @@ class VariationalAutoencoder(CoderMixin, DeepEstimator):
     def _reconstruction_loss(self, X, X_hat):
         """Mean squared error of each row in squared units of ``X``."""
         return np.square(X - X_hat).mean(axis=1)
-
-
-def _log_likelihood(module, x, z):
-    """Log-likelihood of rows given codes, (n_samples, batch)."""
-    raw = module.decode_raw(z)
-    if module.likelihood == "bernoulli":
-        return losses.bernoulli_log_likelihood(x, raw)
-    return losses.gaussian_log_likelihood(x, raw, module.log_scale)
-
-
-def _evidence_bound(module, x, noise):
-    """Evidence lower bound of rows in nats, (batch,)."""
-    mean, log_var = module.posterior(x)
-    z = mean + (0.5 * log_var).exp() * noise
-    divergence = losses.gaussian_kl_divergence(mean, log_var)
-    return _exactly(_log_likelihood(module, x, z) - divergence).mean(dim=0)
-
-
-def _importance_bound(module, x, noise):
-    """Importance-weighted bound of rows in nats, (batch,); Burda et al. (2016), eq. 8."""
-    mean, log_var = module.posterior(x)
-    z = mean + (0.5 * log_var).exp() * noise
-    prior = losses.gaussian_log_likelihood(z, torch.zeros_like(z), z.new_zeros(1))
-    posterior = losses.gaussian_log_likelihood(z, mean.expand_as(z), 0.5 * log_var)
-    weights = _exactly(_log_likelihood(module, x, z) + prior - posterior)
-    return weights.logsumexp(dim=0) - math.log(len(weights))
-
-
-def _exactly(x):
-    """In float64, where sums over draws do not show in what order torch adds them."""
-    return x.cpu().double()

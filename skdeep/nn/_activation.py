@@ -22,5 +22,5 @@ OUTPUT_ACTIVATIONS = ("identity", "logistic", "relu", "softmax", "softplus", "ta
 
 
 def make_activation(name):
-    """Module of the activation function of that name."""
+    """Make the activation function of that name."""
     return nn.Softmax(dim=1) if name == "softmax" else ACTIVATIONS[name]()

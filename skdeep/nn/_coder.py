@@ -59,7 +59,7 @@ class CoderShape:
 
 
 def make_encoder(shape, streams, *, n_outputs=None):
-    """Module from rows to codes, (batch, n_features) -> (batch, n_outputs).
+    """Build the module from rows to codes, (batch, n_features) -> (batch, n_outputs).
 
     Parameters
     ----------
@@ -80,7 +80,9 @@ def make_encoder(shape, streams, *, n_outputs=None):
 
 
 def make_decoder(shape, streams, *, encoder=None):
-    """Module from codes to rows, (batch, n_components) -> (batch, n_features), no last activation.
+    """Build the module from codes to rows, (batch, n_components) -> (batch, n_features).
+
+    It ends without an activation function.
 
     Parameters
     ----------
@@ -112,7 +114,7 @@ def _after_linear(shape, width, streams):
             streams=streams,
         )
         return [block, make_activation(shape.activation)]
-    layers = [BatchNorm(width)] if shape.batch_norm else []
+    layers: list[nn.Module] = [BatchNorm(width)] if shape.batch_norm else []
     layers.append(make_activation(shape.activation))
     if shape.dropout:
         layers.append(Dropout(shape.dropout, generator=streams["dropout"]))
@@ -120,7 +122,7 @@ def _after_linear(shape, width, streams):
 
 
 def _tied_decoder(shape, encoder, streams):
-    """Decoder whose layers are the encoder's, transposed and in reverse order."""
+    """Build a decoder whose layers are the encoder's, transposed and in reverse order."""
     sources = [layer for layer in encoder if isinstance(layer, Linear)][::-1]
     layers = []
     for source, size in zip(sources, shape.hidden_layer_sizes[::-1], strict=False):
@@ -138,7 +140,8 @@ def stage_sizes(image_shape, n_stages):
 
 
 def _conv_encoder(shape, n_outputs, streams):
-    channels, layers = shape.image_shape[0], [nn.Unflatten(1, shape.image_shape)]
+    channels = shape.image_shape[0]
+    layers: list[nn.Module] = [nn.Unflatten(1, shape.image_shape)]
     for size in shape.hidden_layer_sizes:
         layers.append(Conv2d(channels, size, stride=2, generator=streams["weights"]))
         layers += _after_conv(shape, size, streams)
@@ -152,9 +155,7 @@ def _conv_decoder(shape, streams):
     stages = shape.hidden_layer_sizes[::-1]
     sizes = stage_sizes(shape.image_shape, len(stages))[::-1]
     channels, (height, width) = stages[0] if stages else shape.image_shape[0], sizes[0]
-    start = Linear(
-        shape.n_components, channels * height * width, generator=streams["weights"]
-    )
+    start = Linear(shape.n_components, channels * height * width, generator=streams["weights"])
     layers = [start, nn.Unflatten(1, (channels, height, width))]
     for number, size in enumerate(sizes[1:]):
         layers += _after_conv(shape, channels, streams)
@@ -169,7 +170,7 @@ def _conv_decoder(shape, streams):
 
 def _after_conv(shape, channels, streams):
     """Modules that follow a convolution of that many channels."""
-    layers = []
+    layers: list[nn.Module] = []
     if shape.block == "residual":
         layers.append(
             ResidualConvBlock(

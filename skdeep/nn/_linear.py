@@ -85,9 +85,7 @@ class TiedLinear(nn.Module):
         self._source = (source,)
         out_features, in_features = source.weight.shape
         self.bias = nn.Parameter(torch.empty(in_features))
-        nn.init.uniform_(
-            self.bias, -(out_features**-0.5), out_features**-0.5, generator=generator
-        )
+        nn.init.uniform_(self.bias, -(out_features**-0.5), out_features**-0.5, generator=generator)
 
     def forward(self, x):
         """(batch, source.out_features) -> (batch, source.in_features)."""

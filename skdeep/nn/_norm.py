@@ -28,6 +28,9 @@ class BatchNorm(nn.Module):
        Reducing Internal Covariate Shift", ICML.
     """
 
+    running_mean: torch.Tensor
+    running_var: torch.Tensor
+
     def __init__(self, channels, *, momentum=0.1, eps=1e-5):
         super().__init__()
         self.momentum = momentum

@@ -34,7 +34,7 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, width, *, activation, dropout, batch_norm, streams):
         super().__init__()
-        layers = [BatchNorm(width)] if batch_norm else []
+        layers: list[nn.Module] = [BatchNorm(width)] if batch_norm else []
         layers += [
             Linear(width, width, generator=streams["weights"]),
             make_activation(activation),
@@ -70,7 +70,7 @@ class ResidualConvBlock(nn.Module):
 
     def __init__(self, channels, *, activation, batch_norm, streams):
         super().__init__()
-        layers = []
+        layers: list[nn.Module] = []
         for _ in range(2):
             layers += [BatchNorm(channels)] if batch_norm else []
             layers += [

@@ -1,13 +1,19 @@
 """The variational autoencoder as a torch module."""
 
+import math
 from typing import NamedTuple
 
 import torch
 from torch import nn
 
 from skdeep.nn._coder import make_decoder, make_encoder
+from skdeep.nn.losses import (
+    bernoulli_log_likelihood,
+    gaussian_kl_divergence,
+    gaussian_log_likelihood,
+)
 
-__all__ = ["VariationalModule", "VariationalOutput"]
+__all__ = ["VariationalModule", "VariationalOutput", "log_likelihood"]
 
 
 class VariationalOutput(NamedTuple):
@@ -19,8 +25,28 @@ class VariationalOutput(NamedTuple):
     mean: torch.Tensor
     #: (batch, n_components), logarithms of the posterior's variances
     log_var: torch.Tensor
-    #: (1,) or (n_features,), logarithm of the Gaussian likelihood's standard deviation
-    log_scale: torch.Tensor
+    #: (1,) or (n_features,), logarithm of the Gaussian likelihood's standard deviation, or None
+    #: for the Bernoulli likelihood
+    log_scale: torch.Tensor | None
+
+
+def log_likelihood(x, raw, log_scale):
+    """Log-likelihood of rows in nats, Gaussian, or Bernoulli where there is no scale.
+
+    Parameters
+    ----------
+    x : Tensor, shape (batch, n_features)
+    raw : Tensor, shape (n_samples, batch, n_features)
+        Means of the Gaussian, or logits of the Bernoulli likelihood.
+    log_scale : Tensor of shape (1,) or (n_features,), or None
+
+    Returns
+    -------
+    log_likelihood : Tensor, shape (n_samples, batch)
+    """
+    if log_scale is None:
+        return bernoulli_log_likelihood(x, raw)
+    return gaussian_log_likelihood(x, raw, log_scale)
 
 
 class VariationalModule(nn.Module):
@@ -51,10 +77,12 @@ class VariationalModule(nn.Module):
         self.likelihood = likelihood
         self.n_samples = n_samples
         self.noise_generator = streams["noise"]
-        if log_scale is None and likelihood == "gaussian":
+        if likelihood == "bernoulli":
+            self.log_scale = None
+        elif log_scale is None:
             self.log_scale = nn.Parameter(torch.zeros(1))
         else:
-            self.register_buffer("log_scale", torch.tensor(log_scale or (0.0,)))
+            self.register_buffer("log_scale", torch.tensor(log_scale))
         noise = torch.empty(n_samples, shape.n_components)
         noise.normal_(generator=streams["weights"])
         # both signs, so that the draws of an evaluation average to the posterior's mean
@@ -95,3 +123,41 @@ class VariationalModule(nn.Module):
             noise = self.evaluation_noise
         z = mean + (0.5 * log_var).exp() * noise  # (n_samples, batch, n_components)
         return VariationalOutput(self.decode_raw(z), mean, log_var, self.log_scale)
+
+    def evidence_bound(self, x, noise):
+        """Evidence lower bound of rows in nats.
+
+        Parameters
+        ----------
+        x : Tensor, shape (batch, n_features)
+        noise : Tensor, shape (n_samples, 1, n_components)
+            Standard normal draws, the same for every row.
+
+        Returns
+        -------
+        bound : Tensor, shape (batch,), float64
+        """
+        mean, log_var = self.posterior(x)
+        z = mean + (0.5 * log_var).exp() * noise
+        fit = log_likelihood(x, self.decode_raw(z), self.log_scale)
+        return _exactly(fit - gaussian_kl_divergence(mean, log_var)).mean(dim=0)
+
+    def importance_bound(self, x, noise):
+        """Importance-weighted bound of rows in nats, eq. 8 of [1]_; shapes as above.
+
+        References
+        ----------
+        .. [1] Burda, Grosse and Salakhutdinov (2016), "Importance Weighted Autoencoders", ICLR.
+        """
+        mean, log_var = self.posterior(x)
+        z = mean + (0.5 * log_var).exp() * noise
+        fit = log_likelihood(x, self.decode_raw(z), self.log_scale)
+        prior = gaussian_log_likelihood(z, torch.zeros_like(z), z.new_zeros(1))
+        posterior = gaussian_log_likelihood(z, mean.expand_as(z), 0.5 * log_var)
+        weights = _exactly(fit + prior - posterior)  # (n_samples, batch)
+        return weights.logsumexp(dim=0) - math.log(len(weights))
+
+
+def _exactly(x):
+    """In float64, where a mean over draws does not show in what order torch adds them."""
+    return x.cpu().double()

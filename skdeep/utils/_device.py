@@ -71,7 +71,7 @@ def device_exists(name):
 
 
 def _worker_number():
-    """Number of this process in joblib's or multiprocessing's pool, 0 in the main process."""
+    """Tell the number of this process in a pool of workers, 0 in the main process."""
     digits = re.findall(r"\d+", multiprocessing.current_process().name)
     return int(digits[-1]) if digits else 0
 
@@ -83,8 +83,8 @@ def lease_device(device):
     Parameters
     ----------
     device : str, torch.device or list of these
-        A list is a pool: workers in other processes start at different places in it, and threads of one process
-        take the device that fewest of them hold.
+        A list is a pool: workers in other processes start at different places in it, and threads
+        of one process take the device that fewest of them hold.
 
     Yields
     ------

@@ -15,7 +15,8 @@ def all_estimators():
     Returns
     -------
     estimators : list of (str, type)
-        Name and class of each estimator that a public namespace names in ``__all__``, sorted by name.
+        Name and class of each estimator that a public namespace names in ``__all__``, sorted by
+        name.
 
     Examples
     --------

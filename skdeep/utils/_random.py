@@ -8,8 +8,8 @@ import torch
 
 __all__ = ["STREAMS", "draw_seed", "make_generator", "make_streams", "numpy_generator"]
 
-#: What training draws at random. Each stream has its own generator, so that a change in how often one is read
-#: (a larger net, another noise) leaves the others as they were.
+#: What training draws at random. Each stream has its own generator, so that a change in how often
+#: one is read (a larger net, another noise) leaves the others as they were.
 STREAMS = ("weights", "split", "shuffle", "dropout", "noise")
 
 
@@ -19,7 +19,8 @@ def draw_seed(random_state):
     Parameters
     ----------
     random_state : int, numpy.random.RandomState or None
-        An int is taken as it is, a ``RandomState`` is advanced by one draw, and None asks the operating system.
+        An int is taken as it is, a ``RandomState`` is advanced by one draw, and None asks the
+        operating system.
 
     Returns
     -------
@@ -41,8 +42,8 @@ def make_generator(seed, device="cpu"):
 def make_streams(seed, device="cpu"):
     """One independent generator for each kind of draw that training makes.
 
-    Weights, split and shuffle are drawn on the CPU, so that they are the same on every device; dropout and noise
-    are drawn where the data are.
+    Weights, split and shuffle are drawn on the CPU, so that they are the same on every device;
+    dropout and noise are drawn where the data are.
 
     Returns
     -------

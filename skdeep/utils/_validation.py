@@ -38,7 +38,7 @@ def check_image_shape(image_shape):
 
 
 def check_rows(estimator, X, *, reset, image_shape=None):
-    """Validated rows, neither copied nor converted where that can be avoided.
+    """Validate rows, neither copied nor converted where that can be avoided.
 
     Parameters
     ----------
@@ -54,8 +54,8 @@ def check_rows(estimator, X, *, reset, image_shape=None):
     X : ndarray or CSR matrix of shape (n_samples, n_features), of any real dtype
     """
     if image_shape is not None:
-        shape = getattr(X, "shape", ())
-        if len(shape) > 2 and shape[1:] in (image_shape, image_shape[1:]):
+        shape = tuple(getattr(X, "shape", ()))
+        if shape[1:] in (image_shape, image_shape[1:]):
             X = X.reshape(shape[0], -1)
     X = validate_data(estimator, X, accept_sparse="csr", dtype="numeric", reset=reset)
     if image_shape is not None and math.prod(image_shape) != X.shape[1]:
