@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import operator
 
 import torch
 from skorch import NeuralNet
@@ -24,7 +25,8 @@ class Objective(nn.Module):
     ----------
     loss_terms : callable
         ``loss_terms(output, batch, hyperparameters)`` gives a dict of per-row losses, each of
-        shape (batch,); their sum is minimised.
+        shape (batch,); their sum is minimised. Where rows weigh the same a term may be its mean
+        already, a scalar: torch has one kernel for that.
     hyperparameters : dict
         Numbers that the function reads.
     """
@@ -37,10 +39,15 @@ class Objective(nn.Module):
     def forward(self, output, batch):
         """Mean loss, a scalar, and the mean of each term, a dict of scalars."""
         terms = self.loss_terms(output, batch, self.hyperparameters)
-        if batch.weight is not None:
-            terms = {name: term * batch.weight for name, term in terms.items()}
-        means = {name: term.mean() for name, term in terms.items()}
-        return sum(means.values()), means
+        means = {name: _weighted_mean(term, batch.weight) for name, term in terms.items()}
+        return functools.reduce(operator.add, means.values()), means
+
+
+def _weighted_mean(term, weight):
+    """Mean over rows with weights of mean one; a term may come as its mean already."""
+    if term.ndim == 0:
+        return term
+    return term.mean() if weight is None else (term * weight).mean()
 
 
 class _StopTraining(Exception):
@@ -221,7 +228,8 @@ class TrainingNet(NeuralNet):
         self.history.record(f"{prefix}_batch_count", len(sizes))
 
     def _lean_step(self, batch):
-        self.optimizer_.zero_grad()
+        for parameter in self.module_.parameters():
+            parameter.grad = None
         step = self.train_step_single(batch)
         self.optimizer_.step()
         return step

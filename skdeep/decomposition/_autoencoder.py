@@ -51,7 +51,7 @@ class Autoencoder(CoderMixin, DeepEstimator):
     hidden_layer_sizes : "auto", int or tuple of int, default="auto"
         Widths of the encoder's layers; the decoder mirrors them. With ``image_shape`` the
         channels of convolutional stages, each of which halves height and width. ``"auto"`` is
-        ``(128,)``, for images ``(16, 32)``; ``()`` is a linear map.
+        ``(256,)``, for images ``(16, 32)``; ``()`` is a linear map.
     activation : str, default="relu"
         Function behind each hidden layer: ``"identity"``, ``"relu"``, ``"leaky_relu"``,
         ``"elu"``, ``"gelu"``, ``"silu"``, ``"softplus"``, ``"tanh"`` or ``"logistic"``.
@@ -354,6 +354,8 @@ class Autoencoder(CoderMixin, DeepEstimator):
     @staticmethod
     def _loss_terms(output, batch, hyperparameters):
         loss = _LOSSES[hyperparameters["loss"]]
+        if loss is losses.squared_error and batch.weight is None:
+            loss = losses.mean_squared_error
         terms = {"reconstruction": loss(output.reconstruction, batch.x)}
         if hyperparameters["sparsity"]:
             terms["sparsity"] = hyperparameters["sparsity"] * losses.l1_norm(output.code)

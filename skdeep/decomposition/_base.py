@@ -35,7 +35,7 @@ CODER_CONSTRAINTS = {
 def _hidden_sizes(hidden_layer_sizes, image_shape):
     """Tuple of layer widths; ``"auto"`` is one dense layer, or two stages for images."""
     if isinstance(hidden_layer_sizes, str):
-        return (128,) if image_shape is None else (16, 32)
+        return (256,) if image_shape is None else (16, 32)
     sizes = (hidden_layer_sizes,) if np.isscalar(hidden_layer_sizes) else tuple(hidden_layer_sizes)
     if not all(isinstance(size, int | np.integer) and size > 0 for size in sizes):
         raise ValueError(

@@ -35,7 +35,7 @@ class VariationalAutoencoder(CoderMixin, DeepEstimator):
     hidden_layer_sizes : "auto", int or tuple of int, default="auto"
         Widths of the encoder's layers; the decoder mirrors them. With ``image_shape`` the
         channels of convolutional stages, each of which halves height and width. ``"auto"`` is
-        ``(128,)``, for images ``(16, 32)``; ``()`` is a linear map.
+        ``(256,)``, for images ``(16, 32)``; ``()`` is a linear map.
     activation : str, default="relu"
         Function behind each hidden layer: ``"identity"``, ``"relu"``, ``"leaky_relu"``,
         ``"elu"``, ``"gelu"``, ``"silu"``, ``"softplus"``, ``"tanh"`` or ``"logistic"``.

@@ -31,6 +31,18 @@ def linear(x, weight, bias=None):
     return F.linear(x, weight, bias)
 
 
+def _empty_weight(out_features, in_features):
+    """Weights in the memory order that makes their gradient the same on any number of threads.
+
+    Autograd forms the gradient as a product whose left side is the one that the order in memory
+    puts first. With few rows there, 5 or 10, the kernel splits the sum over the batch between
+    threads, and the result depends on their number.
+    """
+    if out_features < in_features:
+        return torch.empty(in_features, out_features).t()
+    return torch.empty(out_features, in_features)
+
+
 class Linear(nn.Module):
     """Affine layer ``y = x W^T + b``.
 
@@ -48,7 +60,7 @@ class Linear(nn.Module):
 
     def __init__(self, in_features, out_features, *, generator, bias=True):
         super().__init__()
-        self.weight = nn.Parameter(torch.empty(out_features, in_features))
+        self.weight = nn.Parameter(_empty_weight(out_features, in_features))
         self.bias = nn.Parameter(torch.empty(out_features)) if bias else None
         self.reset_parameters(generator)
 

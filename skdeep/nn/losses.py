@@ -13,14 +13,27 @@ __all__ = [
     "gaussian_log_likelihood",
     "huber",
     "l1_norm",
+    "mean_squared_error",
     "multinomial",
     "squared_error",
 ]
 
 
+# From so many entries on torch splits a whole sum between threads, and its last digits depend on
+# their number; sums over one axis do not.
+_PARALLEL_SUM = 2**15
+
+
 def squared_error(x_hat, x):
     """Mean squared error per feature; (batch, n_features) twice -> (batch,)."""
     return (x_hat - x).square().mean(dim=1)
+
+
+def mean_squared_error(x_hat, x):
+    """Mean of ``squared_error`` over rows, a scalar; for small batches in half the time."""
+    if x.numel() < _PARALLEL_SUM:
+        return F.mse_loss(x_hat, x)
+    return squared_error(x_hat, x).mean()
 
 
 def huber(x_hat, x):
