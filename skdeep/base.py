@@ -7,6 +7,7 @@ from numbers import Integral, Real
 
 import numpy as np
 import torch
+from skorch.callbacks import Callback
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils.validation import check_is_fitted
@@ -277,6 +278,13 @@ class DeepEstimator(CallbackSupportMixin, BaseEstimator, ABC):
 
     def _common_callbacks(self):
         """Callbacks of every training: the user's, progress, and the guard behind them."""
+        for entry in self.callbacks or ():
+            callback = entry[1] if isinstance(entry, tuple) and len(entry) == 2 else entry
+            if not isinstance(callback, Callback):
+                raise TypeError(
+                    "callbacks must hold skorch.callbacks.Callback objects or (name, callback) "
+                    f"pairs; got {entry!r}. scikit-learn's callbacks go to set_callbacks."
+                )
         progress = [EpochProgress()] if self.verbose == 1 else []
         return [*(self.callbacks or ()), *progress, DivergenceGuard()]
 

@@ -1,5 +1,6 @@
 """Rows of data as batches of float32 tensors: dense, sparse or memory-mapped."""
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -47,6 +48,23 @@ def dense(X, rows):
     return X[rows].toarray() if sp.issparse(X) else X[rows]
 
 
+def _overflow_is_an_error(function):
+    """Decorate a function so that numbers too large for its arithmetic are a ``ValueError``."""
+
+    @functools.wraps(function)
+    def checked(*args, **kwargs):
+        try:
+            with np.errstate(over="raise", invalid="raise"):
+                return function(*args, **kwargs)
+        except FloatingPointError as error:
+            raise ValueError(
+                f"X must be small enough for float32 behind its scaling; {error}. Divide X by a "
+                "constant, or bring new rows to the scale of the training data."
+            ) from error
+
+    return checked
+
+
 class RowScaler:
     """Shifts each feature and divides it by a scale, row by row.
 
@@ -62,6 +80,7 @@ class RowScaler:
         self.scale = scale
 
     @classmethod
+    @_overflow_is_an_error
     def fit(cls, X, sample_weight=None, *, kind):
         """Learn mean and scale in one pass over the rows.
 
@@ -98,6 +117,7 @@ class RowScaler:
         scale = np.sqrt(np.where(variance <= noise_floor, 1.0, variance))
         return cls(mean, scale)
 
+    @_overflow_is_an_error
     def to_tensor(self, rows):
         """Rows, scaled, as a float32 tensor; (n, n_features) array -> (n, n_features)."""
         if self.mean is None:
@@ -135,9 +155,12 @@ class TensorRows(Dataset):
         """Every row, in order, as one batch."""
         return Batch(self.x, self.y, self.weight)
 
+    def place(self, order):
+        """Indices where ``fetch`` wants them: beside the rows, moved once per epoch."""
+        return order.to(self.x.device)
+
     def fetch(self, index):
-        """Batch of the rows that a CPU tensor of indices names."""
-        index = index.to(self.x.device)
+        """Batch of the rows that a placed tensor of indices names."""
         y = None if self.y is None else self.y[index]
         weight = None if self.weight is None else self.weight[index]
         return Batch(self.x[index], y, weight)
@@ -168,8 +191,12 @@ class StreamedRows(Dataset):
         """Every row, in order, as one batch."""
         return self.fetch(torch.arange(len(self)))
 
+    def place(self, order):
+        """Indices where ``fetch`` wants them: on the CPU."""
+        return order
+
     def fetch(self, index):
-        """Batch of the rows that a CPU tensor of indices names, in the order of the file."""
+        """Batch of the rows that a placed tensor of indices names, in the order of the file."""
         index = index.sort().values  # neighbours on disk are read together
         x = self.scaler.to_tensor(dense(self.X, self.index[index.numpy()]))
         y = None if self.y is None else self.y[index].to(self.device)
@@ -203,7 +230,7 @@ class Batches:
             order = torch.arange(n_rows)
         else:
             order = torch.randperm(n_rows, generator=self.generator)
-        for index in order.split(self.batch_size):
+        for index in self.rows.place(order).split(self.batch_size):
             yield self.rows.fetch(index)
 
 

@@ -228,8 +228,9 @@ class TrainingNet(NeuralNet):
         self.history.record(f"{prefix}_batch_count", len(sizes))
 
     def _lean_step(self, batch):
-        for parameter in self.module_.parameters():
-            parameter.grad = None
+        for group in self.optimizer_.param_groups:
+            for parameter in group["params"]:
+                parameter.grad = None
         step = self.train_step_single(batch)
         self.optimizer_.step()
         return step

@@ -31,22 +31,12 @@ def linear(x, weight, bias=None):
     return F.linear(x, weight, bias)
 
 
-def _empty_weight(out_features, in_features):
-    """Weights in the memory order that makes their gradient the same on any number of threads.
-
-    Autograd forms the gradient as a product whose left side is the one that the order in memory
-    puts first. With few rows there, 5 or 10, the kernel splits the sum over the batch between
-    threads, and the result depends on their number.
-    """
-    if out_features < in_features:
-        return torch.empty(in_features, out_features).t()
-    return torch.empty(out_features, in_features)
-
-
 class Linear(nn.Module):
     """Affine layer ``y = x W^T + b``.
 
     Initial weights and biases are uniform in ``+-1/sqrt(in_features)``, torch's default.
+
+    The parameter ``weight`` has the longer side of W first; ``matrix()`` is W itself.
 
     **Shape**: (batch, in_features) -> (batch, out_features)
 
@@ -60,22 +50,30 @@ class Linear(nn.Module):
 
     def __init__(self, in_features, out_features, *, generator, bias=True):
         super().__init__()
-        self.weight = nn.Parameter(_empty_weight(out_features, in_features))
+        # Autograd forms the gradient with this shape. With few rows, 5 or 10, the kernel splits
+        # the sum over the batch between threads, and its result depends on their number.
+        self.is_transposed = out_features < in_features
+        size = (in_features, out_features) if self.is_transposed else (out_features, in_features)
+        self.weight = nn.Parameter(torch.empty(size))
         self.bias = nn.Parameter(torch.empty(out_features)) if bias else None
         self.reset_parameters(generator)
 
     def reset_parameters(self, generator):
         """Draw the weights anew from ``generator``."""
-        bound = self.weight.shape[1] ** -0.5
+        bound = self.matrix().shape[1] ** -0.5
         nn.init.uniform_(self.weight, -bound, bound, generator=generator)
         if self.bias is not None:
             nn.init.uniform_(self.bias, -bound, bound, generator=generator)
 
+    def matrix(self):
+        """Weights as W, (out_features, in_features)."""
+        return self.weight.t() if self.is_transposed else self.weight
+
     def forward(self, x):
         """(batch, in_features) -> (batch, out_features)."""
         if self.training:
-            return F.linear(x, self.weight, self.bias)
-        return linear(x, self.weight, self.bias)
+            return F.linear(x, self.matrix(), self.bias)
+        return linear(x, self.matrix(), self.bias)
 
 
 class TiedLinear(nn.Module):
@@ -95,13 +93,13 @@ class TiedLinear(nn.Module):
         super().__init__()
         # in a tuple, so that the weights are registered once, with their owner
         self._source = (source,)
-        out_features, in_features = source.weight.shape
+        out_features, in_features = source.matrix().shape
         self.bias = nn.Parameter(torch.empty(in_features))
         nn.init.uniform_(self.bias, -(out_features**-0.5), out_features**-0.5, generator=generator)
 
     def forward(self, x):
         """(batch, source.out_features) -> (batch, source.in_features)."""
-        weight = self._source[0].weight.T
+        weight = self._source[0].matrix().t()
         if self.training:
             return F.linear(x, weight, self.bias)
         return linear(x, weight, self.bias)

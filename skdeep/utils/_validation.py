@@ -71,8 +71,8 @@ def check_range(X, *, low, high, reason):
     smallest, largest = X.min(), X.max()
     if smallest < low or largest > high:
         raise ValueError(
-            f"X must lie in [{low}, {high}] for {reason}; got values from {smallest!r} to "
-            f"{largest!r}. Scale X with MinMaxScaler or choose another {reason.split('=')[0]}."
+            f"X must lie in [{low}, {high}] for {reason}; got values from {smallest:g} to "
+            f"{largest:g}. Scale X with MinMaxScaler or choose another {reason.split('=')[0]}."
         )
 
 
