@@ -7,10 +7,10 @@ from numbers import Integral, Real
 
 import numpy as np
 import torch
-from skorch.callbacks import Callback
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils.validation import check_is_fitted
+from skorch.callbacks import Callback
 
 from skdeep._training._callbacks import (
     DivergenceGuard,

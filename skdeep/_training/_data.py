@@ -156,7 +156,7 @@ class TensorRows(Dataset):
         return Batch(self.x, self.y, self.weight)
 
     def place(self, order):
-        """Indices where ``fetch`` wants them: beside the rows, moved once per epoch."""
+        """Move indices to where ``fetch`` wants them, beside the rows; once per epoch."""
         return order.to(self.x.device)
 
     def fetch(self, index):
@@ -192,7 +192,7 @@ class StreamedRows(Dataset):
         return self.fetch(torch.arange(len(self)))
 
     def place(self, order):
-        """Indices where ``fetch`` wants them: on the CPU."""
+        """Leave indices where ``fetch`` wants them, on the CPU."""
         return order
 
     def fetch(self, index):
