@@ -49,17 +49,18 @@ def dense(X, rows):
 
 
 def _overflow_is_an_error(function):
-    """Decorate a function so that numbers too large for its arithmetic are a ``ValueError``."""
+    """Decorate a method so that rows too large for its arithmetic are a ``ValueError``."""
 
     @functools.wraps(function)
-    def checked(*args, **kwargs):
+    def checked(owner, X, *args, **kwargs):
         try:
             with np.errstate(over="raise", invalid="raise"):
-                return function(*args, **kwargs)
+                return function(owner, X, *args, **kwargs)
         except FloatingPointError as error:
             raise ValueError(
-                f"X must be small enough for float32 behind its scaling; {error}. Divide X by a "
-                "constant, or bring new rows to the scale of the training data."
+                "X must be small enough for float32 behind its scaling; got values up to "
+                f"{abs(X).max():g}. Divide X by a constant, or bring new rows to the scale of the "
+                "training data."
             ) from error
 
     return checked
@@ -96,7 +97,7 @@ class RowScaler:
             return cls()
         total, mean, squares = 0.0, np.zeros(X.shape[1]), np.zeros(X.shape[1])
         for rows in slabs(X):
-            part = dense(X, rows).astype(np.float64)
+            part = dense(X, rows).astype(np.float64, order="C")
             weight = np.ones(len(part)) if sample_weight is None else sample_weight[rows]
             part_total = weight.sum()
             if part_total == 0:
@@ -196,9 +197,11 @@ class StreamedRows(Dataset):
         return order
 
     def fetch(self, index):
-        """Batch of the rows that a placed tensor of indices names, in the order of the file."""
-        index = index.sort().values  # neighbours on disk are read together
-        x = self.scaler.to_tensor(dense(self.X, self.index[index.numpy()]))
+        """Batch of the rows that a placed tensor of indices names, in their order."""
+        on_disk, order = index.sort()  # neighbours on disk are read together
+        read = self.scaler.to_tensor(dense(self.X, self.index[on_disk.numpy()]))
+        x = torch.empty_like(read)
+        x[order] = read
         y = None if self.y is None else self.y[index].to(self.device)
         weight = None if self.weight is None else self.weight[index].to(self.device)
         return Batch(x.to(self.device), y, weight)

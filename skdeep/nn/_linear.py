@@ -28,7 +28,8 @@ def linear(x, weight, bias=None):
     missing = -x.shape[-1] % _WIDTH_MULTIPLE
     if missing:
         x, weight = F.pad(x, (0, missing)), F.pad(weight, (0, missing))
-    return F.linear(x, weight, bias)
+    # a transposed view picks such a kernel, too
+    return F.linear(x.contiguous(), weight.contiguous(), bias)
 
 
 class Linear(nn.Module):
