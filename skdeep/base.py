@@ -37,7 +37,7 @@ from skdeep.utils._random import draw_seed, make_streams
 from skdeep.utils._sklearn import Interval, StrOptions
 from skdeep.utils._validation import check_image_shape, check_rows, check_weights, output_dtype
 
-__all__ = ["DeepEstimator"]
+__all__: list[str] = []
 
 
 class DeepEstimator(CallbackSupportMixin, BaseEstimator, ABC):
@@ -213,7 +213,7 @@ class DeepEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         if n_valid >= len(kept):
             raise ValueError(
                 f"validation_fraction must leave a row to train on; got {self.validation_fraction} "
-                f"of {len(kept)} rows. Lower it, or set early_stopping=False."
+                f"of n_samples={len(kept)}. Lower it, or set early_stopping=False."
             )
         order = torch.randperm(len(kept), generator=self._streams["split"]).numpy()
         return np.sort(kept[order[n_valid:]]), np.sort(kept[order[:n_valid]])

@@ -84,7 +84,7 @@ class EpochProgress(Callback):
 
     def on_train_begin(self, net, **kwargs):
         """Open the bar."""
-        self.bar_ = tqdm(total=net.max_epochs, unit="epoch", file=sys.stderr)
+        self.bar_ = tqdm(total=net.n_epochs_, unit="epoch", file=sys.stderr)
 
     def on_epoch_end(self, net, **kwargs):
         """Move the bar by one epoch."""

@@ -6,7 +6,7 @@ import operator
 
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback, EpochTimer, PrintLog
+from skorch.callbacks import Callback, EarlyStopping, EpochTimer, PrintLog
 from torch import nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
@@ -151,6 +151,7 @@ class TrainingNet(NeuralNet):
             n_batches=len(Batches(rows, self.batch_size)),
             patience=self.schedule_patience,
         )
+        self.n_epochs_ = n_epochs
         self.stop_requested_ = False
         self.notify("on_train_begin", X=rows, y=None)
         with contextlib.suppress(_StopTraining):
@@ -169,8 +170,8 @@ class TrainingNet(NeuralNet):
             try:
                 getattr(callback, method_name)(self, **cb_kwargs)
             except KeyboardInterrupt:
-                # skorch's own EarlyStopping ends training in this way
-                if method_name != "on_epoch_end" or not self._is_user_callback(callback):
+                # skorch's EarlyStopping ends training in this way
+                if method_name != "on_epoch_end" or not isinstance(callback, EarlyStopping):
                     raise
                 self.request_stop()
         if method_name == "on_epoch_end":
@@ -179,9 +180,6 @@ class TrainingNet(NeuralNet):
                 self.schedule_.step(row.get("valid_loss", row["train_loss"]))
             if self.stop_requested_:
                 raise _StopTraining
-
-    def _is_user_callback(self, callback):
-        return not type(callback).__module__.startswith("skdeep.")
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         """Run one epoch of training or validation and record its mean loss and terms."""

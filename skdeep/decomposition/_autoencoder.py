@@ -128,8 +128,8 @@ class Autoencoder(CoderMixin, DeepEstimator):
     compile : bool, default=False
         Whether to train through ``torch.compile``. Pays for large nets on GPUs only.
     callbacks : list of skorch.callbacks.Callback, default=None
-        skorch callbacks, also as ``(name, callback)``. One that raises KeyboardInterrupt behind
-        an epoch, as skorch's ``EarlyStopping`` does, ends training in good order.
+        Callbacks of skorch, also as ``(name, callback)``; its ``EarlyStopping`` ends training in
+        good order. Callbacks of scikit-learn go to ``set_callbacks``.
     device : str, torch.device or list of these, default="auto"
         Where to train: ``"auto"`` takes CUDA, then MPS, then the CPU. Of a list each parallel
         worker takes one.

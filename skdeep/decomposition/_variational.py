@@ -12,7 +12,7 @@ from skdeep.decomposition._base import CODER_CONSTRAINTS, CoderMixin
 from skdeep.nn import losses
 from skdeep.nn._coder import CoderShape
 from skdeep.nn._variational import VariationalModule, log_likelihood
-from skdeep.utils._random import STREAMS, make_generator, numpy_generator
+from skdeep.utils._random import numpy_generator, row_noise
 from skdeep.utils._sklearn import Interval, StrOptions
 from skdeep.utils._validation import check_range
 
@@ -100,8 +100,8 @@ class VariationalAutoencoder(CoderMixin, DeepEstimator):
     compile : bool, default=False
         Whether to train through ``torch.compile``. Pays for large nets on GPUs only.
     callbacks : list of skorch.callbacks.Callback, default=None
-        skorch callbacks, also as ``(name, callback)``. One that raises KeyboardInterrupt behind
-        an epoch, as skorch's ``EarlyStopping`` does, ends training in good order.
+        Callbacks of skorch, also as ``(name, callback)``; its ``EarlyStopping`` ends training in
+        good order. Callbacks of scikit-learn go to ``set_callbacks``.
     device : str, torch.device or list of these, default="auto"
         Where to train: ``"auto"`` takes CUDA, then MPS, then the CPU. Of a list each parallel
         worker takes one.
@@ -122,9 +122,9 @@ class VariationalAutoencoder(CoderMixin, DeepEstimator):
         Part of ``loss_curve_`` that is the negative expected log-likelihood.
     kl_curve_ : list of float, length n_iter_
         Part of ``loss_curve_`` that is the divergence, times ``beta``.
-    scale_ : float, or ndarray of shape (n_features_in_,) with ``feature_scaling="standard"``
-        Standard deviation of the Gaussian likelihood in units of ``X``; only for
-        ``likelihood="gaussian"``.
+    scale_ : float or ndarray of shape (n_features_in_,)
+        Standard deviation of the Gaussian likelihood in units of ``X``, one per feature where it
+        is learned with ``feature_scaling="standard"``; only for ``likelihood="gaussian"``.
     validation_loss_curve_ : list of float, length n_iter_
         Mean loss of the rows held out; only with ``early_stopping``.
     history_ : list of dict, length n_iter_
@@ -280,8 +280,8 @@ class VariationalAutoencoder(CoderMixin, DeepEstimator):
     def score_samples(self, X, *, n_importance_samples=None):
         """Bound the log-likelihood of each row from below.
 
-        Every row is rated with the same draws, seeded by ``random_state``, so that its score does
-        not depend on the rows beside it.
+        The draws that rate a row are seeded by ``random_state`` and by the row itself, so that its
+        score is the same on every call and in any company.
 
         Parameters
         ----------
@@ -306,15 +306,15 @@ class VariationalAutoencoder(CoderMixin, DeepEstimator):
                 f"got {n_importance_samples!r}."
             )
         n_draws = _N_SCORE_SAMPLES if n_importance_samples is None else n_importance_samples
-        noise = torch.empty(n_draws, 1, self._n_features_out)
-        noise.normal_(generator=make_generator((self._seed, len(STREAMS), n_draws)))
-        bound = (
-            self.module_.evidence_bound
-            if n_importance_samples is None
-            else self.module_.importance_bound
-        )
+        module = self.module_
+        bound = module.evidence_bound if n_importance_samples is None else module.importance_bound
+
+        def score_rows(x):
+            noise = row_noise(x.cpu().numpy(), n_draws, self._n_features_out, self._seed)
+            return bound(x, torch.from_numpy(noise).to(x.device)).unsqueeze(1)
+
         score = self._apply(
-            lambda x: bound(x, noise.to(x.device)).unsqueeze(1),
+            score_rows,
             X,
             1,
             chunk_rows=max(16, CHUNK_ROWS // n_draws // 16 * 16),
@@ -373,11 +373,16 @@ class VariationalAutoencoder(CoderMixin, DeepEstimator):
         curves["reconstruction_curve_"] = [row["train_reconstruction"] for row in history]
         curves["kl_curve_"] = [row["train_kl"] for row in history]
         if self.likelihood == "gaussian":
-            scale = self.module_.log_scale.detach().cpu().numpy().astype(np.float64)
-            unit = 1.0 if self._scaler.scale is None else self._scaler.scale
-            scale = np.unique(np.exp(scale) * unit)
-            curves["scale_"] = float(scale[0]) if len(scale) == 1 else scale
+            curves["scale_"] = self._likelihood_scale()
         return curves
+
+    def _likelihood_scale(self):
+        """Read the standard deviation of the Gaussian likelihood, in units of ``X``."""
+        if self.scale != "learned":
+            return float(self.scale)
+        unit = np.ones(1) if self._scaler.scale is None else self._scaler.scale
+        scale = self.module_.log_scale.exp().item() * unit
+        return scale if self.feature_scaling == "standard" else float(scale[0])
 
     def _reconstruction_loss(self, X, X_hat):
         """Mean squared error of each row in squared units of ``X``."""

@@ -48,6 +48,15 @@ class CoderShape:
     dropout: float = 0.0
     batch_norm: bool = False
 
+    @property
+    def needs_bias(self):
+        """Whether hidden layers have a bias.
+
+        Batch normalisation right behind a layer takes its bias off again; the gradient of the
+        bias is rounding noise then, of which Adam makes full steps.
+        """
+        return not (self.batch_norm and self.block == "dense")
+
     @classmethod
     def take_from(cls, options):
         """Shape from the entries of a dict that describe it, and a dict of the others."""
@@ -73,7 +82,7 @@ def make_encoder(shape, streams, *, n_outputs=None):
         return _conv_encoder(shape, n_outputs, streams)
     layers, width = [], shape.n_features
     for size in shape.hidden_layer_sizes:
-        layers += [Linear(width, size, generator=streams["weights"])]
+        layers += [Linear(width, size, generator=streams["weights"], bias=shape.needs_bias)]
         layers += _after_linear(shape, size, streams)
         width = size
     return nn.Sequential(*layers, Linear(width, n_outputs, generator=streams["weights"]))
@@ -97,7 +106,7 @@ def make_decoder(shape, streams, *, encoder=None):
         return _tied_decoder(shape, encoder, streams)
     layers, width = [], shape.n_components
     for size in shape.hidden_layer_sizes[::-1]:
-        layers += [Linear(width, size, generator=streams["weights"])]
+        layers += [Linear(width, size, generator=streams["weights"], bias=shape.needs_bias)]
         layers += _after_linear(shape, size, streams)
         width = size
     return nn.Sequential(*layers, Linear(width, shape.n_features, generator=streams["weights"]))
@@ -126,7 +135,7 @@ def _tied_decoder(shape, encoder, streams):
     sources = [layer for layer in encoder if isinstance(layer, Linear)][::-1]
     layers = []
     for source, size in zip(sources, shape.hidden_layer_sizes[::-1], strict=False):
-        layers.append(TiedLinear(source, generator=streams["weights"]))
+        layers.append(TiedLinear(source, generator=streams["weights"], bias=shape.needs_bias))
         layers += _after_linear(shape, size, streams)
     return nn.Sequential(*layers, TiedLinear(sources[-1], generator=streams["weights"]))
 
@@ -143,7 +152,9 @@ def _conv_encoder(shape, n_outputs, streams):
     channels = shape.image_shape[0]
     layers: list[nn.Module] = [nn.Unflatten(1, shape.image_shape)]
     for size in shape.hidden_layer_sizes:
-        layers.append(Conv2d(channels, size, stride=2, generator=streams["weights"]))
+        layers.append(
+            Conv2d(channels, size, stride=2, generator=streams["weights"], bias=shape.needs_bias)
+        )
         layers += _after_conv(shape, size, streams)
         channels = size
     height, width = stage_sizes(shape.image_shape, len(shape.hidden_layer_sizes))[-1]

@@ -12,7 +12,8 @@ _KERNEL = 3
 def _reset(weight, bias, fan_in, generator):
     bound = fan_in**-0.5
     nn.init.uniform_(weight, -bound, bound, generator=generator)
-    nn.init.uniform_(bias, -bound, bound, generator=generator)
+    if bias is not None:
+        nn.init.uniform_(bias, -bound, bound, generator=generator)
 
 
 class Conv2d(nn.Module):
@@ -26,13 +27,14 @@ class Conv2d(nn.Module):
     stride : int
     generator : torch.Generator
         Source of the initial weights.
+    bias : bool, default=True
     """
 
-    def __init__(self, in_channels, out_channels, *, stride, generator):
+    def __init__(self, in_channels, out_channels, *, stride, generator, bias=True):
         super().__init__()
         self.stride = stride
         self.weight = nn.Parameter(torch.empty(out_channels, in_channels, _KERNEL, _KERNEL))
-        self.bias = nn.Parameter(torch.empty(out_channels))
+        self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
         _reset(self.weight, self.bias, in_channels * _KERNEL**2, generator)
 
     def forward(self, x):

@@ -88,15 +88,18 @@ class TiedLinear(nn.Module):
         Layer whose weights are shared. It stays the owner of them.
     generator : torch.Generator
         Source of the initial bias.
+    bias : bool, default=True
     """
 
-    def __init__(self, source, *, generator):
+    def __init__(self, source, *, generator, bias=True):
         super().__init__()
         # in a tuple, so that the weights are registered once, with their owner
         self._source = (source,)
         out_features, in_features = source.matrix().shape
-        self.bias = nn.Parameter(torch.empty(in_features))
-        nn.init.uniform_(self.bias, -(out_features**-0.5), out_features**-0.5, generator=generator)
+        self.bias = nn.Parameter(torch.empty(in_features)) if bias else None
+        if self.bias is not None:
+            bound = out_features**-0.5
+            nn.init.uniform_(self.bias, -bound, bound, generator=generator)
 
     def forward(self, x):
         """(batch, source.out_features) -> (batch, source.in_features)."""

@@ -130,8 +130,8 @@ class VariationalModule(nn.Module):
         Parameters
         ----------
         x : Tensor, shape (batch, n_features)
-        noise : Tensor, shape (n_samples, 1, n_components)
-            Standard normal draws, the same for every row.
+        noise : Tensor, shape (n_samples, batch, n_components)
+            Standard normal draws.
 
         Returns
         -------

@@ -15,7 +15,7 @@ _leased: Counter = Counter()
 
 
 def available_devices():
-    """Names of the devices that this machine offers, the preferred one first.
+    """List the devices that this machine offers, the preferred one first.
 
     Returns
     -------

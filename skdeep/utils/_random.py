@@ -5,8 +5,9 @@ Nothing here reads or writes a global random state: neither Python's, nor NumPy'
 
 import numpy as np
 import torch
+from scipy.special import ndtri
 
-__all__ = ["STREAMS", "draw_seed", "make_generator", "make_streams", "numpy_generator"]
+__all__ = ["STREAMS", "draw_seed", "make_generator", "make_streams", "numpy_generator", "row_noise"]
 
 #: What training draws at random. Each stream has its own generator, so that a change in how often
 #: one is read (a larger net, another noise) leaves the others as they were.
@@ -59,3 +60,42 @@ def make_streams(seed, device="cpu"):
 def numpy_generator(random_state):
     """NumPy's generator from scikit-learn's ``random_state``; None asks the operating system."""
     return np.random.default_rng(draw_seed(random_state))
+
+
+def row_noise(rows, n_draws, n_columns, seed):
+    """Draw standard normal noise that belongs to a row's content, not to its place.
+
+    Equal rows get equal draws in any company and order, different ones independent draws: the
+    row's bits are hashed and count on from there by splitmix64 [1]_, in integer arithmetic that
+    wraps around and is therefore exact.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows, n_features), float32
+    n_draws, n_columns : int
+    seed : int
+
+    Returns
+    -------
+    noise : ndarray of shape (n_draws, n_rows, n_columns), float32
+
+    References
+    ----------
+    .. [1] Steele, Lea and Flood (2014), "Fast Splittable Pseudorandom Number Generators", OOPSLA.
+    """
+    # adding zero turns -0.0 into 0.0, which is the same number in other bits
+    bits = np.ascontiguousarray(rows + np.float32(0)).view(np.uint32).astype(np.uint64)
+    keys = np.random.default_rng(seed).integers(2**63, size=rows.shape[1], dtype=np.uint64)
+    start = _mix((bits * (2 * keys + 1)).sum(axis=1))
+    steps = np.arange(1, n_draws * n_columns + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    # the upper 53 bits as a number inside (0, 1)
+    uniform = ((_mix(start + steps[:, np.newaxis]) >> np.uint64(11)) + 0.5) * 2.0**-53
+    noise = ndtri(uniform).reshape(n_draws, n_columns, len(rows)).transpose(0, 2, 1)
+    return np.ascontiguousarray(noise, dtype=np.float32)
+
+
+def _mix(x):
+    """Finaliser of splitmix64, uint64 -> uint64."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))

@@ -1,0 +1,132 @@
+"""Fixtures that the tests of every estimator share."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+import skdeep
+from skdeep.utils import all_estimators
+
+_ROW_METHODS = (
+    "transform",
+    "predict",
+    "predict_proba",
+    "decision_function",
+    "reconstruct",
+    "reconstruction_error",
+    "score_samples",
+)
+
+
+def pytest_configure(config):
+    """One torch thread: the nets here are small, and xdist uses the other cores."""
+    torch.set_num_threads(1)
+
+
+def pytest_collection_modifyitems(items):
+    """Skip tests marked ``gpu`` where there is none."""
+    if torch.cuda.is_available():
+        return
+    skip = pytest.mark.skip(reason="needs a CUDA device")
+    for item in items:
+        if item.get_closest_marker("gpu"):
+            item.add_marker(skip)
+
+
+@pytest.fixture(params=[pytest.param(cls, id=name) for name, cls in all_estimators()])
+def Estimator(request):
+    """Every public estimator's class, one after the other."""
+    return request.param
+
+
+@pytest.fixture
+def make(Estimator):
+    """Function that makes a small instance on the CPU; keywords overwrite its parameters."""
+
+    def make(**params):
+        small = {"max_epochs": 3, "batch_size": 16, "device": "cpu", "random_state": 0}
+        return Estimator(**{**small, **params})
+
+    return make
+
+
+@pytest.fixture
+def make_random(Estimator, make):
+    """As ``make``, with everything switched on that draws at random in training."""
+
+    def make_random(**params):
+        draws = {"dropout": 0.2, "noise": 0.2, "n_samples": 2, "batch_norm": True}
+        known = Estimator._get_param_names()
+        return make(**{name: draws[name] for name in draws if name in known}, **params)
+
+    return make_random
+
+
+@pytest.fixture(scope="session")
+def X():
+    """50 rows of 6 features, all different."""
+    return np.random.default_rng(0).normal(size=(50, 6))
+
+
+@pytest.fixture(scope="session")
+def y():
+    """Labels for ``X``; estimators that need none ignore them."""
+    return np.arange(50) % 2
+
+
+@pytest.fixture(scope="session")
+def outputs():
+    """Function that gives what each row-wise method of a fitted estimator returns, by name."""
+
+    def outputs(estimator, X):
+        methods = [name for name in _ROW_METHODS if hasattr(estimator, name)]
+        assert methods
+        return {name: np.asarray(getattr(estimator, name)(X)) for name in methods}
+
+    return outputs
+
+
+@pytest.fixture(scope="session")
+def assert_same(outputs):
+    """Function that fails unless two fitted estimators agree to the last bit."""
+
+    def assert_same(actual, expected, X):
+        assert actual.n_iter_ == expected.n_iter_
+        assert actual.loss_curve_ == expected.loss_curve_
+        results = outputs(expected, X)
+        for name, result in outputs(actual, X).items():
+            np.testing.assert_array_equal(result, results[name], err_msg=name, strict=True)
+
+    return assert_same
+
+
+@pytest.fixture(scope="session")
+def python_command():
+    """Command line and environment of a fresh Python that runs code with this skdeep."""
+    home = str(pathlib.Path(skdeep.__file__).parents[1])
+    environment = dict(os.environ, PYTHONPATH=home, OMP_NUM_THREADS="1")
+
+    def python_command(code, *arguments):
+        return [sys.executable, "-W", "error", "-c", code, *map(str, arguments)], environment
+
+    return python_command
+
+
+@pytest.fixture
+def run_python(python_command, tmp_path):
+    """Function that runs code in a fresh process and gives its standard output."""
+
+    def run_python(code, *arguments):
+        command, environment = python_command(code, *arguments)
+        result = subprocess.run(
+            command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120
+        )
+        assert result.returncode == 0, result.stderr
+        return result.stdout
+
+    return run_python

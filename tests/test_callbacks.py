@@ -1,0 +1,195 @@
+"""scikit-learn's callback protocol: bars, score logs, stops; alone, in pipelines, in searches."""
+
+import numpy as np
+import pytest
+from sklearn.callback import ProgressBar, ScoringMonitor
+from sklearn.datasets import load_iris
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+
+from skdeep.decomposition import Autoencoder, VariationalAutoencoder
+
+X, Y = load_iris(return_X_y=True)
+
+
+class Record:
+    """Fit callback that records the tasks of the estimator it is set on, and may end training."""
+
+    def __init__(self, stop_after=None):
+        self.stop_after = stop_after
+        self.calls = []
+
+    def setup(self, estimator, context):
+        self.calls.append("setup")
+
+    def teardown(self, estimator, context):
+        self.calls.append("teardown")
+
+    def on_fit_task_begin(self, estimator, context):
+        self.calls.append(("begin", context.task_name, context.task_id, context.max_subtasks))
+
+    def on_fit_task_end(self, estimator, context):
+        self.calls.append(("end", context.task_name, context.task_id, context.max_subtasks))
+        return context.task_name == "epoch" and context.task_id + 1 == self.stop_after
+
+
+class ScoreEpochs(Record):
+    """Fit callback that asks for the estimator as it is behind each epoch."""
+
+    def on_fit_task_end(self, estimator, context, *, X=None, fitted_estimator=None):
+        if context.task_name == "epoch":
+            codes = fitted_estimator.transform(X)
+            self.calls.append((fitted_estimator.n_iter_, fitted_estimator.score(X), codes))
+
+
+@pytest.fixture(params=[Autoencoder, VariationalAutoencoder])
+def Class(request):
+    return request.param
+
+
+@pytest.fixture
+def terminal(monkeypatch, capsys):
+    """Function that gives what was printed on a terminal wide enough for nested bars."""
+    monkeypatch.setenv("COLUMNS", "300")
+    return lambda: capsys.readouterr().out
+
+
+def score_monitor():
+    # not scoring=None, which scikit-learn 1.9.1 cannot log for any estimator
+    return ScoringMonitor(scoring={"score": lambda estimator, X, y: estimator.score(X)})
+
+
+def small(Class=Autoencoder, **parameters):
+    """Estimator that trains in a moment."""
+    return Class(**{"max_epochs": 4, "device": "cpu", "random_state": 0, **parameters})
+
+
+# Tasks -------------------------------------------------------------------------------------
+
+
+def test_fit_reports_itself_and_one_task_for_each_epoch(Class):
+    record = Record()
+    small(Class).set_callbacks(record).fit(X)
+    epochs = [(moment, "epoch", n, 0) for n in range(4) for moment in ("begin", "end")]
+    whole = [("begin", "fit", 0, 4), *epochs, ("end", "fit", 0, 4)]
+    assert record.calls == ["setup", *whole, "teardown"]
+
+
+def test_a_callback_that_returns_true_ends_training_in_good_order(Class):
+    record = Record(stop_after=2)
+    stopped = small(Class).set_callbacks(record).fit(X)
+    assert stopped.n_iter_ == 2
+    assert record.calls[-2:] == [("end", "fit", 0, 4), "teardown"]
+    expected = small(Class, max_epochs=2).fit(X)
+    assert stopped.loss_curve_ == expected.loss_curve_
+    np.testing.assert_array_equal(stopped.transform(X), expected.transform(X))
+
+
+def test_callbacks_change_nothing(Class):
+    expected = small(Class).fit(X)
+    for callback in (Record(), ScoreEpochs(), score_monitor()):
+        watched = small(Class).set_callbacks(callback).fit(X, Y)
+        assert watched.loss_curve_ == expected.loss_curve_
+        np.testing.assert_array_equal(watched.transform(X), expected.transform(X))
+
+
+def test_the_estimator_of_an_epoch_is_what_a_shorter_fit_gives(Class):
+    score = ScoreEpochs()
+    small(Class).set_callbacks(score).fit(X)
+    epochs = [call for call in score.calls if isinstance(call[0], int)]
+    assert [n_iter for n_iter, *_ in epochs] == [1, 2, 3, 4]
+    for n_iter, value, codes in epochs:
+        expected = small(Class, max_epochs=n_iter).fit(X)
+        assert value == expected.score(X)
+        np.testing.assert_array_equal(codes, expected.transform(X))
+
+
+def test_a_failed_fit_tears_its_callbacks_down(Class):
+    record = Record()
+    with pytest.raises(ValueError, match="NaN"):
+        small(Class).set_callbacks(record).fit(np.full((5, 3), np.nan))
+    assert record.calls[-1] == "teardown"
+
+
+def test_training_that_converges_has_fewer_tasks_than_it_may_have():
+    record = Record()
+    ae = small(max_epochs=50, tol=1e6, n_iter_no_change=3).set_callbacks(record).fit(X)
+    ends = [call for call in record.calls if call[:2] == ("end", "epoch")]
+    assert len(ends) == ae.n_iter_ == 5
+
+
+# ScoringMonitor ----------------------------------------------------------------------------
+
+
+def test_scoring_monitor_records_a_score_behind_each_epoch(Class):
+    monitor = score_monitor()
+    estimator = small(Class).set_callbacks(monitor).fit(X, Y)
+    rows = monitor.get_logs().data
+    assert [row["task_name"] for row in rows] == ["fit", *4 * ["epoch"]]
+    scores = [row["score"] for row in rows]
+    assert scores[0] == scores[-1] == estimator.score(X)
+    assert scores[1:] == [small(Class, max_epochs=n + 1).fit(X).score(X) for n in range(4)]
+
+
+def test_scoring_monitor_sees_every_candidate_of_a_search():
+    monitor = score_monitor()
+    ae = small(max_epochs=3).set_callbacks(monitor)
+    GridSearchCV(ae, {"lr": [1e-3, 1e-2]}, cv=2).fit(X, Y)
+    rows = monitor.get_logs().data
+    epochs = [row for row in rows if row["task_name"] == "epoch"]
+    # two candidates in two folds, and the refit
+    assert len(epochs) == 5 * 3
+    assert all(np.isfinite(row["score"]) for row in epochs)
+
+
+# ProgressBar -------------------------------------------------------------------------------
+
+
+def test_progress_bar_shows_epochs(Class, terminal):
+    small(Class).set_callbacks(ProgressBar()).fit(X)
+    out = terminal()
+    assert f"{Class.__name__} - fit" in out
+    assert "100%" in out
+
+
+def test_progress_bar_of_a_pipeline_shows_its_steps(Class, terminal):
+    pipe = make_pipeline(StandardScaler(), small(Class), LogisticRegression(max_iter=1000))
+    pipe.set_callbacks(ProgressBar(max_propagation_depth=None)).fit(X, Y)
+    out = terminal()
+    assert "Pipeline - fit" in out
+    assert f"{Class.__name__} - fit" in out
+    assert out.count("100%") >= 2
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_progress_bar_of_a_search_shows_nets_below_pipelines(terminal, n_jobs):
+    pipe = make_pipeline(StandardScaler(), small(), LogisticRegression(max_iter=1000))
+    grid = {"autoencoder__n_components": [1, 2], "autoencoder__lr": [1e-3, 1e-2]}
+    search = GridSearchCV(pipe, grid, cv=2, n_jobs=n_jobs)
+    search.set_callbacks(ProgressBar(max_propagation_depth=None)).fit(X, Y)
+    lines = [line for line in terminal().splitlines() if "Autoencoder - fit" in line]
+    # four candidates in two folds, and the refit, all finished
+    assert len(lines) == 9
+    assert all("100%" in line for line in lines)
+    assert all("Pipeline - " in line for line in lines)
+
+
+def test_scikit_learn_names_steps_that_have_no_callbacks(terminal):
+    pipe = make_pipeline(MinMaxScaler(), small(), LogisticRegression(max_iter=1000))
+    pipe.set_callbacks(ProgressBar(max_propagation_depth=None))
+    with pytest.warns(UserWarning, match="MinMaxScaler") as record:
+        pipe.fit(X, Y)
+    assert not any("Autoencoder " in str(warning.message) for warning in record)
+    assert "Autoencoder - fit" in terminal()
+
+
+def test_a_search_with_a_bar_gives_what_it_gives_without():
+    grid = {"lr": [1e-3, 1e-2]}
+    plain = GridSearchCV(small(), grid, cv=2).fit(X)
+    watched = GridSearchCV(small(), grid, cv=2)
+    watched.set_callbacks(ProgressBar(max_propagation_depth=None)).fit(X)
+    np.testing.assert_array_equal(
+        watched.cv_results_["mean_test_score"], plain.cv_results_["mean_test_score"]
+    )

@@ -1,0 +1,42 @@
+"""Promise 1: scikit-learn's whole suite, on every public estimator, without expected failures."""
+
+from sklearn.utils import get_tags
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skdeep.utils import all_estimators
+
+_FEW_EPOCHS = {"max_epochs": 10, "device": "cpu"}
+
+# Another path through training, inference and persistence than the default one. Batches stay
+# larger than the suite's data: a row of weight two is the row twice only where one step sees both.
+_VARIANTS = [
+    {"block": "residual", "batch_norm": True, "hidden_layer_sizes": (16, 8)},
+    {"dropout": 0.2, "optimizer": "sgd", "lr_schedule": "cosine", "gradient_clip_value": 1.0},
+    {"feature_scaling": "standard", "hidden_layer_sizes": (), "lr_schedule": "plateau"},
+]
+
+
+def _instances():
+    for _, Estimator in all_estimators():
+        yield Estimator(**_FEW_EPOCHS)
+        for variant in _VARIANTS:
+            if variant.keys() <= set(Estimator._get_param_names()):
+                yield Estimator(**_FEW_EPOCHS, **variant)
+
+
+def test_discovery_finds_the_estimators_that_scikit_learn_users_import():
+    from skdeep.decomposition import Autoencoder, VariationalAutoencoder
+
+    assert {Autoencoder, VariationalAutoencoder} <= {cls for _, cls in all_estimators()}
+
+
+@parametrize_with_checks(list(_instances()))
+def test_scikit_learn_check(estimator, check):
+    check(estimator)
+
+
+def test_no_estimator_asks_to_be_excused_from_a_check(Estimator):
+    tags = get_tags(Estimator())
+    assert not tags.non_deterministic
+    assert not tags.no_validation
+    assert not tags._skip_test

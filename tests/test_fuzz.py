@@ -1,0 +1,203 @@
+"""Whatever comes in: ``ValueError``, ``TypeError``, or finite output of the right shape."""
+
+import warnings
+
+import hypothesis.extra.numpy as hnp
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sklearn.base import clone
+
+from skdeep.utils import all_estimators
+
+fuzz = settings(
+    deadline=None,
+    derandomize=True,
+    database=None,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+each_estimator = pytest.mark.parametrize(
+    "Estimator", [pytest.param(cls, id=name) for name, cls in all_estimators()]
+)
+
+EXTREME = [0.0, -0.0, 1.0, -1.0, 1e-300, 1e-40, 1e-8, 1e8, 3e38, -3e38, 1e39, 1e155, 1e308, -1e308]
+ABSURD = [None, -1, 0, 1, 0.5, 1e30, 1e-30, np.nan, np.inf, True, "", "auto", (), [3, 2], {}]
+
+_shapes = st.tuples(st.integers(1, 20), st.integers(1, 9))
+
+
+def _finite_rows(shapes=_shapes):
+    """Real arrays from the tiniest to the largest numbers that a dtype can hold."""
+    elements = st.one_of(st.sampled_from(EXTREME), st.floats(-10, 10))
+    floats = hnp.arrays(np.float64, shapes, elements=elements)
+    small = hnp.arrays(
+        st.sampled_from([np.float16, np.float32]), shapes, elements=st.floats(-4, 4, width=16)
+    )
+    whole = hnp.arrays(st.sampled_from([np.int8, np.int64, np.uint64, np.bool_]), shapes)
+    return st.one_of(floats, small, whole)
+
+
+def _any_rows():
+    """Arrays of any dtype and up to three dimensions, NaN, infinities and nonsense included."""
+    shapes = st.one_of(_shapes, hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=9))
+    scalars = hnp.scalar_dtypes().filter(lambda dtype: dtype.kind != "V")
+    objects = st.one_of(st.none(), st.text(max_size=3), st.floats(), st.booleans())
+    return st.one_of(
+        hnp.arrays(np.float64, shapes),
+        hnp.arrays(scalars, shapes),
+        hnp.arrays(object, shapes, elements=objects),
+        st.lists(st.one_of(st.floats(), st.lists(st.floats(), max_size=3)), max_size=4),
+        st.sampled_from([None, 3, "rows", {}, {"a": [1.0]}, b"rows", np.float32(2)]),
+    )
+
+
+def _small(Estimator, **params):
+    return Estimator(
+        **{"max_epochs": 2, "batch_size": 8, "device": "cpu", "random_state": 0, **params}
+    )
+
+
+def _check_output(estimator, X):
+    """Every row-wise result is finite, or the method refuses the rows."""
+    for name in ("transform", "predict", "reconstruct", "score_samples", "reconstruction_error"):
+        if hasattr(estimator, name):
+            try:
+                result = np.asarray(getattr(estimator, name)(X))
+            except (ValueError, TypeError):
+                continue
+            assert len(result) == X.shape[0]
+            assert np.isfinite(result).all(), name
+
+
+def _check_fit(estimator, X):
+    """Fits and gives finite output, or refuses the rows and stays unfitted."""
+    before = set(vars(estimator))
+    shape = getattr(X, "shape", None) or (1,)
+    y = np.arange(shape[0]) % 2
+    try:
+        estimator.fit(X, y)
+    except (ValueError, TypeError):
+        assert set(vars(estimator)) == before
+        return
+    assert all(np.isfinite(estimator.loss_curve_))
+    _check_output(estimator, np.asarray(X) if isinstance(X, list) else X)
+
+
+@pytest.fixture(autouse=True)
+def scikit_learn_may_warn_of_what_it_then_refuses():
+    """Its search for NaN adds infinities of both signs; strings are tried as numbers."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="invalid value encountered in (reduce|dot|add)")
+        yield
+
+
+@each_estimator
+@fuzz
+@given(X=_any_rows())
+def test_fit_on_anything_works_or_is_refused(Estimator, X):
+    _check_fit(_small(Estimator), X)
+
+
+@each_estimator
+@fuzz
+@given(X=_finite_rows())
+def test_fit_on_numbers_of_any_size_works_or_is_refused(Estimator, X):
+    _check_fit(_small(Estimator), X)
+    _check_fit(_small(Estimator, feature_scaling="standard", batch_norm=True), X)
+
+
+@each_estimator
+@fuzz
+@given(X=_finite_rows())
+def test_fit_on_sparse_numbers_of_any_size_works_or_is_refused(Estimator, X):
+    if X.dtype != np.float16:  # scipy has no sparse float16
+        _check_fit(_small(Estimator, batch_size=4), sp.csr_array(X))
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    """Every estimator, fitted on ordinary rows of five features, by class."""
+    X = np.random.default_rng(0).normal(size=(30, 5))
+    return {cls: _small(cls).fit(X, np.arange(30) % 2) for _, cls in all_estimators()}
+
+
+@each_estimator
+@fuzz
+@given(X=st.one_of(_any_rows(), _finite_rows(st.tuples(st.integers(1, 20), st.just(5)))))
+def test_anything_new_is_mapped_to_finite_numbers_or_refused(Estimator, X, fitted):
+    estimator = fitted[Estimator]
+    usual = np.zeros((2, 5))
+    expected = estimator.score_samples(usual) if hasattr(estimator, "score_samples") else None
+    if isinstance(X, np.ndarray):
+        _check_output(estimator, X)
+    else:
+        with pytest.raises((ValueError, TypeError)):
+            estimator.score(X)
+    if expected is not None:
+        np.testing.assert_array_equal(estimator.score_samples(usual), expected)
+
+
+@pytest.mark.parametrize(
+    "Estimator", [cls for _, cls in all_estimators() if hasattr(cls, "inverse_transform")]
+)
+@fuzz
+@given(codes=_finite_rows(st.tuples(st.integers(1, 9), st.just(2))))
+def test_any_codes_are_decoded_to_finite_numbers_or_refused(Estimator, codes, fitted):
+    try:
+        decoded = fitted[Estimator].inverse_transform(codes)
+    except ValueError:
+        return
+    assert decoded.shape == (len(codes), 5)
+    assert np.isfinite(decoded).all()
+
+
+def _parameters(Estimator):
+    """Up to four parameters with values that are right, wrong or absurd."""
+    good = {
+        "hidden_layer_sizes": [(), 3, (4, 3), "auto"],
+        "activation": ["tanh", "gelu", "softplus", "elu"],
+        "optimizer": ["adam", "sgd"],
+        "lr_schedule": ["cosine", "onecycle", "plateau"],
+        "early_stopping": [True],
+        "validation_fraction": [0.01, 0.99],
+        "block": ["residual"],
+        "loss": ["huber", "bce", "multinomial"],
+        "likelihood": ["bernoulli"],
+        "output_activation": ["softmax", "relu", "logistic"],
+        "noise": [0.5, 3.0],
+        "noise_kind": ["masking"],
+        "image_shape": [(8, 8), (1, 8, 8), (8, 9)],
+        "gradient_clip_value": [1e-3, 1.0],
+        "precision": ["bf16-mixed"],
+        "feature_scaling": ["standard"],
+        "global_skip": [True],
+        "tied_weights": [True],
+        "lr": [1e-8, 1.0, 1e4],
+        "weight_decay": [0.1, 1e6],
+        "beta": [1e6],
+        "scale": [1e-3, 1e3],
+        "sparsity": [1e6],
+        "contraction": [1.0, 1e6],
+        "device": ["cpu", ["cpu"]],
+    }
+    # run lengths and output on the terminal are no matter of numbers; compiling takes too long
+    names = sorted(set(Estimator._get_param_names()) - {"max_epochs", "verbose", "compile"})
+    one = st.sampled_from(names).flatmap(
+        lambda name: st.tuples(st.just(name), st.sampled_from([*good.get(name, []), *ABSURD]))
+    )
+    return st.lists(one, min_size=1, max_size=4).map(dict)
+
+
+@each_estimator
+@fuzz
+@given(data=st.data())
+def test_any_parameters_work_or_are_refused(Estimator, data):
+    estimator = _small(Estimator, **data.draw(_parameters(Estimator)))
+    X = np.random.default_rng(0).random((11, data.draw(st.sampled_from([1, 5, 64]))))
+    params = estimator.get_params()
+    _check_fit(estimator, X)
+    assert all(estimator.get_params()[name] is value for name, value in params.items())
+    assert clone(estimator).get_params().keys() == params.keys()

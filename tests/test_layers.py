@@ -1,0 +1,81 @@
+"""The house rules of the source: who imports whom, where devices are named, how long a file is."""
+
+import ast
+import pathlib
+import re
+
+import pytest
+
+import skdeep
+
+PACKAGE = pathlib.Path(skdeep.__file__).parent
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+TESTS = sorted(pathlib.Path(__file__).parent.rglob("*.py"))
+
+_LAYERS = {"exceptions": 0, "utils": 0, "datasets": 0, "nn": 1, "_training": 2, "base": 3}
+_LAYERS |= dict.fromkeys(["model_selection", "inspection", "persistence"], 5)
+_KINDS_OF_ESTIMATORS = 4
+
+each_source = pytest.mark.parametrize(
+    "path", [pytest.param(path, id=str(path.relative_to(PACKAGE))) for path in SOURCES]
+)
+
+
+def _imported(path):
+    """Dotted name of everything that a file imports, ``from a import b`` as ``a.b``."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} has a relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _layer(room):
+    return _LAYERS.get(room, _KINDS_OF_ESTIMATORS)
+
+
+@each_source
+def test_lower_layers_never_import_upper_ones(path):
+    own_room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    rooms = {name.split(".")[1] for name in _imported(path) if name.startswith("skdeep.")}
+    upper = {room for room in rooms if _layer(room) > _layer(own_room)}
+    assert not upper, f"{own_room}, layer {_layer(own_room)}, imports {sorted(upper)}"
+
+
+def test_the_package_itself_imports_nothing():
+    assert not list(_imported(PACKAGE / "__init__.py"))
+
+
+@each_source
+def test_nets_know_nothing_of_scikit_learn_and_skorch(path):
+    if path.parent.name == "nn":
+        roots = {name.split(".")[0] for name in _imported(path)}
+        assert not roots & {"sklearn", "skorch"}
+
+
+@each_source
+def test_private_names_of_scikit_learn_have_one_home(path):
+    private = [name for name in _imported(path) if re.match(r"sklearn(\.\w+)*\._", name)]
+    assert not private or path == PACKAGE / "utils" / "_sklearn.py"
+
+
+@each_source
+def test_tensors_are_sent_to_a_named_gpu_nowhere_else(path):
+    allowed = path.parent.name == "_training" or path == PACKAGE / "utils" / "_device.py"
+    found = re.findall(r"""\.cuda\(|\.to\(\s*["'](?:cuda|mps)""", path.read_text("utf-8"))
+    assert allowed or not found
+
+
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, id=f"{path.parent.name}/{path.name}") for path in [*SOURCES, *TESTS]],
+)
+def test_no_file_is_longer_than_400_lines(path):
+    assert len(path.read_text("utf-8").splitlines()) <= 400
+
+
+def test_public_namespaces_say_what_is_public(Estimator):
+    namespace = __import__(Estimator.__module__.rpartition(".")[0], fromlist=["__all__"])
+    assert Estimator.__name__ in namespace.__all__
+    assert Estimator.__module__.rpartition(".")[2].startswith("_")

@@ -1,0 +1,188 @@
+"""Promise 3: an int ``random_state`` gives the same bits everywhere, and no global state moves."""
+
+import copy
+import pickle
+import random
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+from joblib import Parallel, delayed
+from numpy.testing import assert_array_equal
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+
+from skdeep.utils import all_estimators
+
+# Parameters by which training draws at random.
+DRAWS = [
+    {"dropout": 0.5, "batch_size": 50},
+    {"noise": 0.5, "batch_size": 50},
+    {"early_stopping": True, "batch_size": 50},
+    {"batch_size": 25},
+]
+
+
+def _global_states():
+    kind, keys, *rest = np.random.get_state()  # noqa: NPY002
+    return random.getstate(), kind, keys.tolist(), rest, torch.get_rng_state().tolist()
+
+
+def _fit(estimator, X, y):
+    return estimator.fit(X, y)
+
+
+def test_fit_again_gives_the_same_bits(make_random, X, y, assert_same):
+    estimator = make_random().fit(X, y)
+    first = copy.deepcopy(estimator)
+    estimator.fit(X[::-1][:20], y[:20])
+    assert_same(estimator.fit(X, y), first, X)
+
+
+def test_clone_gives_the_same_bits(make_random, X, y, assert_same):
+    estimator = make_random(early_stopping=True).fit(X, y)
+    assert_same(clone(estimator).fit(X, y), estimator, X)
+
+
+def test_partial_fit_repeats_itself(make_random, X, y, assert_same):
+    first, second = make_random(), make_random()
+    for _ in range(3):
+        first.partial_fit(X, y)
+        second.partial_fit(X, y)
+    assert_same(first, second, X)
+
+
+def test_fresh_process_gives_the_same_bits(
+    Estimator, make_random, X, y, outputs, run_python, tmp_path
+):
+    estimator = make_random()
+    (tmp_path / "unfitted.pkl").write_bytes(pickle.dumps((estimator, X, y)))
+    run_python(
+        "import pickle, pathlib, torch\n"
+        "torch.set_num_threads(1)\n"
+        "estimator, X, y = pickle.loads(pathlib.Path('unfitted.pkl').read_bytes())\n"
+        "pathlib.Path('fitted.pkl').write_bytes(pickle.dumps(estimator.fit(X, y)))"
+    )
+    elsewhere = pickle.loads((tmp_path / "fitted.pkl").read_bytes())
+    expected = outputs(estimator.fit(X, y), X)
+    assert elsewhere.loss_curve_ == estimator.loss_curve_
+    for name, result in outputs(elsewhere, X).items():
+        assert_array_equal(result, expected[name], err_msg=name)
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading"])
+def test_parallel_fits_give_the_same_bits(backend, make_random, X, y, assert_same):
+    jobs = [make_random(random_state=seed) for seed in (0, 1, 0, 2)]
+    one_by_one = [clone(job).fit(X, y) for job in jobs]
+    together = Parallel(n_jobs=2, backend=backend)(delayed(_fit)(job, X, y) for job in jobs)
+    for actual, expected in zip(together, one_by_one, strict=True):
+        assert_same(actual, expected, X)
+
+
+def test_grid_search_gives_the_same_scores_for_any_n_jobs(make_random, X, y):
+    grid = {"lr": [1e-3, 1e-2], "batch_size": [16, 50]}
+    results = [
+        GridSearchCV(make_random(), grid, cv=3, n_jobs=n_jobs, error_score="raise").fit(X, y)
+        for n_jobs in (1, 2)
+    ]
+    scores = [
+        {name: column for name, column in search.cv_results_.items() if "score" in name}
+        for search in results
+    ]
+    for name, column in scores[0].items():
+        if "time" not in name:
+            assert_array_equal(column, scores[1][name], err_msg=name)
+
+
+def test_threads_at_once_give_the_same_bits(make_random, X, y, assert_same):
+    expected = make_random(max_epochs=20).fit(X, y)
+    with ThreadPoolExecutor(2) as pool:
+        fits = [pool.submit(_fit, make_random(max_epochs=20), X, y) for _ in range(6)]
+        for fit in fits:
+            assert_same(fit.result(), expected, X)
+
+
+def test_threads_leave_the_number_of_torch_threads_as_it_was(make, X, y):
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda seed: make(random_state=seed).fit(X, y), range(12)))
+        make().fit(X, y)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("random_state", [0, None])
+def test_global_random_states_are_left_alone(random_state, make_random, X, y, outputs):
+    before = _global_states()
+    estimator = make_random(random_state=random_state, early_stopping=True).fit(X, y)
+    assert _global_states() == before
+    estimator.set_params(early_stopping=False).partial_fit(X, y)
+    outputs(pickle.loads(pickle.dumps(estimator)), X)
+    estimator.score(X, y)
+    if hasattr(estimator, "inverse_transform"):
+        estimator.inverse_transform(estimator.transform(X))
+    if hasattr(estimator, "sample"):
+        estimator.sample(3, random_state=random_state)
+    assert _global_states() == before
+
+
+def test_global_random_states_do_not_matter(make_random, X, y, assert_same):
+    fits = []
+    for seed in (1, 2):
+        random.seed(seed)
+        np.random.seed(seed)  # noqa: NPY002
+        torch.manual_seed(seed)
+        fits.append(make_random().fit(X, y))
+    assert_same(*fits, X)
+
+
+def test_another_seed_gives_another_fit(make, X, y):
+    assert make(random_state=0).fit(X, y).loss_curve_ != make(random_state=1).fit(X, y).loss_curve_
+
+
+@pytest.mark.parametrize(
+    "Estimator, params",
+    [
+        (cls, params)
+        for _, cls in all_estimators()
+        for params in DRAWS
+        if params.keys() <= set(cls._get_param_names())
+    ],
+)
+def test_random_part_of_training_does_something(params, make, X, y):
+    assert make(**params).fit(X, y).loss_curve_ != make(batch_size=50).fit(X, y).loss_curve_
+
+
+def test_random_state_object_is_advanced_by_a_fit(make, X, y, assert_same):
+    shared = np.random.RandomState(3)
+    first, second = (make(random_state=shared).fit(X, y) for _ in range(2))
+    assert first.loss_curve_ != second.loss_curve_
+    assert_same(first, make(random_state=np.random.RandomState(3)).fit(X, y), X)
+
+
+def test_without_random_state_fits_differ(make, X, y):
+    curves = [make(random_state=None).fit(X, y).loss_curve_ for _ in range(2)]
+    assert curves[0] != curves[1]
+
+
+def test_order_of_rows_does_not_matter_in_full_batches(make_random, X, y, outputs):
+    order = np.random.default_rng(5).permutation(len(X))
+    estimator = make_random(batch_size=50).fit(X, y)
+    shuffled = make_random(batch_size=50).fit(X[order], y[order])
+    for name, result in outputs(shuffled, X).items():
+        np.testing.assert_allclose(result, outputs(estimator, X)[name], rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "Estimator", [cls for _, cls in all_estimators() if hasattr(cls, "sample")]
+)
+def test_samples_repeat_themselves_for_an_int(make, X, y):
+    estimator = make().fit(X, y)
+    drawn = estimator.sample(20, random_state=4)
+    assert_array_equal(drawn, estimator.sample(20, random_state=4))
+    assert (drawn != estimator.sample(20, random_state=5)).any()
+    assert (estimator.sample(20) != estimator.sample(20)).any()

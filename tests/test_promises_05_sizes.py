@@ -1,0 +1,202 @@
+"""Promise 5: any size, dtype, memory layout and container works."""
+
+import tracemalloc
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import scipy.sparse as sp
+
+
+def _rows(n_rows, n_features=6, seed=0):
+    return np.random.default_rng(seed).normal(size=(n_rows, n_features))
+
+
+def _assert_finite(estimator, X, outputs):
+    for name, result in outputs(estimator, X).items():
+        assert len(result) == len(X), name
+        assert np.isfinite(result).all(), name
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.parametrize("n_rows", [1, 2, 3, 7, 8, 9, 16, 17, 33])
+def test_any_number_of_rows_fits_any_batch_size(n_rows, batch_norm, make, outputs):
+    X, y = _rows(n_rows), np.arange(n_rows) % 2
+    estimator = make(batch_size=8, batch_norm=batch_norm).fit(X, y)
+    _assert_finite(estimator, X, outputs)
+    _assert_finite(estimator.partial_fit(X, y), _rows(100), outputs)
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.parametrize("batch_size", [1, 2, 10_000])
+def test_any_batch_size_works(batch_size, batch_norm, make, outputs):
+    X = _rows(9)
+    estimator = make(batch_size=batch_size, batch_norm=batch_norm, block="residual")
+    _assert_finite(estimator.fit(X, np.arange(9) % 2), X, outputs)
+
+
+def test_last_batch_of_one_image_works_with_batch_norm(make, outputs):
+    X = _rows(9, 64)
+    estimator = make(batch_size=8, batch_norm=True, image_shape=(8, 8))
+    _assert_finite(estimator.fit(X, np.arange(9) % 2), X, outputs)
+
+
+@pytest.mark.parametrize("n_held_out", [1, 8, 9])
+def test_early_stopping_works_with_few_rows(n_held_out, make, outputs):
+    X = _rows(10)
+    estimator = make(early_stopping=True, validation_fraction=n_held_out / 10, batch_size=4)
+    _assert_finite(estimator.fit(X, np.arange(10) % 2), X, outputs)
+
+
+@pytest.mark.parametrize("n_features", [1, 2, 300])
+def test_any_number_of_features_works(n_features, make, outputs):
+    X = _rows(20, n_features)
+    _assert_finite(make(n_components=5).fit(X, np.arange(20) % 2), X, outputs)
+
+
+@pytest.mark.parametrize("feature_scaling", ["global", "standard"])
+@pytest.mark.parametrize("value", [0.0, 1.0, -3.7, 1e-30, 0.1, 12345.678])
+def test_constant_features_work(value, feature_scaling, make, outputs):
+    one, every = _rows(20), np.full((20, 6), value)
+    one[:, 2] = value
+    for X in (one, every):
+        estimator = make(feature_scaling=feature_scaling, max_epochs=1, lr=1e-9)
+        _assert_finite(estimator.fit(X, np.arange(20) % 2), X, outputs)
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1e-3, 1e6, 1e12])
+def test_unit_of_the_data_does_not_matter(unit, make):
+    X, y = _rows(30), np.arange(30) % 2
+    expected = make().fit(X, y)
+    actual = make().fit(unit * X, y)
+    np.testing.assert_allclose(actual.loss_curve_, expected.loss_curve_, rtol=1e-6)
+    np.testing.assert_allclose(
+        actual.transform(unit * X), expected.transform(X), rtol=1e-5, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    "dtype", ["float16", "float32", "float64", "int8", "int64", "uint8", "bool", "longdouble"]
+)
+def test_any_real_dtype_works(dtype, make, outputs):
+    X, y = (100 * _rows(30) > 0).astype(dtype), np.arange(30) % 2
+    estimator = make().fit(X, y)
+    _assert_finite(estimator, X, outputs)
+    expected_dtype = np.float32 if dtype == "float32" else np.float64
+    assert estimator.transform(X).dtype == expected_dtype
+    reference = make().fit(X.astype(np.float64), y)
+    for name, result in outputs(reference, X.astype(np.float64)).items():
+        actual = outputs(estimator, X)[name]
+        np.testing.assert_allclose(actual, result, rtol=1e-4, atol=1e-4, err_msg=name)
+
+
+def _big_endian(X):
+    return X.astype(">f8")
+
+
+def _strided(X):
+    wide = np.zeros((2 * len(X), 3 * X.shape[1]))
+    wide[::2, ::3] = X
+    return wide[::2, ::3]
+
+
+def _read_only(X):
+    X = X.copy()
+    X.flags.writeable = False
+    return X
+
+
+def _backwards(X):
+    return X[::-1].copy()[::-1]
+
+
+LAYOUTS = {
+    "read-only": _read_only,
+    "Fortran": np.asfortranarray,
+    "strided": _strided,
+    "negative strides": _backwards,
+    "big-endian": _big_endian,
+    "nested lists": np.ndarray.tolist,
+    "pandas": lambda X: pd.DataFrame(X, columns=list("abcdef")),
+    "pandas, mixed dtypes": lambda X: pd.DataFrame(X).astype({0: object}),
+    "polars": lambda X: pl.DataFrame(X, schema=list("abcdef")),
+}
+
+
+@pytest.mark.parametrize("batch_size", [16, 50])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layout_and_container_do_not_matter(layout, batch_size, make, outputs, X, y):
+    expected = make(batch_size=batch_size).fit(X, y)
+    same_X = LAYOUTS[layout](X)
+    estimator = make(batch_size=batch_size).fit(same_X, y)
+    assert estimator.loss_curve_ == expected.loss_curve_
+    results = outputs(expected, X)
+    for name, result in outputs(estimator, same_X).items():
+        np.testing.assert_array_equal(result, results[name], err_msg=name)
+
+
+def test_rows_are_not_written_to(make, outputs, X, y):
+    before = X.copy()
+    outputs(make().fit(X, y).partial_fit(X, y), X)
+    np.testing.assert_array_equal(X, before)
+
+
+@pytest.mark.parametrize("kind", ["csr_array", "csr_matrix", "csc_array", "coo_matrix"])
+@pytest.mark.parametrize("batch_size", [16, 50])
+def test_sparse_rows_give_what_dense_rows_give(kind, batch_size, make_random, assert_same, y):
+    X = sp.random_array((50, 30), density=0.2, rng=np.random.default_rng(0)).toarray()
+    expected = make_random(batch_size=batch_size).fit(X, y)
+    estimator = make_random(batch_size=batch_size).fit(getattr(sp, kind)(X), y)
+    assert_same(estimator, expected, X)
+
+
+def test_sparse_rows_with_64_bit_indices_and_stored_zeros_work(make, assert_same, y):
+    X = sp.random_array((50, 30), density=0.2, rng=np.random.default_rng(0), format="csr")
+    odd = X.copy()
+    odd.data[:5] = 0.0
+    expected = make().fit(odd.copy(), y)
+    odd.indices, odd.indptr = odd.indices.astype(np.int64), odd.indptr.astype(np.int64)
+    assert_same(make().fit(odd, y), expected, odd.toarray())
+    zeros = sp.csr_array((50, 30))
+    assert np.isfinite(make(max_epochs=1, lr=1e-9).fit(zeros, y).score(zeros, y))
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_memory_mapped_rows_give_what_rows_in_memory_give(
+    early_stopping, make_random, outputs, assert_same, X, y, tmp_path
+):
+    np.save(tmp_path / "X.npy", X)
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    expected = make_random(early_stopping=early_stopping).fit(X, y)
+    estimator = make_random(early_stopping=early_stopping).fit(mapped, y)
+    assert_same(estimator, expected, X)
+    results = outputs(estimator, X)
+    for name, result in outputs(estimator, mapped).items():
+        np.testing.assert_array_equal(result, results[name], err_msg=name)
+
+
+def _peak_megabytes(function, *arguments):
+    tracemalloc.start()
+    try:
+        function(*arguments)
+        return tracemalloc.get_traced_memory()[1] / 1e6
+    finally:
+        tracemalloc.stop()
+
+
+def test_sparse_rows_are_never_made_dense_all_at_once(make):
+    X = sp.random_array((20_000, 2_000), density=1e-3, rng=np.random.default_rng(0), format="csr")
+    y = np.arange(20_000) % 2  # as dense rows: 160 MB in float32, 320 MB in float64
+    estimator = make(max_epochs=1, batch_size=1024, hidden_layer_sizes=())
+    assert _peak_megabytes(estimator.fit, X, y) < 120
+    assert _peak_megabytes(estimator.score, X, y) < 120
+
+
+def test_memory_mapped_rows_are_never_read_all_at_once(make, tmp_path):
+    X = np.lib.format.open_memmap(tmp_path / "X.npy", "w+", "float32", (20_000, 2_000))
+    X[:] = np.arange(20_000)[:, None] % 7 + np.arange(2_000)  # 160 MB
+    estimator = make(max_epochs=1, batch_size=1024, hidden_layer_sizes=())
+    y = np.arange(20_000) % 2
+    assert _peak_megabytes(estimator.fit, X, y) < 120
+    assert _peak_megabytes(estimator.score, X, y) < 120

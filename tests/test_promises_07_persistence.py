@@ -1,0 +1,225 @@
+"""Promise 7: a fitted estimator is arrays, numbers and strings, and loads on any device."""
+
+import copy
+import io
+import numbers
+import pickle
+import warnings
+
+import joblib
+import numpy as np
+import pytest
+import skops.io
+import torch
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler
+
+from skdeep.exceptions import DeviceUnavailableWarning
+from skdeep.utils import all_estimators
+
+# An index that no machine of ours has.
+MISSING_GPU = f"cuda:{torch.cuda.device_count() + 1}"
+
+
+def _through_pickle(estimator):
+    return pickle.loads(pickle.dumps(estimator))
+
+
+def _through_joblib(estimator):
+    buffer = io.BytesIO()
+    joblib.dump(estimator, buffer)
+    buffer.seek(0)
+    return joblib.load(buffer)
+
+
+def _through_skops(estimator):
+    data = skops.io.dumps(estimator)
+    return skops.io.loads(data, trusted=skops.io.get_untrusted_types(data=data))
+
+
+WAYS = {
+    "pickle": _through_pickle,
+    "joblib": _through_joblib,
+    "deepcopy": copy.deepcopy,
+    "skops": _through_skops,
+    "twice": lambda estimator: _through_pickle(_through_pickle(estimator)),
+}
+
+each_way = pytest.mark.parametrize("way", WAYS)
+
+
+def _leaves(value):
+    """Everything in nested containers that is no container."""
+    if isinstance(value, dict):
+        for key, entry in value.items():
+            yield key
+            yield from _leaves(entry)
+    elif isinstance(value, list | tuple | set):
+        for entry in value:
+            yield from _leaves(entry)
+    else:
+        yield value
+
+
+def _is_plain(leaf):
+    if isinstance(leaf, np.ndarray):
+        return type(leaf) is np.ndarray and leaf.dtype.kind in "biufU"
+    return leaf is None or isinstance(leaf, str | bool | numbers.Number | np.generic)
+
+
+VARIANTS = {
+    "default": {},
+    "early stopping": {"early_stopping": True},
+    "residual": {"block": "residual", "hidden_layer_sizes": (8, 5), "feature_scaling": "standard"},
+    "sgd": {"optimizer": "sgd", "lr_schedule": "onecycle", "feature_scaling": None},
+    "torch objects": {"optimizer": torch.optim.RMSprop, "device": torch.device("cpu")},
+    "list of devices": {"device": [torch.device("cpu"), "cpu"]},
+    "NumPy numbers": {"lr": np.float32(1e-2), "n_components": np.int64(3)},
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_state_holds_arrays_numbers_and_strings_only(variant, make_random, X, y):
+    state = make_random(**VARIANTS[variant]).fit(X, y).__getstate__()
+    assert any(isinstance(leaf, np.ndarray) for leaf in _leaves(state))
+    assert [leaf for leaf in _leaves(state) if not _is_plain(leaf)] == []
+
+
+def test_state_of_an_image_net_holds_arrays_numbers_and_strings_only(make):
+    X = np.random.default_rng(0).random((20, 64))
+    estimator = make(image_shape=(8, 8), max_epochs=1).fit(X, np.arange(20) % 2)
+    assert [leaf for leaf in _leaves(estimator.__getstate__()) if not _is_plain(leaf)] == []
+
+
+def test_pickle_names_no_module_of_torch_or_skorch(make_random, X, y):
+    data = pickle.dumps(make_random().fit(X, y))
+    assert b"torch" not in data.replace(b"torch.optim.", b"")
+    assert b"skorch" not in data
+
+
+@each_way
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_copy_gives_the_same_bits(variant, way, make_random, assert_same, X, y):
+    estimator = make_random(**VARIANTS[variant]).fit(X, y)
+    assert_same(WAYS[way](estimator), estimator, X)
+
+
+@each_way
+def test_copy_keeps_the_parameters(way, make, X, y):
+    params = {**VARIANTS["torch objects"], "hidden_layer_sizes": (8, 5), "lr": 1e-2}
+    estimator = make(**params).fit(X, y)
+    for one in (estimator, make(**params)):
+        actual = {name: str(value) for name, value in WAYS[way](one).get_params().items()}
+        assert actual == {name: str(value) for name, value in one.get_params().items()}
+        assert WAYS[way](one).get_params()["optimizer"] is torch.optim.RMSprop
+
+
+@each_way
+@pytest.mark.parametrize("variant", ["default", "sgd", "torch objects", "residual"])
+def test_training_goes_on_from_a_copy_with_the_same_bits(
+    variant, way, make_random, assert_same, X, y
+):
+    estimator = make_random(**VARIANTS[variant]).fit(X, y)
+    copied = WAYS[way](estimator)
+    for _ in range(2):
+        assert_same(copied.partial_fit(X, y), estimator.partial_fit(X, y), X)
+    for one in (copied, estimator):
+        one.set_params(warm_start=True, lr_schedule="cosine").fit(X, y)
+    assert_same(copied, estimator, X)
+
+
+@each_way
+def test_copy_and_original_are_independent(way, make, assert_same, X, y):
+    estimator = make().fit(X, y)
+    expected = make().fit(X, y)
+    WAYS[way](estimator).partial_fit(X, y).fit(X[:10], y[:10])
+    assert_same(estimator, expected, X)
+
+
+@pytest.mark.parametrize(
+    "Estimator", [cls for _, cls in all_estimators() if hasattr(cls, "sample")]
+)
+def test_copy_draws_the_same_samples(make, X, y):
+    estimator = make().fit(X, y)
+    drawn = _through_pickle(estimator).sample(9, random_state=1)
+    np.testing.assert_array_equal(drawn, estimator.sample(9, random_state=1))
+
+
+def test_fresh_process_gives_the_same_bits(make_random, outputs, run_python, X, y, tmp_path):
+    pipe = make_pipeline(MinMaxScaler(), make_random()).fit(X, y)
+    (tmp_path / "pipe.pkl").write_bytes(pickle.dumps((pipe, X, y)))
+    run_python(
+        "import pickle, pathlib, torch\n"
+        "torch.set_num_threads(1)\n"
+        "pipe, X, y = pickle.loads(pathlib.Path('pipe.pkl').read_bytes())\n"
+        "scores = pipe.score_samples(X)\n"
+        "pipe[-1].partial_fit(pipe[:-1].transform(X), y)\n"
+        "pathlib.Path('back.pkl').write_bytes(pickle.dumps((scores, pipe)))"
+    )
+    scores, elsewhere = pickle.loads((tmp_path / "back.pkl").read_bytes())
+    np.testing.assert_array_equal(scores, pipe.score_samples(X))
+    pipe[-1].partial_fit(pipe[:-1].transform(X), y)
+    expected = outputs(pipe, X)
+    for name, result in outputs(elsewhere, X).items():
+        np.testing.assert_array_equal(result, expected[name], err_msg=name)
+
+
+def test_skops_needs_trust_in_skdeep_only(make_random, X, y):
+    data = skops.io.dumps(make_random().fit(X, y))
+    untrusted = skops.io.get_untrusted_types(data=data)
+    assert untrusted
+    assert [name for name in untrusted if not name.startswith("skdeep.")] == []
+
+
+def _as_if_trained_on(device, estimator):
+    """The estimator as it would load if its state had been recorded on that device."""
+    state = estimator.__getstate__()
+    assert state["_fitted_state"]["device"] == "cpu"
+    state["_fitted_state"]["device"] = device
+    loaded = type(estimator).__new__(type(estimator))
+    loaded.__setstate__(pickle.loads(pickle.dumps(state)))
+    return loaded
+
+
+def test_state_from_a_missing_gpu_loads_on_the_cpu_with_one_warning(make_random, assert_same, X, y):
+    estimator = make_random().fit(X, y)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        loaded = _as_if_trained_on(MISSING_GPU, estimator)
+        assert_same(loaded, estimator, X)
+        assert_same(loaded.partial_fit(X, y), estimator.partial_fit(X, y), X)
+        assert_same(_through_pickle(loaded), estimator, X)
+    assert [warning.category for warning in caught] == [DeviceUnavailableWarning]
+    message = str(caught[0].message)
+    assert MISSING_GPU in message and type(estimator).__name__ in message
+    assert loaded.device_ == "cpu"
+
+
+def test_unfitted_estimator_for_a_missing_gpu_can_be_copied(make):
+    estimator = make(device=MISSING_GPU)
+    assert _through_pickle(estimator).get_params()["device"] == MISSING_GPU
+
+
+def test_failed_fit_on_a_fitted_estimator_leaves_its_copies_equal(make, assert_same, X, y):
+    estimator = make().fit(X, y)
+    before = _through_pickle(estimator)
+    with pytest.raises(ValueError, match="features"):
+        estimator.partial_fit(X[:, :3], y)
+    assert_same(_through_pickle(estimator), before, X)
+
+
+@pytest.mark.gpu
+def test_what_was_trained_on_a_gpu_loads_where_there_is_none(make, run_python, X, y, tmp_path):
+    estimator = make(device="cuda").fit(X, y)
+    (tmp_path / "estimator.pkl").write_bytes(pickle.dumps((estimator, X)))
+    run_python(
+        "import os; os.environ['CUDA_VISIBLE_DEVICES'] = ''\n"
+        "import pickle, pathlib, warnings\n"
+        "with warnings.catch_warnings(record=True) as caught:\n"
+        "    warnings.simplefilter('always')\n"
+        "    estimator, X = pickle.loads(pathlib.Path('estimator.pkl').read_bytes())\n"
+        "assert len(caught) == 1 and estimator.device_ == 'cpu'\n"
+        "pathlib.Path('scores.pkl').write_bytes(pickle.dumps(estimator.score_samples(X)))"
+    )
+    scores = pickle.loads((tmp_path / "scores.pkl").read_bytes())
+    np.testing.assert_allclose(scores, estimator.score_samples(X), rtol=1e-3, atol=1e-3)

@@ -1,0 +1,49 @@
+"""Promise 8: ``verbose=0`` prints nothing, and no file appears in the working directory."""
+
+import pickle
+
+import pytest
+
+
+@pytest.fixture
+def cwd(tmp_path, monkeypatch):
+    """An empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_nothing_is_printed_and_no_file_appears(
+    early_stopping, make_random, outputs, X, y, capfd, cwd
+):
+    estimator = make_random(early_stopping=early_stopping).fit(X, y)
+    outputs(pickle.loads(pickle.dumps(estimator)), X)
+    estimator.score(X, y)
+    estimator.set_params(early_stopping=False, warm_start=True).fit(X, y).partial_fit(X, y)
+    with pytest.raises(ValueError, match="lr"):
+        estimator.set_params(lr=1e35, max_epochs=10).fit(X, y)
+    assert capfd.readouterr() == ("", "")
+    assert list(cwd.iterdir()) == []
+
+
+def test_verbose_1_shows_a_bar_on_standard_error(make, X, y, capfd, cwd):
+    make(verbose=1).fit(X, y)
+    printed = capfd.readouterr()
+    assert printed.out == ""
+    assert "3/3" in printed.err and "train_loss" in printed.err
+    assert list(cwd.iterdir()) == []
+
+
+def test_verbose_2_prints_a_line_for_each_epoch(make, X, y, capfd, cwd):
+    estimator = make(verbose=2).fit(X, y)
+    printed = capfd.readouterr()
+    assert [line.split()[0] for line in printed.out.splitlines()[2:]] == ["1", "2", "3"]
+    assert f"{estimator.loss_curve_[-1]:.4f}" in printed.out
+    assert list(cwd.iterdir()) == []
+
+
+def test_the_bar_of_verbose_1_counts_the_epochs_of_the_present_call(make, X, y, capfd):
+    estimator = make(verbose=1).fit(X, y)
+    capfd.readouterr()
+    estimator.partial_fit(X, y)
+    assert "1/1" in capfd.readouterr().err

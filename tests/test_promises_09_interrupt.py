@@ -1,0 +1,117 @@
+"""Promise 9: Ctrl-C during ``fit`` propagates and leaves the estimator as it was before."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+from skorch.callbacks import Callback
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for one process")
+
+# Fits an unfitted and then a fitted estimator until it is interrupted, checks what is left, and
+# lets the last interrupt through. The callback tells the parent when training is under way.
+_PROGRAM = """
+import copy, importlib, sys
+import numpy as np
+import torch
+from sklearn.exceptions import NotFittedError
+from skorch.callbacks import Callback
+
+torch.set_num_threads(1)
+
+
+class Announce(Callback):
+    def on_train_begin(self, net, **kwargs):
+        self.n_epochs = 0
+
+    def on_epoch_begin(self, net, **kwargs):
+        self.n_epochs += 1
+        if self.n_epochs == 3:
+            print("training", flush=True)
+
+
+module, name = sys.argv[1:]
+X = np.random.default_rng(0).normal(size=(60, 6))
+y = np.arange(60) % 2
+short = dict(max_epochs=3, warm_start=False, lr=1e-3, callbacks=None)
+estimator = getattr(importlib.import_module(module), name)(
+    batch_size=8, dropout=0.2, random_state=0, device="cpu", n_iter_no_change=10**9, tol=0.0
+)
+
+
+def fit_forever(warm_start):
+    estimator.set_params(
+        max_epochs=10**7, warm_start=warm_start, lr=1e-2, callbacks=[Announce()]
+    ).fit(X, y)
+
+
+try:
+    fit_forever(warm_start=False)
+except KeyboardInterrupt:
+    assert [name for name in vars(estimator) if name.endswith("_")] == []
+    try:
+        estimator.score(X)
+    except NotFittedError:
+        print("is unfitted", flush=True)
+estimator.set_params(**short).fit(X, y).partial_fit(X, y)
+before = copy.deepcopy(estimator)
+for warm_start in (False, True):
+    try:
+        fit_forever(warm_start)
+    except KeyboardInterrupt as error:
+        interrupt = error
+        assert estimator.loss_curve_ == before.loss_curve_
+        assert estimator.score(X, y) == before.score(X, y)
+        for one in (estimator, before):
+            one.set_params(**short).partial_fit(X, y)
+        assert estimator.loss_curve_ == before.loss_curve_
+        assert estimator.score(X, y) == before.score(X, y)
+        print("is as before", flush=True)
+raise interrupt
+"""
+
+
+def test_interrupt_propagates_and_leaves_the_estimator_as_it_was(
+    Estimator, python_command, tmp_path
+):
+    command, environment = python_command(_PROGRAM, Estimator.__module__, Estimator.__name__)
+    with subprocess.Popen(
+        command,
+        env=environment,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            printed = []
+            for _ in range(3):
+                printed.append(process.stdout.readline())
+                process.send_signal(signal.SIGINT)
+                printed.append(process.stdout.readline())
+            rest, errors = process.communicate(timeout=120)
+        finally:
+            process.kill()
+    assert "".join(printed).splitlines() == [
+        "training", "is unfitted", "training", "is as before", "training", "is as before"
+    ], errors  # fmt: skip
+    assert rest == ""
+    assert process.returncode == -signal.SIGINT
+    assert errors.rstrip().endswith("KeyboardInterrupt")
+
+
+@pytest.mark.parametrize("way", ["fit", "partial_fit"])
+def test_fit_that_fails_in_a_callback_leaves_the_estimator_as_it_was(
+    way, make_random, assert_same, X, y
+):
+    class Fails(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            raise RuntimeError("the user's own error")
+
+    estimator, expected = make_random().fit(X, y), make_random().fit(X, y)
+    with pytest.raises(RuntimeError, match="own error"):
+        getattr(estimator.set_params(callbacks=[Fails()]), way)(X, y)
+    assert_same(estimator, expected, X)
+    estimator.set_params(callbacks=None)
+    assert_same(estimator.partial_fit(X, y), expected.partial_fit(X, y), X)

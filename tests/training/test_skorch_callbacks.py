@@ -1,0 +1,182 @@
+"""skorch callbacks, the history, and what ``verbose`` prints."""
+
+import re
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+from skorch.callbacks import Callback, EarlyStopping
+
+from skdeep.decomposition import Autoencoder, VariationalAutoencoder
+
+IRIS = load_iris().data
+
+
+class RecordBatches(Callback):
+    """Records the batches that it sees."""
+
+    def on_train_begin(self, net, **kwargs):
+        self.begun_, self.ended_ = [], []
+
+    def on_batch_begin(self, net, batch=None, training=None, **kwargs):
+        self.begun_.append((training, len(batch.x)))
+
+    def on_batch_end(self, net, batch=None, training=None, loss=None, **kwargs):
+        self.ended_.append((training, len(batch.x), loss.item()))
+
+
+class CountEpochs(Callback):
+    """Counts epochs without listening to batches."""
+
+    def on_train_begin(self, net, **kwargs):
+        self.hooks_ = ["train begin"]
+
+    def on_epoch_begin(self, net, **kwargs):
+        self.hooks_.append("epoch begin")
+
+    def on_epoch_end(self, net, **kwargs):
+        self.hooks_.append("epoch end")
+
+    def on_train_end(self, net, **kwargs):
+        self.hooks_.append("train end")
+
+
+class StopAfter(Callback):
+    """Ends training as skorch's own callbacks do."""
+
+    def __init__(self, n_epochs):
+        self.n_epochs = n_epochs
+
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) == self.n_epochs:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture(params=[Autoencoder, VariationalAutoencoder])
+def Class(request):
+    return request.param
+
+
+def small(Class=Autoencoder, **parameters):
+    """Estimator that trains in a moment."""
+    return Class(**{"max_epochs": 5, "device": "cpu", "random_state": 0, **parameters})
+
+
+def test_callback_sees_every_batch(Class):
+    batches = RecordBatches()
+    small(Class, batch_size=40, callbacks=[batches], early_stopping=True).fit(IRIS)
+    epoch = [(True, 40), (True, 40), (True, 40), (True, 15), (False, 15)]
+    assert batches.begun_ == 5 * epoch
+    assert [end[:2] for end in batches.ended_] == batches.begun_
+
+
+def test_callback_sees_the_losses_that_make_the_curve(Class):
+    batches = RecordBatches()
+    estimator = small(Class, batch_size=40, callbacks=[batches]).fit(IRIS)
+    sizes, losses = np.array([end[1:] for end in batches.ended_]).reshape(5, 4, 2).T
+    expected = np.average(losses, axis=0, weights=sizes)
+    np.testing.assert_allclose(estimator.loss_curve_, expected, rtol=1e-6)
+
+
+def test_a_callback_that_listens_to_batches_changes_nothing(Class):
+    for options in ({}, {"early_stopping": True}, {"lr_schedule": "onecycle", "dropout": 0.2}):
+        alone = small(Class, batch_size=40, **options).fit(IRIS)
+        watched = small(Class, batch_size=40, callbacks=[RecordBatches()], **options).fit(IRIS)
+        assert watched.loss_curve_ == alone.loss_curve_
+        np.testing.assert_array_equal(watched.transform(IRIS), alone.transform(IRIS))
+
+
+def test_callbacks_see_epochs_in_order_and_may_have_names(Class):
+    counter = CountEpochs()
+    small(Class, callbacks=[("counter", counter)]).fit(IRIS)
+    assert counter.hooks_ == ["train begin", *5 * ["epoch begin", "epoch end"], "train end"]
+
+
+def test_skorchs_early_stopping_ends_training_in_good_order(Class):
+    stopping = EarlyStopping(monitor="train_loss", patience=3, threshold=1e6, sink=lambda _: None)
+    counter = CountEpochs()
+    estimator = small(Class, max_epochs=50, callbacks=[stopping, counter]).fit(IRIS)
+    # patience counts the first epoch as an improvement, for whatever threshold
+    assert 3 <= estimator.n_iter_ <= 4
+    assert counter.hooks_[-1] == "train end"
+    expected = small(Class, max_epochs=estimator.n_iter_).fit(IRIS)
+    np.testing.assert_array_equal(estimator.transform(IRIS), expected.transform(IRIS))
+
+
+def test_a_callback_may_end_training_and_best_weights_still_come_back():
+    options = {"early_stopping": True, "n_iter_no_change": 50, "batch_size": 32}
+    stopped = small(max_epochs=50, callbacks=[StopAfter(7)], **options).fit(IRIS)
+    expected = small(max_epochs=7, **options).fit(IRIS)
+    assert stopped.n_iter_ == 7
+    np.testing.assert_array_equal(stopped.transform(IRIS), expected.transform(IRIS))
+
+
+def test_an_interrupt_inside_an_epoch_propagates(Class):
+    class Interrupt(Callback):
+        def on_batch_end(self, net, **kwargs):
+            raise KeyboardInterrupt
+
+    estimator = small(Class, callbacks=[Interrupt()])
+    with pytest.raises(KeyboardInterrupt):
+        estimator.fit(IRIS)
+    assert not hasattr(estimator, "net_")
+
+
+def test_an_error_in_a_callback_propagates_and_leaves_the_estimator_unfitted(Class):
+    class Fail(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            raise RuntimeError("no more disk")
+
+    estimator = small(Class, callbacks=[Fail()])
+    with pytest.raises(RuntimeError, match="no more disk"):
+        estimator.fit(IRIS)
+    assert not hasattr(estimator, "net_")
+
+
+def test_history_is_kept(Class):
+    estimator = small(Class, early_stopping=True).fit(IRIS)
+    history = estimator.net_.history
+    assert len(history) == 5
+    assert history[:, "epoch"] == [1, 2, 3, 4, 5]
+    assert history[:, "train_loss"] == estimator.loss_curve_
+    assert history[:, "valid_loss"] == estimator.validation_loss_curve_
+    assert min(history[:, "dur"]) > 0
+    assert [row["train_loss"] for row in estimator.history_] == estimator.loss_curve_
+
+
+def test_history_has_batches_for_callbacks_that_listen_to_them():
+    ae = small(batch_size=40, callbacks=[RecordBatches()]).fit(IRIS)
+    sizes = ae.net_.history[:, "batches", :, "train_batch_size"]
+    assert sizes == 5 * [[40, 40, 40, 30]]
+
+
+# Verbose -----------------------------------------------------------------------------------
+
+
+def test_verbose_0_prints_nothing(Class, capfd):
+    small(Class).fit(IRIS)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_verbose_1_shows_a_bar_over_the_epochs_on_standard_error(Class, capsys):
+    small(Class, verbose=1).fit(IRIS)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert re.search(r"100%\|.*\| 5/5 \[.*epoch.*train_loss=[-\d.]+", err)
+    small(Class, verbose=1, early_stopping=True).fit(IRIS)
+    assert "valid_loss=" in capsys.readouterr().err
+
+
+def test_verbose_2_prints_a_line_for_each_epoch(Class, capsys):
+    small(Class, verbose=2, early_stopping=True).fit(IRIS)
+    out, err = capsys.readouterr()
+    lines = out.splitlines()
+    assert "epoch" in lines[0] and "train_loss" in lines[0] and "valid_loss" in lines[0]
+    numbers = [line.split()[0] for line in lines[2:]]
+    assert numbers == ["1", "2", "3", "4", "5"]
+    assert err == ""
+
+
+def test_callbacks_that_are_no_list_are_refused():
+    with pytest.raises(ValueError, match="The 'callbacks' parameter of Autoencoder must be"):
+        small(callbacks=RecordBatches()).fit(IRIS)

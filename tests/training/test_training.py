@@ -1,0 +1,232 @@
+"""When training ends and goes on: early stopping, convergence, warm start, partial_fit."""
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_digits, load_iris
+from sklearn.neural_network import MLPRegressor
+from skorch.callbacks import Callback
+
+from skdeep.decomposition import Autoencoder, VariationalAutoencoder
+from skdeep.exceptions import DivergenceError
+
+IRIS = load_iris().data
+DIGITS = load_digits().data / 16
+# Nothing that is learned about some of these rows holds for the others.
+NOISE = np.random.default_rng(0).normal(size=(100, 20))
+
+
+class KeepHeldOutRows(Callback):
+    """Keeps the rows of the validation batches of the last epoch."""
+
+    def on_epoch_begin(self, net, **kwargs):
+        self.rows_ = []
+
+    def on_batch_end(self, net, batch=None, training=None, **kwargs):
+        if not training:
+            self.rows_.append(batch.x.numpy())
+
+
+@pytest.fixture(params=[Autoencoder, VariationalAutoencoder])
+def Class(request):
+    return request.param
+
+
+def small(Class=Autoencoder, **parameters):
+    """Estimator that trains in a moment."""
+    return Class(**{"max_epochs": 5, "device": "cpu", "random_state": 0, **parameters})
+
+
+def overfitting(**parameters):
+    """Autoencoder whose loss on held-out rows soon rises."""
+    defaults = {
+        "hidden_layer_sizes": (256,),
+        "n_components": 10,
+        "feature_scaling": None,
+        "early_stopping": True,
+        "validation_fraction": 0.3,
+        "lr": 1e-2,
+        "max_epochs": 60,
+        "n_iter_no_change": 100,
+    }
+    return small(**{**defaults, **parameters})
+
+
+# Early stopping ----------------------------------------------------------------------------
+
+
+def test_early_stopping_brings_back_the_best_epoch():
+    held_out = KeepHeldOutRows()
+    ae = overfitting(callbacks=[held_out]).fit(NOISE)
+    curve = np.array(ae.validation_loss_curve_)
+    assert len(curve) == len(ae.loss_curve_) == ae.n_iter_ == 60
+    rows = np.concatenate(held_out.rows_)
+    assert len(rows) == 30
+    # the last epoch is worse by more than the tolerance, so that its weights would show
+    assert curve[-1] > 1.01 * curve.min()
+    assert ae.reconstruction_error(rows).mean() == pytest.approx(curve.min(), rel=1e-4)
+
+
+def test_early_stopping_ends_training_when_the_held_out_loss_stalls():
+    ae = overfitting(n_iter_no_change=5, max_epochs=500).fit(NOISE)
+    curve = ae.validation_loss_curve_
+    assert ae.n_iter_ == len(curve) < 500
+    # the last six epochs, and not the last seven, brought nothing
+    assert min(curve[-6:]) > min(curve[:-6]) - ae.tol >= min(curve[-7:]) - 2 * ae.tol
+
+
+@pytest.mark.parametrize(
+    "n_rows, fraction, expected", [(100, 0.1, 10), (101, 0.1, 11), (7, 0.5, 4)]
+)
+def test_validation_fraction_is_the_share_of_rows_held_out(n_rows, fraction, expected):
+    held_out = KeepHeldOutRows()
+    small(
+        early_stopping=True,
+        validation_fraction=fraction,
+        feature_scaling=None,
+        callbacks=[held_out],
+    ).fit(DIGITS[:n_rows])
+    rows = np.concatenate(held_out.rows_)
+    assert len(rows) == expected
+    distances = np.abs(rows[:, np.newaxis] - DIGITS[:n_rows].astype(np.float32)).max(axis=2)
+    assert (distances.min(axis=1) == 0).all()
+
+
+def test_held_out_rows_do_not_train():
+    ae = overfitting(max_epochs=3, callbacks=[held_out := KeepHeldOutRows()]).fit(DIGITS[:100])
+    rows = np.concatenate(held_out.rows_)
+    is_held_out = (DIGITS[:100, np.newaxis].astype(np.float32) == rows).all(axis=2).any(axis=1)
+    weight = np.where(is_held_out, 1e-6, 1.0)
+    again = overfitting(max_epochs=3).fit(DIGITS[:100], sample_weight=weight)
+    # weights matter among the rows held out, and among those that are left all are one
+    np.testing.assert_allclose(again.loss_curve_, ae.loss_curve_, rtol=1e-5)
+
+
+def test_rows_of_weight_zero_are_not_held_out():
+    weight = np.repeat([0.0, 1.0], 50)
+    held_out = KeepHeldOutRows()
+    overfitting(max_epochs=1, callbacks=[held_out]).fit(DIGITS[:100], sample_weight=weight)
+    rows = np.concatenate(held_out.rows_)
+    assert len(rows) == 15
+    assert not (rows[:, np.newaxis] == DIGITS[:50].astype(np.float32)).all(axis=2).any()
+
+
+def test_early_stopping_needs_a_row_to_train_on(Class):
+    with pytest.raises(
+        ValueError, match=r"validation_fraction must leave a row to train on; got 0.9"
+    ):
+        small(Class, early_stopping=True, validation_fraction=0.9).fit(IRIS[:5])
+
+
+def test_no_validation_curve_without_early_stopping(Class):
+    assert not hasattr(small(Class).fit(IRIS), "validation_loss_curve_")
+
+
+# Convergence -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_iter_no_change", [1, 3, 10])
+def test_n_iter_no_change_means_what_it_means_in_scikit_learn(n_iter_no_change):
+    # no epoch brings so much
+    options = {"tol": 1e6, "n_iter_no_change": n_iter_no_change, "random_state": 0}
+    reference = MLPRegressor(max_iter=50, **options).fit(IRIS, IRIS)
+    assert Autoencoder(max_epochs=50, **options).fit(IRIS).n_iter_ == reference.n_iter_
+
+
+def test_training_ends_when_the_loss_has_not_fallen_by_tol(Class):
+    estimator = small(Class, max_epochs=400, n_iter_no_change=3, tol=0.01).fit(IRIS)
+    curve = np.array(estimator.loss_curve_)
+    assert 4 < estimator.n_iter_ < 400
+    best = np.minimum.accumulate(curve)
+    falls = curve[1:] <= best[:-1] - 0.01
+    assert not falls[-4:].any() and falls[-5]
+
+
+def test_training_uses_all_epochs_when_nothing_stops_it(Class):
+    estimator = small(Class, max_epochs=30, n_iter_no_change=100).fit(IRIS)
+    assert estimator.n_iter_ == len(estimator.loss_curve_) == len(estimator.history_) == 30
+
+
+# Going on ----------------------------------------------------------------------------------
+
+
+def test_warm_start_goes_on_from_the_fitted_state(Class):
+    estimator = small(Class, warm_start=True, tol=0).fit(IRIS)
+    codes, last = estimator.transform(IRIS), estimator.loss_curve_[-1]
+    estimator.fit(IRIS)
+    assert estimator.n_iter_ == len(estimator.loss_curve_) == len(estimator.net_.history) == 10
+    assert estimator.loss_curve_[-1] < last
+    assert not np.array_equal(estimator.transform(IRIS), codes)
+
+
+def test_warm_start_of_twice_five_epochs_is_ten_epochs(Class):
+    twice = small(Class, warm_start=True, batch_size=32, tol=0).fit(IRIS).fit(IRIS)
+    once = small(Class, max_epochs=10, batch_size=32, tol=0).fit(IRIS)
+    assert twice.loss_curve_ == once.loss_curve_
+    np.testing.assert_array_equal(twice.transform(IRIS), once.transform(IRIS))
+
+
+def test_without_warm_start_fit_starts_anew(Class):
+    estimator = small(Class)
+    first = estimator.fit(IRIS).transform(IRIS)
+    np.testing.assert_array_equal(estimator.fit(IRIS).transform(IRIS), first)
+    assert estimator.n_iter_ == 5
+
+
+def test_warm_start_takes_new_training_parameters_and_no_new_shape(Class):
+    estimator = small(Class, warm_start=True).fit(IRIS)
+    estimator.set_params(lr=1e-12, max_epochs=2).fit(IRIS)
+    assert estimator.n_iter_ == 7
+    codes = estimator.transform(IRIS)
+    estimator.set_params(n_components=3)
+    with pytest.raises(ValueError, match=r"net of the same shape; \['n_components'\] changed"):
+        estimator.fit(IRIS)
+    np.testing.assert_array_equal(estimator.transform(IRIS), codes)
+    assert clone(estimator).fit(IRIS).transform(IRIS).shape == (150, 3)
+
+
+def test_warm_start_refuses_other_columns(Class):
+    estimator = small(Class, warm_start=True).fit(IRIS)
+    with pytest.raises(ValueError, match=r"X has 3 features, but .* is expecting 4 features"):
+        estimator.fit(IRIS[:, :3])
+
+
+def test_partial_fit_is_one_epoch(Class):
+    parts = small(Class, batch_size=32)
+    for epoch in range(1, 6):
+        parts.partial_fit(IRIS)
+        assert parts.n_iter_ == len(parts.loss_curve_) == epoch
+    whole = small(Class, batch_size=32, tol=0).fit(IRIS)
+    assert parts.loss_curve_ == whole.loss_curve_
+    np.testing.assert_array_equal(parts.transform(IRIS), whole.transform(IRIS))
+
+
+def test_partial_fit_learns_from_parts(Class):
+    estimator = small(Class)
+    order = np.random.default_rng(0).permutation(len(IRIS))
+    for _ in range(10):
+        for part in np.array_split(order, 3):
+            estimator.partial_fit(IRIS[part], sample_weight=np.ones(len(part)))
+    assert estimator.n_iter_ == 30
+    assert estimator.reconstruction_error(IRIS).mean() < IRIS.var(axis=0).mean()
+
+
+def test_partial_fit_goes_on_from_fit(Class):
+    estimator = small(Class, batch_size=32, tol=0).fit(IRIS).partial_fit(IRIS)
+    expected = small(Class, batch_size=32, tol=0, max_epochs=6).fit(IRIS)
+    assert estimator.loss_curve_ == expected.loss_curve_
+
+
+def test_partial_fit_refuses_early_stopping(Class):
+    with pytest.raises(ValueError, match="early_stopping must be False for partial_fit"):
+        small(Class, early_stopping=True).partial_fit(IRIS)
+
+
+# Divergence --------------------------------------------------------------------------------
+
+
+def test_divergence_names_epoch_and_lr_and_leaves_the_estimator_unfitted(Class):
+    estimator = small(Class, lr=1e30, optimizer="sgd", batch_size=32)
+    with pytest.raises(DivergenceError, match=r"in epoch \d+ with lr=1e\+30.*Lower lr"):
+        estimator.fit(IRIS)
+    assert not hasattr(estimator, "net_") and not hasattr(estimator, "n_iter_")
