@@ -65,13 +65,13 @@ def numpy_generator(random_state):
 def row_noise(rows, n_draws, n_columns, seed):
     """Draw standard normal noise that belongs to a row's content, not to its place.
 
-    Equal rows get equal draws in any company and order, different ones independent draws: the
-    row's bits are hashed and count on from there by splitmix64 [1]_, in integer arithmetic that
-    wraps around and is therefore exact.
+    Rows that are equal to three decimals get equal draws in any company and order, others
+    independent draws: the rounded row is hashed and splitmix64 [1]_ counts on from there, in
+    integer arithmetic that wraps around and is therefore exact.
 
     Parameters
     ----------
-    rows : ndarray of shape (n_rows, n_features), float32
+    rows : ndarray of shape (n_rows, n_features)
     n_draws, n_columns : int
     seed : int
 
@@ -83,8 +83,9 @@ def row_noise(rows, n_draws, n_columns, seed):
     ----------
     .. [1] Steele, Lea and Flood (2014), "Fast Splittable Pseudorandom Number Generators", OOPSLA.
     """
-    # adding zero turns -0.0 into 0.0, which is the same number in other bits
-    bits = np.ascontiguousarray(rows + np.float32(0)).view(np.uint32).astype(np.uint64)
+    # rounded, so that rows which differ in their last digits, by dtype say, share their draws
+    bits = np.rint(np.clip(1024 * rows.astype(np.float64), -(2.0**62), 2.0**62))
+    bits = bits.astype(np.int64).view(np.uint64)
     keys = np.random.default_rng(seed).integers(2**63, size=rows.shape[1], dtype=np.uint64)
     start = _mix((bits * (2 * keys + 1)).sum(axis=1))
     steps = np.arange(1, n_draws * n_columns + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)

@@ -42,14 +42,14 @@ class CountEpochs(Callback):
 
 
 class StopAfter(Callback):
-    """Ends training as skorch's own callbacks do."""
+    """Ends training behind an epoch."""
 
     def __init__(self, n_epochs):
         self.n_epochs = n_epochs
 
     def on_epoch_end(self, net, **kwargs):
         if len(net.history) == self.n_epochs:
-            raise KeyboardInterrupt
+            net.request_stop()
 
 
 @pytest.fixture(params=[Autoencoder, VariationalAutoencoder])
@@ -111,10 +111,15 @@ def test_a_callback_may_end_training_and_best_weights_still_come_back():
     np.testing.assert_array_equal(stopped.transform(IRIS), expected.transform(IRIS))
 
 
-def test_an_interrupt_inside_an_epoch_propagates(Class):
+@pytest.mark.parametrize("hook", ["on_batch_end", "on_epoch_end"])
+def test_an_interrupt_inside_a_callback_propagates(hook, Class):
     class Interrupt(Callback):
-        def on_batch_end(self, net, **kwargs):
-            raise KeyboardInterrupt
+        pass
+
+    def interrupt(self, net, **kwargs):
+        raise KeyboardInterrupt
+
+    setattr(Interrupt, hook, interrupt)
 
     estimator = small(Class, callbacks=[Interrupt()])
     with pytest.raises(KeyboardInterrupt):
