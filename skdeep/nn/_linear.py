@@ -72,9 +72,11 @@ class Linear(nn.Module):
 
     def forward(self, x):
         """(batch, in_features) -> (batch, out_features)."""
-        if self.training:
-            return F.linear(x, self.matrix(), self.bias)
-        return linear(x, self.matrix(), self.bias)
+        if not self.training:
+            return linear(x, self.matrix(), self.bias)
+        if self.is_transposed and self.bias is not None:
+            return torch.addmm(self.bias, x, self.weight)
+        return F.linear(x, self.matrix(), self.bias)
 
 
 class TiedLinear(nn.Module):
