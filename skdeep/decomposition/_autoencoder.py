@@ -144,12 +144,12 @@ class Autoencoder(CoderMixin, DeepEstimator):
     ----------
     n_iter_ : int
         Number of epochs trained.
-    loss_curve_ : list of float, length n_iter_
+    loss_curve_ : list of float, length `n_iter_`
         Mean training loss of each epoch, per feature, in units of the scaled features: for
         ``loss="mse"`` 1 is what the mean row would get as a reconstruction.
-    validation_loss_curve_ : list of float, length n_iter_
+    validation_loss_curve_ : list of float, length `n_iter_`
         Mean loss of the rows held out; only with ``early_stopping``.
-    history_ : list of dict, length n_iter_
+    history_ : list of dict, length `n_iter_`
         skorch's record of each epoch: losses, their terms, seconds.
     device_ : str
         Device the net is on.
@@ -159,7 +159,7 @@ class Autoencoder(CoderMixin, DeepEstimator):
         The skorch net that trained it.
     n_features_in_ : int
         Number of features seen during ``fit``.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features seen during ``fit``, where all are strings.
 
     Raises

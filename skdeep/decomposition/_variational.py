@@ -116,19 +116,19 @@ class VariationalAutoencoder(CoderMixin, DeepEstimator):
     ----------
     n_iter_ : int
         Number of epochs trained.
-    loss_curve_ : list of float, length n_iter_
+    loss_curve_ : list of float, length `n_iter_`
         Mean training loss of each epoch in nats per row; a Gaussian's density is that of the
         scaled features.
-    reconstruction_curve_ : list of float, length n_iter_
+    reconstruction_curve_ : list of float, length `n_iter_`
         Part of ``loss_curve_`` that is the negative expected log-likelihood.
-    kl_curve_ : list of float, length n_iter_
+    kl_curve_ : list of float, length `n_iter_`
         Part of ``loss_curve_`` that is the divergence, times ``beta``.
-    scale_ : float or ndarray of shape (n_features_in_,)
+    scale_ : float or ndarray of shape (`n_features_in_`,)
         Standard deviation of the Gaussian likelihood in units of ``X``, one per feature where it
         is learned with ``feature_scaling="standard"``; only for ``likelihood="gaussian"``.
-    validation_loss_curve_ : list of float, length n_iter_
+    validation_loss_curve_ : list of float, length `n_iter_`
         Mean loss of the rows held out; only with ``early_stopping``.
-    history_ : list of dict, length n_iter_
+    history_ : list of dict, length `n_iter_`
         skorch's record of each epoch: losses, their terms, seconds.
     device_ : str
         Device the net is on.
@@ -138,7 +138,7 @@ class VariationalAutoencoder(CoderMixin, DeepEstimator):
         The skorch net that trained it.
     n_features_in_ : int
         Number of features seen during ``fit``.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features seen during ``fit``, where all are strings.
 
     Raises
@@ -158,7 +158,6 @@ class VariationalAutoencoder(CoderMixin, DeepEstimator):
        Variational Framework", ICLR.
     .. [3] Rybkin, Daniilidis and Levine (2021), "Simple and Effective VAE Training with
        Calibrated Decoders", ICML.
-    .. [4] Burda, Grosse and Salakhutdinov (2016), "Importance Weighted Autoencoders", ICLR.
 
     Examples
     --------
@@ -289,7 +288,7 @@ class VariationalAutoencoder(CoderMixin, DeepEstimator):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows to rate.
         n_importance_samples : int, default=None
-            Draws per row of the importance-weighted bound [4]_, which grows towards the
+            Draws per row of the importance-weighted bound [1]_, which grows towards the
             log-likelihood with their number; None gives the evidence lower bound with the
             analytic divergence.
 
@@ -297,6 +296,10 @@ class VariationalAutoencoder(CoderMixin, DeepEstimator):
         -------
         score : ndarray of shape (n_samples,)
             Bound in nats; a Gaussian's is a density in the units of ``X``.
+
+        References
+        ----------
+        .. [1] Burda, Grosse and Salakhutdinov (2016), "Importance Weighted Autoencoders", ICLR.
         """
         X = self._check_new_rows(X)
         if n_importance_samples is not None and (
