@@ -124,3 +124,7 @@ class EpochTasks(Callback):
         """Close the task and obey a callback that asks to stop."""
         if self.epoch_.call_on_fit_task_end(**self.task, reconstruction_attributes=self.attributes):
             net.request_stop()
+
+    def on_train_end(self, net, **kwargs):
+        """Let go of the training data, which a fitted net must not keep in memory."""
+        self.context = self.task = self.attributes = self.epoch_ = None

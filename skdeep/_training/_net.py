@@ -157,6 +157,7 @@ class TrainingNet(NeuralNet):
         with contextlib.suppress(_StopTraining):
             self.fit_loop(rows, epochs=n_epochs)
         self.notify("on_train_end", X=rows, y=None)
+        self.train_split = None  # lets go of the rows that were held out
         return self
 
     def request_stop(self):

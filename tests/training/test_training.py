@@ -1,5 +1,8 @@
 """When training ends and goes on: early stopping, convergence, warm start, partial_fit."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -230,3 +233,14 @@ def test_divergence_names_epoch_and_lr_and_leaves_the_estimator_unfitted(Class):
     with pytest.raises(DivergenceError, match=r"in epoch \d+ with lr=1e\+30.*Lower lr"):
         estimator.fit(IRIS)
     assert not hasattr(estimator, "net_") and not hasattr(estimator, "n_iter_")
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_fitted_estimator_does_not_keep_the_training_data(early_stopping):
+    X = np.random.default_rng(0).normal(size=(200, 5))
+    reference = weakref.ref(X)
+    estimator = Autoencoder(max_epochs=1, early_stopping=early_stopping).fit(X)
+    del X
+    gc.collect()
+    assert reference() is None
+    assert estimator.n_iter_ == 1
