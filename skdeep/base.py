@@ -10,15 +10,15 @@ import torch
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils.validation import check_is_fitted
-from skorch.callbacks import Callback
 
 from skdeep._training._callbacks import (
     DivergenceGuard,
     EarlyStopping,
     EpochProgress,
     EpochTasks,
+    check_callbacks,
 )
-from skdeep._training._data import RowScaler, make_rows
+from skdeep._training._data import RowScaler, make_rows, weight_of_rows
 from skdeep._training._inference import CHUNK_ROWS, apply_in_chunks
 from skdeep._training._net import Objective, TrainingNet
 from skdeep._training._optim import LR_SCHEDULES, OPTIMIZERS, optimizer_name, resolve_optimizer
@@ -33,7 +33,7 @@ from skdeep._training._state import (
 )
 from skdeep._training._threads import thread_scope
 from skdeep.utils._device import lease_device
-from skdeep.utils._random import draw_seed, make_streams
+from skdeep.utils._random import draw_seed, make_generator, make_streams
 from skdeep.utils._sklearn import Interval, StrOptions
 from skdeep.utils._validation import check_image_shape, check_rows, check_weights, output_dtype
 
@@ -67,6 +67,9 @@ class DeepEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
+
+    # Fitted attributes that describe a training; those of an earlier one do not outlive it.
+    _CURVES = ("history_", "n_iter_", "loss_curve_", "validation_loss_curve_")
 
     def __init__(
         self,
@@ -189,7 +192,7 @@ class DeepEstimator(CallbackSupportMixin, BaseEstimator, ABC):
                 self._streams = make_streams(self._seed, device)
             train, valid = self._split(X.shape[0], sample_weight)
             if not resume:
-                weight = _weight_of_rows(sample_weight, train, X.shape[0])
+                weight = weight_of_rows(sample_weight, train, X.shape[0])
                 self._scaler = RowScaler.fit(X, weight, kind=self._scaling())
             self._build(X.shape[1], resume, callbacks)
             rows, valid_rows = (
@@ -199,6 +202,8 @@ class DeepEstimator(CallbackSupportMixin, BaseEstimator, ABC):
             with thread_scope(self.module_, self.batch_size, device):
                 self.net_.train_on(rows, valid_rows, n_epochs=n_epochs, lr_schedule=lr_schedule)
             self.module_.eval()
+            for name in self._CURVES:
+                vars(self).pop(name, None)
             vars(self).update(self._curves())
 
     def _split(self, n_rows, sample_weight):
@@ -215,7 +220,9 @@ class DeepEstimator(CallbackSupportMixin, BaseEstimator, ABC):
                 f"validation_fraction must leave a row to train on; got {self.validation_fraction} "
                 f"of n_samples={len(kept)}. Lower it, or set early_stopping=False."
             )
-        order = torch.randperm(len(kept), generator=self._streams["split"]).numpy()
+        # drawn anew from the seed: a warm start must not train on the rows held out before
+        generator = make_generator((self._seed, len(self._streams)))
+        order = torch.randperm(len(kept), generator=generator).numpy()
         return np.sort(kept[order[n_valid:]]), np.sort(kept[order[:n_valid]])
 
     def _rows(self, X, sample_weight, index):
@@ -236,20 +243,26 @@ class DeepEstimator(CallbackSupportMixin, BaseEstimator, ABC):
             self._fitted_architecture = architecture
             self.module_ = self._make_module(architecture, self._streams).to(self.device_)
         elif architecture != self._fitted_architecture:
-            changed = {
-                name
-                for name in architecture
-                if architecture[name] != self._fitted_architecture[name]
-            }
-            raise ValueError(
-                f"warm_start and partial_fit must go on with a net of the same shape; "
-                f"{sorted(changed)} changed since the last fit. Fit a clone instead."
-            )
+            self._rebuild(architecture)
         old_net = vars(self).get("net_") if resume else None
         self._net_options = self._collect_net_options()
         self.net_ = self._make_net([*callbacks, *self._common_callbacks()])
         if old_net is not None:
             continue_from(self.net_, old_net)
+
+    def _rebuild(self, architecture):
+        """Move the fitted weights into a module whose parameters changed but not its shape."""
+        module = self._make_module(architecture, self._streams).to(self.device_)
+        try:
+            module.load_state_dict(self.module_.state_dict())
+        except RuntimeError as error:
+            old = self._fitted_architecture
+            changed = sorted(name for name in old if architecture[name] != old[name])
+            raise ValueError(
+                "warm_start and partial_fit must go on with a net of the same shape; got new "
+                f"values of {changed} since the last fit. Fit a clone instead."
+            ) from error
+        self._fitted_architecture, self.module_ = architecture, module
 
     def _collect_net_options(self):
         """Training parameters as plain values; what a fitted net was trained with."""
@@ -257,6 +270,7 @@ class DeepEstimator(CallbackSupportMixin, BaseEstimator, ABC):
             "optimizer": optimizer_name(self.optimizer),
             "hyperparameters": self._hyperparameters(),
             "schedule_patience": max(1, self.n_iter_no_change // 2),
+            "schedule_tol": self.tol,
             **{name: getattr(self, name) for name in _NET_OPTIONS},
         }
 
@@ -278,25 +292,18 @@ class DeepEstimator(CallbackSupportMixin, BaseEstimator, ABC):
 
     def _common_callbacks(self):
         """Callbacks of every training: the user's, progress, and the guard behind them."""
-        for entry in self.callbacks or ():
-            callback = entry[1] if isinstance(entry, tuple) and len(entry) == 2 else entry
-            if not isinstance(callback, Callback):
-                raise TypeError(
-                    "callbacks must hold skorch.callbacks.Callback objects or (name, callback) "
-                    f"pairs; got {entry!r}. scikit-learn's callbacks go to set_callbacks."
-                )
         progress = [EpochProgress()] if self.verbose == 1 else []
-        return [*(self.callbacks or ()), *progress, DivergenceGuard()]
+        return [*check_callbacks(self.callbacks), *progress, DivergenceGuard()]
 
     def _curves(self):
         """Fitted attributes that grow with every epoch."""
-        history = [dict(row) for row in self.net_.history]
+        history = list(self.net_.history)
         curves = {
             "history_": history,
             "n_iter_": len(history),
             "loss_curve_": [row["train_loss"] for row in history],
         }
-        if self.early_stopping:
+        if any("valid_loss" in row for row in history):
             curves["validation_loss_curve_"] = [row.get("valid_loss", np.nan) for row in history]
         return curves
 
@@ -340,7 +347,8 @@ class DeepEstimator(CallbackSupportMixin, BaseEstimator, ABC):
     def _check_new_rows(self, X):
         """Rows for a fitted estimator, validated."""
         check_is_fitted(self)
-        return check_rows(self, X, reset=False, image_shape=self._image_shape())
+        image_shape = self._fitted_architecture.get("image_shape")
+        return check_rows(self, X, reset=False, image_shape=image_shape)
 
     # Persistence ---------------------------------------------------------------------------
 
@@ -389,12 +397,3 @@ _NET_OPTIONS = (
     "precision",
     "compile",
 )
-
-
-def _weight_of_rows(sample_weight, index, n_rows):
-    """Weights of all rows, zero for those that are not trained on; None where all weigh one."""
-    if sample_weight is None and len(index) == n_rows:
-        return None
-    weight = np.zeros(n_rows)
-    weight[index] = 1.0 if sample_weight is None else sample_weight[index]
-    return weight

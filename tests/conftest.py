@@ -109,10 +109,11 @@ def assert_same(outputs):
 def python_command():
     """Command line and environment of a fresh Python that runs code with this skdeep."""
     home = str(pathlib.Path(skdeep.__file__).parents[1])
-    environment = dict(os.environ, PYTHONPATH=home, OMP_NUM_THREADS="1")
+    environment = dict(os.environ, PYTHONPATH=home)
 
-    def python_command(code, *arguments):
-        return [sys.executable, "-W", "error", "-c", code, *map(str, arguments)], environment
+    def python_command(code, *arguments, threads=1):
+        command = [sys.executable, "-W", "error", "-c", code, *map(str, arguments)]
+        return command, environment | {"OMP_NUM_THREADS": str(threads)}
 
     return python_command
 
@@ -121,8 +122,8 @@ def python_command():
 def run_python(python_command, tmp_path):
     """Function that runs code in a fresh process and gives its standard output."""
 
-    def run_python(code, *arguments):
-        command, environment = python_command(code, *arguments)
+    def run_python(code, *arguments, threads=1):
+        command, environment = python_command(code, *arguments, threads=threads)
         result = subprocess.run(
             command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120
         )

@@ -186,3 +186,30 @@ def test_samples_repeat_themselves_for_an_int(make, X, y):
     assert_array_equal(drawn, estimator.sample(20, random_state=4))
     assert (drawn != estimator.sample(20, random_state=5)).any()
     assert (estimator.sample(20) != estimator.sample(20)).any()
+
+
+HASH_OF_LARGE_NETS = """
+import hashlib, sys
+import numpy as np
+import torch
+from skdeep.decomposition import Autoencoder, VariationalAutoencoder
+
+assert torch.get_num_threads() == int(sys.argv[1])
+# batches of 128, 128 and 11 rows, the sizes at which kernels differ between numbers of threads
+X = np.random.default_rng(0).random((267, 784), dtype=np.float32)
+for estimator in (
+    Autoencoder(10, hidden_layer_sizes=(300, 100)),
+    Autoencoder(5, block="residual"),
+    Autoencoder(10, noise=0.2, dropout=0.2, tied_weights=True),
+    VariationalAutoencoder(10),
+):
+    estimator.set_params(max_epochs=2, random_state=0, device="cpu").fit(X)
+    fitted = estimator.loss_curve_ + estimator.transform(X).ravel().tolist()
+    print(hashlib.sha256(np.array(fitted).tobytes()).hexdigest())
+"""
+
+
+def test_dense_nets_give_the_same_bits_on_any_number_of_threads(run_python):
+    one, two = (run_python(HASH_OF_LARGE_NETS, n, threads=n) for n in (1, 2))
+    assert one == two
+    assert len(set(one.split())) == 4

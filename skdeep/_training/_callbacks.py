@@ -8,7 +8,25 @@ from tqdm import tqdm
 
 from skdeep.exceptions import DivergenceError
 
-__all__ = ["DivergenceGuard", "EarlyStopping", "EpochProgress", "EpochTasks"]
+__all__ = ["DivergenceGuard", "EarlyStopping", "EpochProgress", "EpochTasks", "check_callbacks"]
+
+
+def check_callbacks(callbacks):
+    """List of the user's skorch callbacks, each alone or with its name; None gives an empty one.
+
+    Raises
+    ------
+    TypeError
+        If something else is among them.
+    """
+    for entry in callbacks or ():
+        callback = entry[1] if isinstance(entry, tuple) and len(entry) == 2 else entry
+        if not isinstance(callback, Callback):
+            raise TypeError(
+                "callbacks must hold skorch.callbacks.Callback objects or (name, callback) "
+                f"pairs; got {entry!r}. scikit-learn's callbacks go to set_callbacks."
+            )
+    return list(callbacks or ())
 
 
 class DivergenceGuard(Callback):

@@ -8,7 +8,15 @@ import scipy.sparse as sp
 import torch
 from torch.utils.data import Dataset
 
-__all__ = ["Batch", "Batches", "RowScaler", "StreamedRows", "TensorRows", "make_rows"]
+__all__ = [
+    "Batch",
+    "Batches",
+    "RowScaler",
+    "StreamedRows",
+    "TensorRows",
+    "make_rows",
+    "weight_of_rows",
+]
 
 # A float32 copy of the data larger than this is not made on the CPU; rows are then converted
 # batch by batch.
@@ -312,3 +320,12 @@ def _tensor(array, device):
     if array.dtype.kind == "f":
         array = array.astype(np.float32)
     return torch.from_numpy(np.array(array)).to(device)
+
+
+def weight_of_rows(sample_weight, index, n_rows):
+    """Weights of all rows, zero for those that are not trained on; None where all weigh one."""
+    if sample_weight is None and len(index) == n_rows:
+        return None
+    weight = np.zeros(n_rows)
+    weight[index] = 1.0 if sample_weight is None else sample_weight[index]
+    return weight

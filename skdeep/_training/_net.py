@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import math
 import operator
 
 import torch
@@ -12,9 +13,12 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from skdeep._training._data import Batches
 from skdeep._training._optim import make_schedule, optimizer_options
+from skdeep._training._threads import one_thread
 
 __all__ = ["Objective", "TrainingNet"]
 
+# Batches with fewer rows run on one thread.
+_FEW_ROWS = 16
 _BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 
 
@@ -75,6 +79,8 @@ class TrainingNet(NeuralNet):
     weight_decay : float
     schedule_patience : int
         Epochs without improvement behind which ``"plateau"`` lowers the step size.
+    schedule_tol : float
+        Fall of the loss that counts as an improvement.
     gradient_clip_value : float or None
         Largest norm of the gradient of all parameters together.
     precision : {"float32", "bf16-mixed"}
@@ -90,6 +96,7 @@ class TrainingNet(NeuralNet):
         shuffle_generator=None,
         weight_decay=0.0,
         schedule_patience=5,
+        schedule_tol=1e-4,
         gradient_clip_value=None,
         precision="float32",
         iterator_train=Batches,
@@ -108,6 +115,7 @@ class TrainingNet(NeuralNet):
         self.shuffle_generator = shuffle_generator
         self.weight_decay = weight_decay
         self.schedule_patience = schedule_patience
+        self.schedule_tol = schedule_tol
         self.gradient_clip_value = gradient_clip_value
         self.precision = precision
 
@@ -150,9 +158,11 @@ class TrainingNet(NeuralNet):
             n_epochs=n_epochs,
             n_batches=len(Batches(rows, self.batch_size)),
             patience=self.schedule_patience,
+            tol=self.schedule_tol,
         )
         self.n_epochs_ = n_epochs
         self.stop_requested_ = False
+        self.best_losses_ = {}
         self.notify("on_train_begin", X=rows, y=None)
         with contextlib.suppress(_StopTraining):
             self.fit_loop(rows, epochs=n_epochs)
@@ -187,7 +197,8 @@ class TrainingNet(NeuralNet):
         if iterator is None:
             return
         self._set_training(training)
-        if self._is_listened_to():
+        is_listened_to = self._is_listened_to()
+        if is_listened_to:
             step_fn = functools.partial(self._announced_step, step_fn, training, prefix)
         else:
             step_fn = self._lean_step if training else self.validation_step
@@ -201,6 +212,19 @@ class TrainingNet(NeuralNet):
             if schedule is not None and not isinstance(schedule, ReduceLROnPlateau):
                 schedule.step()
         self._record_means(prefix, losses, terms, sizes)
+        self._record_best(prefix)
+        if not is_listened_to:  # skorch's callbacks expect batches: the epoch is one
+            self.history.new_batch()
+            self.history.record_batch(f"{prefix}_loss", self.history[-1, f"{prefix}_loss"])
+            self.history.record_batch(f"{prefix}_batch_size", sum(sizes))
+
+    def _record_best(self, prefix):
+        """Record whether the epoch is the best so far, which skorch's ``Checkpoint`` asks for."""
+        loss = self.history[-1, f"{prefix}_loss"]
+        is_best = loss < self.best_losses_.get(prefix, math.inf)
+        if is_best:
+            self.best_losses_[prefix] = loss
+        self.history.record(f"{prefix}_loss_best", is_best)
 
     def _is_listened_to(self):
         """Whether batches must take skorch's full path."""
@@ -236,8 +260,11 @@ class TrainingNet(NeuralNet):
 
     def train_step_single(self, batch, **fit_params):
         """Gradients of one batch; skorch's extension point."""
-        step = self._forward(batch)
-        step["loss"].backward()
+        # the gradient kernels for few rows give other last digits on other numbers of threads
+        scope = one_thread() if len(batch.x) < _FEW_ROWS else contextlib.nullcontext()
+        with scope:
+            step = self._forward(batch)
+            step["loss"].backward()
         if self.gradient_clip_value is not None:
             nn.utils.clip_grad_norm_(self.module_.parameters(), self.gradient_clip_value)
         return step

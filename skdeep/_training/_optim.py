@@ -78,7 +78,7 @@ def optimizer_options(optimizer_class, *, weight_decay, device):
     return options
 
 
-def make_schedule(name, optimizer, *, n_epochs, n_batches, patience):
+def make_schedule(name, optimizer, *, n_epochs, n_batches, patience, tol):
     """Schedule of an optimiser's step size.
 
     Parameters
@@ -90,6 +90,8 @@ def make_schedule(name, optimizer, *, n_epochs, n_batches, patience):
         Length of training and of an epoch.
     patience : int
         Epochs without improvement after which ``"plateau"`` divides the step size by five.
+    tol : float
+        Fall of the loss that counts as an improvement.
 
     Returns
     -------
@@ -105,5 +107,8 @@ def make_schedule(name, optimizer, *, n_epochs, n_batches, patience):
             cycle_momentum=False,
         )
     if name == "plateau":
-        return lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.2, patience=patience)
+        # in absolute terms: relative to a negative loss, torch takes any loss for a better one
+        return lr_scheduler.ReduceLROnPlateau(
+            optimizer, factor=0.2, patience=patience, threshold=tol, threshold_mode="abs"
+        )
     return None

@@ -45,7 +45,7 @@ def fitted_state(estimator):
             name: generator.get_state().numpy().copy()
             for name, generator in estimator._streams.items()
         },
-        "history": [dict(row) for row in estimator.net_.history],
+        "history": list(estimator.net_.history),
     }
 
 
@@ -54,7 +54,7 @@ def restore_fitted(estimator, state):
     arrays = {name: _tensor(array) for name, array in state["module"].items()}
     estimator.module_.load_state_dict(arrays)
     _load_optimizer(estimator.net_.optimizer_, state["optimizer"])
-    estimator.net_.history_ = History([dict(row) for row in state["history"]])
+    estimator.net_.history_ = History(state["history"])
     for name, generator in estimator._streams.items():
         position = _tensor(state["generators"][name])
         # generators of another kind of device cannot be continued

@@ -4,8 +4,9 @@ import contextlib
 import functools
 
 import threadpoolctl
+import torch
 
-__all__ = ["thread_scope"]
+__all__ = ["one_thread", "thread_scope"]
 
 # Multiply-adds per batch under which a second thread costs more than it brings
 # (benchmarks/threads.py).
@@ -32,4 +33,10 @@ def thread_scope(module, batch_size, device):
     is_convolutional = any(parameter.ndim == 4 for parameter in module.parameters())
     if device != "cpu" or is_convolutional or n_parameters * batch_size > _SMALL_NET:
         return contextlib.nullcontext()
+    return one_thread()
+
+
+def one_thread():
+    """Context in which torch uses one thread for the calling thread."""
+    torch.get_num_threads()  # torch sets a new thread's number when first asked: not later
     return _controller().limit(limits=1, user_api="openmp")

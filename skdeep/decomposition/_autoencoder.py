@@ -122,15 +122,17 @@ class Autoencoder(CoderMixin, DeepEstimator):
     tol : float, default=1e-4
         Fall of the loss that counts as one, in units of ``loss_curve_``.
     warm_start : bool, default=False
-        Whether ``fit`` goes on from the fitted state instead of starting anew.
+        Whether ``fit`` goes on from the fitted state instead of starting anew. Scaling, device
+        and random streams stay those of the first fit.
     precision : {"float32", "bf16-mixed"}, default="float32"
         Arithmetic of training. ``"bf16-mixed"`` pays on recent GPUs.
     compile : bool, default=False
         Whether to train through ``torch.compile``. Pays for large nets on GPUs only.
     callbacks : list of skorch.callbacks.Callback, default=None
         Callbacks of skorch, also as ``(name, callback)``. Its ``EarlyStopping``, and any that
-        calls ``net.request_stop()``, ends training behind the present epoch. Callbacks of
-        scikit-learn go to ``set_callbacks``.
+        calls ``net.request_stop()``, ends training behind the present epoch. The net sees
+        scaled rows in batches of its own: callbacks that predict, such as ``EpochScoring``, do
+        not work here. Callbacks of scikit-learn go to ``set_callbacks``.
     device : str, torch.device or list of these, default="auto"
         Where to train: ``"auto"`` takes CUDA, then MPS, then the CPU. Of a list each parallel
         worker takes one.
@@ -156,7 +158,7 @@ class Autoencoder(CoderMixin, DeepEstimator):
     module_ : torch.nn.Module
         The net itself.
     net_ : skorch.NeuralNet
-        The skorch net that trained it.
+        The skorch net that trained it, on scaled rows; it holds ``history``.
     n_features_in_ : int
         Number of features seen during ``fit``.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -315,6 +317,11 @@ class Autoencoder(CoderMixin, DeepEstimator):
                 "tied_weights=True needs block='dense' and image_shape=None; got "
                 f"block={self.block!r}, image_shape={self.image_shape!r}."
             )
+        if self.contraction and self.compile:
+            raise ValueError(
+                "compile must be False with contraction > 0, which differentiates twice; got "
+                f"compile={self.compile!r}, contraction={self.contraction!r}."
+            )
         fixed = _LOGIT_LOSSES.get(self.loss)
         if fixed is not None and self.output_activation not in ("auto", fixed):
             raise ValueError(
@@ -373,13 +380,14 @@ class Autoencoder(CoderMixin, DeepEstimator):
 
     def _reconstruction_loss(self, X, X_hat):
         """Loss of each row between rows and reconstructions in the units of ``X``."""
-        if self.loss == "mse":
+        loss = self._net_options["hyperparameters"]["loss"]
+        if loss == "mse":
             return np.square(X - X_hat).mean(axis=1)
-        if self.loss == "huber":
+        if loss == "huber":
             distance = np.abs(X - X_hat)
             return np.where(distance <= 1, 0.5 * distance**2, distance - 0.5).mean(axis=1)
         # float32 probabilities can round to zero and one, whose logarithms are not finite
         X_hat = np.clip(X_hat, np.finfo(np.float32).tiny, 1 - np.finfo(np.float32).eps / 2)
-        if self.loss == "multinomial":
+        if loss == "multinomial":
             return -xlogy(X, X_hat).mean(axis=1)
         return -(xlogy(X, X_hat) + xlog1py(1 - X, -X_hat)).mean(axis=1)

@@ -94,15 +94,17 @@ class VariationalAutoencoder(CoderMixin, DeepEstimator):
     tol : float, default=1e-4
         Fall of the loss that counts as one, in units of ``loss_curve_``.
     warm_start : bool, default=False
-        Whether ``fit`` goes on from the fitted state instead of starting anew.
+        Whether ``fit`` goes on from the fitted state instead of starting anew. Scaling, device
+        and random streams stay those of the first fit.
     precision : {"float32", "bf16-mixed"}, default="float32"
         Arithmetic of training. ``"bf16-mixed"`` pays on recent GPUs.
     compile : bool, default=False
         Whether to train through ``torch.compile``. Pays for large nets on GPUs only.
     callbacks : list of skorch.callbacks.Callback, default=None
         Callbacks of skorch, also as ``(name, callback)``. Its ``EarlyStopping``, and any that
-        calls ``net.request_stop()``, ends training behind the present epoch. Callbacks of
-        scikit-learn go to ``set_callbacks``.
+        calls ``net.request_stop()``, ends training behind the present epoch. The net sees
+        scaled rows in batches of its own: callbacks that predict, such as ``EpochScoring``, do
+        not work here. Callbacks of scikit-learn go to ``set_callbacks``.
     device : str, torch.device or list of these, default="auto"
         Where to train: ``"auto"`` takes CUDA, then MPS, then the CPU. Of a list each parallel
         worker takes one.
@@ -135,7 +137,7 @@ class VariationalAutoencoder(CoderMixin, DeepEstimator):
     module_ : torch.nn.Module
         The net itself.
     net_ : skorch.NeuralNet
-        The skorch net that trained it.
+        The skorch net that trained it, on scaled rows; it holds ``history``.
     n_features_in_ : int
         Number of features seen during ``fit``.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -247,7 +249,7 @@ class VariationalAutoencoder(CoderMixin, DeepEstimator):
         self.batch_norm = batch_norm
         self.feature_scaling = feature_scaling
 
-    def sample(self, n_samples=1, *, random_state=None, observation_noise=True):
+    def sample(self, n_samples=1, random_state=None, *, observation_noise=True):
         """Draw new rows from the model.
 
         Parameters
@@ -266,7 +268,7 @@ class VariationalAutoencoder(CoderMixin, DeepEstimator):
             New rows in the units of the training data, float64.
         """
         check_is_fitted(self)
-        if not isinstance(n_samples, Integral) or n_samples < 1:
+        if isinstance(n_samples, bool) or not isinstance(n_samples, Integral) or n_samples < 1:
             raise ValueError(f"n_samples must be a positive integer; got {n_samples!r}.")
         rng = numpy_generator(random_state)
         codes = rng.standard_normal((n_samples, self._n_features_out))
@@ -370,6 +372,8 @@ class VariationalAutoencoder(CoderMixin, DeepEstimator):
 
     def _hyperparameters(self):
         return {"likelihood": self.likelihood, "beta": float(self.beta)}
+
+    _CURVES = (*DeepEstimator._CURVES, "reconstruction_curve_", "kl_curve_", "scale_")
 
     def _curves(self):
         curves = super()._curves()

@@ -16,6 +16,10 @@ from skdeep.nn.losses import (
 __all__ = ["VariationalModule", "VariationalOutput", "log_likelihood"]
 
 
+# Draws that are decoded together; more would only take more memory.
+_DRAWS_AT_ONCE = 64
+
+
 class VariationalOutput(NamedTuple):
     """What the forward pass of a variational autoencoder gives."""
 
@@ -138,9 +142,13 @@ class VariationalModule(nn.Module):
         bound : Tensor, shape (batch,), float64
         """
         mean, log_var = self.posterior(x)
-        z = mean + (0.5 * log_var).exp() * noise
-        fit = log_likelihood(x, self.decode_raw(z), self.log_scale)
-        return _exactly(fit - gaussian_kl_divergence(mean, log_var)).mean(dim=0)
+        divergence = gaussian_kl_divergence(mean, log_var)
+        terms = []
+        for part in noise.split(_DRAWS_AT_ONCE):
+            z = mean + (0.5 * log_var).exp() * part
+            fit = log_likelihood(x, self.decode_raw(z), self.log_scale)
+            terms.append(_exactly(fit - divergence))
+        return torch.cat(terms).mean(dim=0)
 
     def importance_bound(self, x, noise):
         """Importance-weighted bound of rows in nats, eq. 8 of [1]_; shapes as above.
@@ -150,11 +158,14 @@ class VariationalModule(nn.Module):
         .. [1] Burda, Grosse and Salakhutdinov (2016), "Importance Weighted Autoencoders", ICLR.
         """
         mean, log_var = self.posterior(x)
-        z = mean + (0.5 * log_var).exp() * noise
-        fit = log_likelihood(x, self.decode_raw(z), self.log_scale)
-        prior = gaussian_log_likelihood(z, torch.zeros_like(z), z.new_zeros(1))
-        posterior = gaussian_log_likelihood(z, mean.expand_as(z), 0.5 * log_var)
-        weights = _exactly(fit + prior - posterior)  # (n_samples, batch)
+        terms = []
+        for part in noise.split(_DRAWS_AT_ONCE):
+            z = mean + (0.5 * log_var).exp() * part
+            fit = log_likelihood(x, self.decode_raw(z), self.log_scale)
+            prior = gaussian_log_likelihood(z, torch.zeros_like(z), z.new_zeros(1))
+            posterior = gaussian_log_likelihood(z, mean.expand_as(z), 0.5 * log_var)
+            terms.append(_exactly(fit + prior - posterior))
+        weights = torch.cat(terms)  # (n_samples, batch)
         return weights.logsumexp(dim=0) - math.log(len(weights))
 
 

@@ -116,9 +116,14 @@ def gaussian_log_likelihood(x, mean, log_scale):
 
     ``log_scale`` is the logarithm of the standard deviation and broadcasts with ``x``.
     """
+    constant = 0.5 * math.log(2 * math.pi)
+    if log_scale.numel() == 1:  # sums over features first: fewer steps, and one per row
+        n_features = mean.shape[-1]
+        squares = (x - mean).square().sum(dim=-1)
+        return -0.5 * squares * (-2 * log_scale).exp() - n_features * (log_scale + constant)
     log_scale = log_scale.expand_as(mean)
     z = (x - mean) * (-log_scale).exp()
-    return (-0.5 * z.square() - log_scale - 0.5 * math.log(2 * math.pi)).sum(dim=-1)
+    return (-0.5 * z.square() - log_scale - constant).sum(dim=-1)
 
 
 def bernoulli_log_likelihood(x, logits):

@@ -3,6 +3,8 @@
 Nothing here reads or writes a global random state: neither Python's, nor NumPy's, nor torch's.
 """
 
+from numbers import Integral
+
 import numpy as np
 import torch
 from scipy.special import ndtri
@@ -11,7 +13,7 @@ __all__ = ["STREAMS", "draw_seed", "make_generator", "make_streams", "numpy_gene
 
 #: What training draws at random. Each stream has its own generator, so that a change in how often
 #: one is read (a larger net, another noise) leaves the others as they were.
-STREAMS = ("weights", "split", "shuffle", "dropout", "noise")
+STREAMS = ("weights", "shuffle", "dropout", "noise")
 
 
 def draw_seed(random_state):
@@ -31,6 +33,11 @@ def draw_seed(random_state):
         return int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
     if isinstance(random_state, np.random.RandomState):
         return int(random_state.randint(np.iinfo(np.int64).max, dtype=np.int64))
+    if not isinstance(random_state, Integral) or random_state < 0:
+        raise ValueError(
+            "random_state must be an int of at least 0, a numpy.random.RandomState or None; "
+            f"got {random_state!r}."
+        )
     return int(random_state)
 
 
@@ -43,8 +50,8 @@ def make_generator(seed, device="cpu"):
 def make_streams(seed, device="cpu"):
     """One independent generator for each kind of draw that training makes.
 
-    Weights, split and shuffle are drawn on the CPU, so that they are the same on every device;
-    dropout and noise are drawn where the data are.
+    Weights and shuffle are drawn on the CPU, so that they are the same on every device; dropout
+    and noise are drawn where the data are.
 
     Returns
     -------

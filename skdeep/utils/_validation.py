@@ -72,7 +72,7 @@ def check_range(X, *, low, high, reason):
     if smallest < low or largest > high:
         raise ValueError(
             f"X must lie in [{low}, {high}] for {reason}; got values from {smallest:g} to "
-            f"{largest:g}. Scale X with MinMaxScaler or choose another {reason.split('=')[0]}."
+            f"{largest:g}. Bring X into that range or choose another {reason.split('=')[0]}."
         )
 
 

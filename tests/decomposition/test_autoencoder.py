@@ -336,7 +336,7 @@ def test_residual_blocks_learn(image_shape, batch_norm):
 @pytest.mark.parametrize(
     "parameters, X, message",
     [
-        ({"loss": "bce"}, 2 * DIGITS, r"X must lie in \[0.0, 1.0\] for loss='bce'.* to 2.*Scale X"),
+        ({"loss": "bce"}, 2 * DIGITS, r"X must lie in \[0.0, 1.0\] for loss='bce'.* to 2.*Bring X"),
         ({"loss": "bce"}, DIGITS - 0.5, r"X must lie in \[0.0, 1.0\] for loss='bce'; got.*-0.5"),
         ({"loss": "multinomial"}, -DIGITS, r"X must lie in \[0.0, inf\] for loss='multinomial'"),
         ({"global_skip": True}, IRIS, "global_skip=True needs noise > 0.*trivial optimum"),

@@ -9,6 +9,7 @@ from sklearn.datasets import load_iris
 from skorch.callbacks import Callback
 from torch import nn
 
+from skdeep._training._optim import make_schedule
 from skdeep.decomposition import Autoencoder, VariationalAutoencoder
 
 IRIS = load_iris().data - load_iris().data.mean(axis=0)
@@ -267,3 +268,13 @@ def test_unknown_names_and_ranges_are_refused(parameters):
     (name,) = parameters
     with pytest.raises(ValueError, match=f"The '{name}' parameter of Autoencoder must be"):
         full_batch(**parameters).fit(IRIS)
+
+
+@pytest.mark.parametrize("loss", [-10.0, 10.0])
+def test_plateau_schedule_acts_on_losses_of_either_sign(loss):
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    options = {"n_epochs": 9, "n_batches": 1, "patience": 3, "tol": 1e-4}
+    schedule = make_schedule("plateau", optimizer, **options)
+    for _ in range(5):
+        schedule.step(loss)
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.2)

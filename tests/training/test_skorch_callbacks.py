@@ -4,8 +4,9 @@ import re
 
 import numpy as np
 import pytest
+import torch
 from sklearn.datasets import load_iris
-from skorch.callbacks import Callback, EarlyStopping
+from skorch.callbacks import Callback, Checkpoint, EarlyStopping, TrainEndCheckpoint
 
 from skdeep.decomposition import Autoencoder, VariationalAutoencoder
 
@@ -185,3 +186,20 @@ def test_verbose_2_prints_a_line_for_each_epoch(Class, capsys):
 def test_callbacks_that_are_no_list_are_refused():
     with pytest.raises(ValueError, match="The 'callbacks' parameter of Autoencoder must be"):
         small(callbacks=RecordBatches()).fit(IRIS)
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_checkpoints_of_skorch_hold_the_best_epoch(early_stopping, tmp_path):
+    monitor = "valid_loss_best" if early_stopping else "train_loss_best"
+    callbacks = [
+        Checkpoint(monitor=monitor, dirname=tmp_path / "best"),
+        TrainEndCheckpoint(dirname=tmp_path / "last"),
+    ]
+    estimator = small(early_stopping=early_stopping, callbacks=callbacks, max_epochs=5).fit(IRIS)
+    saved = torch.load(tmp_path / "best" / "params.pt", weights_only=True)
+    restored = small(early_stopping=early_stopping, max_epochs=1).fit(IRIS)
+    restored.module_.load_state_dict(saved)
+    curve = estimator.validation_loss_curve_ if early_stopping else estimator.loss_curve_
+    assert (tmp_path / "last").is_dir()
+    if early_stopping or np.argmin(curve) == len(curve) - 1:
+        np.testing.assert_array_equal(restored.transform(IRIS), estimator.transform(IRIS))

@@ -182,7 +182,9 @@ def test_warm_start_takes_new_training_parameters_and_no_new_shape(Class):
     assert estimator.n_iter_ == 7
     codes = estimator.transform(IRIS)
     estimator.set_params(n_components=3)
-    with pytest.raises(ValueError, match=r"net of the same shape; \['n_components'\] changed"):
+    with pytest.raises(
+        ValueError, match=r"net of the same shape; got new values of \['n_components'\]"
+    ):
         estimator.fit(IRIS)
     np.testing.assert_array_equal(estimator.transform(IRIS), codes)
     assert clone(estimator).fit(IRIS).transform(IRIS).shape == (150, 3)
@@ -244,3 +246,36 @@ def test_fitted_estimator_does_not_keep_the_training_data(early_stopping):
     gc.collect()
     assert reference() is None
     assert estimator.n_iter_ == 1
+
+
+def test_refit_leaves_no_attribute_of_an_earlier_kind_of_training():
+    estimator = small(early_stopping=True).fit(IRIS)
+    assert len(estimator.validation_loss_curve_) == estimator.n_iter_
+    estimator.set_params(early_stopping=False).fit(IRIS)
+    assert not hasattr(estimator, "validation_loss_curve_")
+    variational = small(VariationalAutoencoder).fit(IRIS)
+    variational.set_params(likelihood="bernoulli").fit(IRIS > IRIS.mean(axis=0))
+    assert not hasattr(variational, "scale_")
+
+
+def test_warm_start_keeps_its_curves_aligned_with_the_epochs():
+    estimator = small(early_stopping=True, warm_start=True).fit(IRIS)
+    n_first = estimator.n_iter_
+    estimator.set_params(early_stopping=False).fit(IRIS)
+    curve = estimator.validation_loss_curve_
+    assert len(curve) == estimator.n_iter_ > n_first
+    assert np.isnan(curve[n_first:]).all() and not np.isnan(curve[:n_first]).any()
+
+
+def test_warm_start_holds_the_same_rows_out_again():
+    keep = KeepHeldOutRows()
+    estimator = small(early_stopping=True, warm_start=True, callbacks=[keep]).fit(IRIS)
+    first = np.sort(np.concatenate(keep.rows_), axis=0)
+    estimator.fit(IRIS)
+    np.testing.assert_array_equal(np.sort(np.concatenate(keep.rows_), axis=0), first)
+
+
+def test_warm_start_may_change_the_noise():
+    estimator = small(warm_start=True, noise=0.5).fit(IRIS)
+    n_first = estimator.n_iter_
+    assert estimator.set_params(noise=0.1).fit(IRIS).n_iter_ > n_first
