@@ -68,8 +68,10 @@ class DeepEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         "verbose": ["verbose"],
     }
 
-    # Fitted attributes that describe a training; those of an earlier one do not outlive it.
-    _CURVES = ("history_", "n_iter_", "loss_curve_", "validation_loss_curve_")
+    # Fitted attributes that not every training sets; those of an earlier one do not outlive it.
+    _OPTIONAL_ATTRIBUTES = ("validation_loss_curve_",)
+    # Entries of the architecture that a warm start may change: no weight depends on them.
+    _CHANGEABLE = ()
 
     def __init__(
         self,
@@ -202,7 +204,7 @@ class DeepEstimator(CallbackSupportMixin, BaseEstimator, ABC):
             with thread_scope(self.module_, self.batch_size, device):
                 self.net_.train_on(rows, valid_rows, n_epochs=n_epochs, lr_schedule=lr_schedule)
             self.module_.eval()
-            for name in self._CURVES:
+            for name in self._OPTIONAL_ATTRIBUTES:
                 vars(self).pop(name, None)
             vars(self).update(self._curves())
 
@@ -251,17 +253,16 @@ class DeepEstimator(CallbackSupportMixin, BaseEstimator, ABC):
             continue_from(self.net_, old_net)
 
     def _rebuild(self, architecture):
-        """Move the fitted weights into a module whose parameters changed but not its shape."""
-        module = self._make_module(architecture, self._streams).to(self.device_)
-        try:
-            module.load_state_dict(self.module_.state_dict())
-        except RuntimeError as error:
-            old = self._fitted_architecture
-            changed = sorted(name for name in old if architecture[name] != old[name])
+        """Move the fitted weights into a module with other training options."""
+        old = self._fitted_architecture
+        changed = sorted(name for name in old if architecture[name] != old[name])
+        if not set(changed) <= set(self._CHANGEABLE):
             raise ValueError(
                 "warm_start and partial_fit must go on with a net of the same shape; got new "
                 f"values of {changed} since the last fit. Fit a clone instead."
-            ) from error
+            )
+        module = self._make_module(architecture, self._streams).to(self.device_)
+        module.load_state_dict(self.module_.state_dict())
         self._fitted_architecture, self.module_ = architecture, module
 
     def _collect_net_options(self):

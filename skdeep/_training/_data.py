@@ -82,11 +82,14 @@ class RowScaler:
     mean : ndarray of shape (n_features,) or None
         None leaves rows as they are.
     scale : ndarray of shape (n_features,) or None
+    kind : {"global", "standard", None}
+        How they were learned, see ``fit``.
     """
 
-    def __init__(self, mean=None, scale=None):
+    def __init__(self, mean=None, scale=None, kind=None):
         self.mean = mean
         self.scale = scale
+        self.kind = kind
 
     @classmethod
     @_overflow_is_an_error
@@ -124,7 +127,7 @@ class RowScaler:
         # a constant feature is centred and otherwise left alone, as StandardScaler does
         noise_floor = np.square(10 * np.finfo(np.float64).eps * mean)
         scale = np.sqrt(np.where(variance <= noise_floor, 1.0, variance))
-        return cls(mean, scale)
+        return cls(mean, scale, kind)
 
     @_overflow_is_an_error
     def to_tensor(self, rows):

@@ -199,7 +199,6 @@ class TrainingNet(NeuralNet):
         )
         self.n_epochs_ = n_epochs
         self.stop_requested_ = False
-        self.best_losses_ = {}
         self.notify("on_train_begin", X=rows, y=None)
         with contextlib.suppress(_StopTraining):
             self.fit_loop(rows, epochs=n_epochs)
@@ -257,11 +256,10 @@ class TrainingNet(NeuralNet):
 
     def _record_best(self, prefix):
         """Record whether the epoch is the best so far, which skorch's ``Checkpoint`` asks for."""
-        loss = self.history[-1, f"{prefix}_loss"]
-        is_best = loss < self.best_losses_.get(prefix, math.inf)
-        if is_best:
-            self.best_losses_[prefix] = loss
-        self.history.record(f"{prefix}_loss_best", is_best)
+        name = f"{prefix}_loss"
+        earlier = (row[name] for row in self.history[:-1] if name in row)
+        is_best = self.history[-1, name] < min(earlier, default=math.inf)
+        self.history.record(f"{name}_best", is_best)
 
     def _is_listened_to(self):
         """Whether batches must take skorch's full path."""
@@ -288,7 +286,8 @@ class TrainingNet(NeuralNet):
     def train_step_single(self, batch, **fit_params):
         """Gradients of one batch; skorch's extension point."""
         # the gradient kernels for few rows give other last digits on other numbers of threads
-        scope = one_thread() if len(batch.x) < _FEW_ROWS else contextlib.nullcontext()
+        is_short = len(batch.x) < _FEW_ROWS and self.device == "cpu"
+        scope = one_thread() if is_short else contextlib.nullcontext()
         with scope:
             step = self._forward(batch)
             step["loss"].backward()

@@ -8,8 +8,8 @@ import torch
 
 __all__ = ["one_thread", "thread_scope"]
 
-# Multiply-adds per batch under which a second thread costs more than it brings
-# (benchmarks/threads.py).
+# Multiply-adds per batch under which a second thread brings next to nothing on an idle machine and
+# costs much on a busy one (benchmarks/threads.py, and with --busy 1).
 _SMALL_NET = 2e7
 
 

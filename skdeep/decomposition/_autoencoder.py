@@ -209,6 +209,8 @@ class Autoencoder(CoderMixin, DeepEstimator):
         "tied_weights": ["boolean"],
     }
 
+    _CHANGEABLE = ("noise", "noise_kind", "contractive")
+
     def __init__(
         self,
         n_components=2,

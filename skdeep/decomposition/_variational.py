@@ -182,6 +182,8 @@ class VariationalAutoencoder(CoderMixin, DeepEstimator):
         "n_samples": [Interval(Integral, 1, None, closed="left")],
     }
 
+    _OPTIONAL_ATTRIBUTES = (*DeepEstimator._OPTIONAL_ATTRIBUTES, "scale_")
+
     def __init__(
         self,
         n_components=2,
@@ -373,8 +375,6 @@ class VariationalAutoencoder(CoderMixin, DeepEstimator):
     def _hyperparameters(self):
         return {"likelihood": self.likelihood, "beta": float(self.beta)}
 
-    _CURVES = (*DeepEstimator._CURVES, "reconstruction_curve_", "kl_curve_", "scale_")
-
     def _curves(self):
         curves = super()._curves()
         history = curves["history_"]
@@ -390,7 +390,7 @@ class VariationalAutoencoder(CoderMixin, DeepEstimator):
             return float(self.scale)
         unit = np.ones(1) if self._scaler.scale is None else self._scaler.scale
         scale = self.module_.log_scale.exp().item() * unit
-        return scale if self.feature_scaling == "standard" else float(scale[0])
+        return scale if self._scaler.kind == "standard" else float(scale[0])
 
     def _reconstruction_loss(self, X, X_hat):
         """Mean squared error of each row in squared units of ``X``."""

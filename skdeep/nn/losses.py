@@ -118,8 +118,9 @@ def gaussian_log_likelihood(x, mean, log_scale):
     """
     constant = 0.5 * math.log(2 * math.pi)
     if log_scale.numel() == 1:  # sums over features first: fewer steps, and one per row
-        n_features = mean.shape[-1]
-        squares = (x - mean).square().sum(dim=-1)
+        log_scale = log_scale.reshape(())
+        distance = x - mean
+        n_features, squares = distance.shape[-1], distance.square().sum(dim=-1)
         return -0.5 * squares * (-2 * log_scale).exp() - n_features * (log_scale + constant)
     log_scale = log_scale.expand_as(mean)
     z = (x - mean) * (-log_scale).exp()

@@ -279,3 +279,31 @@ def test_warm_start_may_change_the_noise():
     estimator = small(warm_start=True, noise=0.5).fit(IRIS)
     n_first = estimator.n_iter_
     assert estimator.set_params(noise=0.1).fit(IRIS).n_iter_ > n_first
+
+
+@pytest.mark.parametrize(
+    "Class, before, after",
+    [
+        (Autoencoder, {"loss": "mse"}, {"loss": "bce"}),
+        (Autoencoder, {"output_activation": "auto"}, {"output_activation": "tanh"}),
+        (Autoencoder, {"activation": "relu"}, {"activation": "tanh"}),
+        (VariationalAutoencoder, {"scale": 0.5}, {"scale": 1.0}),
+        (VariationalAutoencoder, {"scale": "learned"}, {"scale": 1.0}),
+    ],
+)
+def test_warm_start_refuses_what_would_contradict_the_fitted_net(Class, before, after):
+    X = IRIS / IRIS.max()
+    estimator = small(Class, warm_start=True, **before).fit(X)
+    rated = estimator.score_samples(X)
+    estimator.set_params(**after)
+    with pytest.raises(ValueError, match="Fit a clone"):
+        estimator.fit(X)
+    np.testing.assert_array_equal(estimator.set_params(**before).score_samples(X), rated)
+
+
+def test_scale_of_a_warm_start_belongs_to_the_scaling_of_the_first_fit():
+    options = {"feature_scaling": "standard", "warm_start": True}
+    estimator = small(VariationalAutoencoder, **options).fit(IRIS)
+    estimator.set_params(feature_scaling="global").fit(IRIS)
+    assert estimator.scale_.shape == (4,)
+    assert len(np.unique(estimator.scale_)) == 4
