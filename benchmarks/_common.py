@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import importlib.metadata
 import json
 import os
 import platform
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import sklearn
 import torch
-from sklearn.datasets import fetch_openml, load_digits
+from sklearn.datasets import fetch_california_housing, fetch_openml, load_digits
 from threadpoolctl import threadpool_limits
 
 import skdeep
@@ -20,9 +21,13 @@ from skdeep.nn._conv import Conv2d
 from skdeep.nn._linear import Linear
 
 __all__ = [
+    "Records",
+    "adult",
     "alternate",
     "best_threads",
+    "california_housing",
     "digits",
+    "environment",
     "limited_threads",
     "make_parser",
     "median_ratio",
@@ -69,6 +74,55 @@ def mnist(n_train=60000, n_test=10000):
 
 def _unit_rows(images):
     return images.reshape(len(images), 784).astype(np.float32) / np.float32(255)
+
+
+def california_housing():
+    """20640 districts with 8 numbers each, and their median house value in 100 000 dollars.
+
+    Read from ``california_housing.npz`` (``X, y``) in the folder ``SKDEEP_DATA``, else fetched by
+    scikit-learn.
+    """
+    path = Path(os.environ.get("SKDEEP_DATA", "")) / "california_housing.npz"
+    if "SKDEEP_DATA" in os.environ and path.exists():
+        with np.load(path) as file:
+            return file["X"], file["y"]
+    return fetch_california_housing(return_X_y=True)
+
+
+ADULT_COLUMNS = (
+    "age workclass fnlwgt education education-num marital-status occupation relationship race "
+    "sex capital-gain capital-loss hours-per-week native-country income"
+).split()
+UCI = "https://archive.ics.uci.edu/ml/machine-learning-databases/adult"
+
+
+def adult():
+    """Adult's official training and test part, and 1 for each income above 50 000 dollars.
+
+    Rows are DataFrames: strings as ``category``, the same categories in both parts, with the
+    missing ``?`` as one of them; numbers as float64. Read from ``adult.data.gz`` and
+    ``adult.test.gz`` in the folder ``SKDEEP_DATA``, else from UCI: OpenML's copy is one table
+    without the official parts.
+    """
+    import pandas as pd  # the other benchmarks do without
+
+    folder = Path(os.environ.get("SKDEEP_DATA", ""))
+    local = "SKDEEP_DATA" in os.environ and (folder / "adult.data.gz").exists()
+    parts = [
+        pd.read_csv(
+            folder / f"{name}.gz" if local else f"{UCI}/{name}",
+            names=ADULT_COLUMNS,
+            skiprows=skipped,  # the test file's first line is no row
+            skipinitialspace=True,
+        )
+        for name, skipped in (("adult.data", 0), ("adult.test", 1))
+    ]
+    n_train = len(parts[0])
+    X = pd.concat(parts, ignore_index=True)
+    y = X.pop("income").str.startswith(">50K").to_numpy().astype(int)  # the test file adds a dot
+    numbers = X.select_dtypes("number").columns
+    X = X.astype({name: "float64" if name in numbers else "category" for name in X.columns})
+    return X[:n_train], y[:n_train], X[n_train:].reset_index(drop=True), y[n_train:]
 
 
 # Nets --------------------------------------------------------------------------------------
@@ -170,13 +224,19 @@ def make_parser(doc):
     return parser
 
 
-def _environment():
+def environment(*packages):
+    """Versions, those of further packages where installed, machine and threads."""
+    further = {}
+    for name in packages:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            further[name] = importlib.metadata.version(name)
     return {
         "python": platform.python_version(),
         "numpy": np.__version__,
         "scikit-learn": sklearn.__version__,
         "torch": torch.__version__,
         "skdeep": skdeep.__version__,
+        **further,
         "machine": platform.machine(),
         "cores": os.cpu_count(),
         "torch threads": torch.get_num_threads(),
@@ -185,7 +245,7 @@ def _environment():
 
 def print_header(title):
     """Title, and what the figures below it were measured with."""
-    print(f"{title}\n" + ", ".join(f"{name} {value}" for name, value in _environment().items()))
+    print(f"{title}\n" + ", ".join(f"{name} {value}" for name, value in environment().items()))
 
 
 def print_table(rows, *, title=None):
@@ -215,5 +275,39 @@ def _cell(value):
 def save_json(path, **results):
     """Write results and environment to a file, where a path is given."""
     if path is not None:
-        text = json.dumps({"environment": _environment(), **results}, indent=2, default=float)
+        text = json.dumps({"environment": environment(), **results}, indent=2, default=float)
         path.write_text(text + "\n", encoding="utf-8")
+
+
+class Records:
+    """Dicts of one file, or of this run alone where there is no path.
+
+    Parameters
+    ----------
+    path : Path or None
+        Read where it exists, and written after each new record.
+    key : sequence of str
+        Entries of which no two records have the same values.
+    """
+
+    def __init__(self, path, key):
+        self.path, self.key = path, key
+        self.all = []
+        if path is not None and path.exists():
+            self.all = json.loads(path.read_text(encoding="utf-8"))["records"]
+
+    def has(self, wanted, *also):
+        """Whether there is a record of this key that agrees in further entries too."""
+        return any(self._same(record, wanted, *also) for record in self.all)
+
+    def add(self, new):
+        """Add a record, in place of an older one of the same key, and write the file."""
+        self.all = [record for record in self.all if not self._same(record, new)] + [new]
+        if self.path is not None:
+            # a reader never sees half a file
+            part = self.path.with_name(f"{self.path.name}.{os.getpid()}.part")
+            part.write_text(json.dumps({"records": self.all}, indent=1) + "\n", encoding="utf-8")
+            part.replace(self.path)
+
+    def _same(self, one, other, *also):
+        return all(one[name] == other[name] for name in (*self.key, *also))

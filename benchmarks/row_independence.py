@@ -38,7 +38,7 @@ from _common import (
     save_json,
 )
 
-from skdeep._training._data import RowScaler
+from skdeep._training._scaling import RowScaler
 from skdeep._training._inference import CHUNK_ROWS, apply_in_chunks
 from skdeep.nn._autoencoder import AutoencoderModule
 from skdeep.nn._coder import CoderShape

@@ -75,6 +75,7 @@ class EarlyStopping(Callback):
     def on_train_begin(self, net, **kwargs):
         """Forget earlier calls."""
         self.best_ = float("inf")
+        self.best_epoch_ = None
         self.best_state_ = None
         self.n_waited_ = 0
 
@@ -84,6 +85,7 @@ class EarlyStopping(Callback):
         self.n_waited_ = self.n_waited_ + 1 if loss > self.best_ - self.tol else 0
         if loss < self.best_:
             self.best_ = loss
+            self.best_epoch_ = len(net.history)
             if self.restore_best:
                 state = net.module_.state_dict()
                 self.best_state_ = {name: value.clone() for name, value in state.items()}

@@ -1,6 +1,5 @@
 """Rows of data as batches of float32 tensors: dense, sparse or memory-mapped."""
 
-import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -11,10 +10,11 @@ from torch.utils.data import Dataset
 __all__ = [
     "Batch",
     "Batches",
-    "RowScaler",
     "StreamedRows",
     "TensorRows",
+    "dense",
     "make_rows",
+    "slabs",
     "weight_of_rows",
 ]
 
@@ -54,97 +54,6 @@ def slabs(X):
 def dense(X, rows):
     """Those rows as a dense array, a view where that is possible."""
     return X[rows].toarray() if sp.issparse(X) else X[rows]
-
-
-def _overflow_is_an_error(function):
-    """Decorate a method so that rows too large for its arithmetic are a ``ValueError``."""
-
-    @functools.wraps(function)
-    def checked(owner, X, *args, **kwargs):
-        try:
-            with np.errstate(over="raise", invalid="raise"):
-                return function(owner, X, *args, **kwargs)
-        except FloatingPointError as error:
-            raise ValueError(
-                "X must be small enough for float32 behind its scaling; got values up to "
-                f"{abs(X).max():g}. Divide X by a constant, or bring new rows to the scale of the "
-                "training data."
-            ) from error
-
-    return checked
-
-
-class RowScaler:
-    """Shifts each feature and divides it by a scale, row by row.
-
-    Parameters
-    ----------
-    mean : ndarray of shape (n_features,) or None
-        None leaves rows as they are.
-    scale : ndarray of shape (n_features,) or None
-    kind : {"global", "standard", None}
-        How they were learned, see ``fit``.
-    """
-
-    def __init__(self, mean=None, scale=None, kind=None):
-        self.mean = mean
-        self.scale = scale
-        self.kind = kind
-
-    @classmethod
-    @_overflow_is_an_error
-    def fit(cls, X, sample_weight=None, *, kind):
-        """Learn mean and scale in one pass over the rows.
-
-        Parameters
-        ----------
-        X : ndarray or CSR matrix of shape (n_samples, n_features)
-        sample_weight : ndarray of shape (n_samples,) or None
-        kind : {"global", "standard", None}
-            ``"global"``: one scale for all features, the square root of their mean variance;
-            ``"standard"``: each feature its own.
-        """
-        if kind is None:
-            return cls()
-        total, mean, squares = 0.0, np.zeros(X.shape[1]), np.zeros(X.shape[1])
-        for rows in slabs(X):
-            part = dense(X, rows).astype(np.float64, order="C")
-            weight = np.ones(len(part)) if sample_weight is None else sample_weight[rows]
-            part_total = weight.sum()
-            if part_total == 0:
-                continue
-            part_mean = weight @ part / part_total
-            # Chan et al. (1979): sums of squares of two sets, without cancellation
-            shift = part_mean - mean
-            part -= part_mean
-            squares += weight @ np.square(part, out=part)
-            squares += shift**2 * (total * part_total / (total + part_total))
-            total += part_total
-            mean = mean + shift * (part_total / total)
-        variance = squares / total
-        if kind == "global":
-            variance = np.full_like(variance, variance.mean())
-        # a constant feature is centred and otherwise left alone, as StandardScaler does
-        noise_floor = np.square(10 * np.finfo(np.float64).eps * mean)
-        scale = np.sqrt(np.where(variance <= noise_floor, 1.0, variance))
-        return cls(mean, scale, kind)
-
-    @_overflow_is_an_error
-    def to_tensor(self, rows):
-        """Rows, scaled, as a float32 tensor; (n, n_features) array -> (n, n_features)."""
-        if self.mean is None:
-            return torch.from_numpy(np.array(rows, dtype=np.float32, order="C"))
-        # float32 rows carry no more digits than float32 arithmetic keeps
-        dtype = np.float32 if np.can_cast(rows.dtype, np.float32) else np.float64
-        scaled = np.subtract(rows, self.mean.astype(dtype), dtype=dtype)
-        scaled /= self.scale.astype(dtype)
-        return torch.from_numpy(np.ascontiguousarray(scaled, dtype=np.float32))
-
-    def inverse(self, rows):
-        """Rows in the units of the data, float64; (n, n_features) -> (n, n_features)."""
-        if self.mean is None:
-            return rows
-        return rows * self.scale + self.mean
 
 
 class TensorRows(Dataset):

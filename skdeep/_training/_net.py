@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from skdeep._training._data import Batches
 from skdeep._training._optim import make_schedule, optimizer_options
-from skdeep._training._threads import one_thread
+from skdeep.utils._threads import one_thread
 
 __all__ = ["Objective", "TrainingNet"]
 
@@ -174,7 +174,9 @@ class TrainingNet(NeuralNet):
         generator = self.shuffle_generator if training else None
         return Batches(dataset, self.batch_size, generator)
 
-    def train_on(self, rows, valid_rows=None, *, n_epochs, lr_schedule):
+    def train_on(
+        self, rows, valid_rows=None, *, n_epochs, lr_schedule="constant", n_schedule_epochs=None
+    ):
         """Train for some epochs; a second call goes on where the first one stopped.
 
         Unlike skorch's ``partial_fit`` this lets a KeyboardInterrupt through.
@@ -184,6 +186,8 @@ class TrainingNet(NeuralNet):
         rows, valid_rows : TensorRows or StreamedRows
         n_epochs : int
         lr_schedule : {"constant", "cosine", "onecycle", "plateau"}
+        n_schedule_epochs : int or None
+            Epochs that the schedule is made for, ``n_epochs`` for None. Training may end earlier.
         """
         self.train_split = None if valid_rows is None else _Split(valid_rows)
         for group in self.optimizer_.param_groups:
@@ -192,7 +196,7 @@ class TrainingNet(NeuralNet):
         self.schedule_ = make_schedule(
             lr_schedule,
             self.optimizer_,
-            n_epochs=n_epochs,
+            n_epochs=n_epochs if n_schedule_epochs is None else n_schedule_epochs,
             n_batches=len(Batches(rows, self.batch_size)),
             patience=self.schedule_patience,
             tol=self.schedule_tol,
@@ -306,10 +310,16 @@ class TrainingNet(NeuralNet):
         else:
             with torch.autocast(torch.device(self.device).type, dtype=torch.bfloat16):
                 output = self.module_(batch.x)
-            # losses sum many small numbers: float32
-            output = type(output)(*(part if part is None else part.float() for part in output))
+            output = _as_float32(output)  # losses sum many small numbers
         loss, terms = self.criterion_(output, batch)
         return {"loss": loss, "y_pred": output, "terms": terms}
+
+
+def _as_float32(output):
+    """Give module output, a tensor or a tuple of tensors and None, in float32."""
+    if isinstance(output, torch.Tensor):
+        return output.float()
+    return type(output)(*(part if part is None else part.float() for part in output))
 
 
 class _Split:

@@ -38,7 +38,7 @@ def fitted_state(estimator):
         "device": estimator.device_,
         "architecture": dict(estimator._fitted_architecture),
         "net_options": dict(estimator._net_options),
-        "scaler": dict(vars(estimator._scaler)),
+        "scaler": estimator._scaler.state(),
         "module": {name: _array(v) for name, v in estimator.module_.state_dict().items()},
         "optimizer": _optimizer_arrays(estimator.net_.optimizer_),
         "generators": {

@@ -1,21 +1,14 @@
 """How many CPU threads a net gets, scoped to the calling thread."""
 
 import contextlib
-import functools
 
-import threadpoolctl
-import torch
+from skdeep.utils._threads import one_thread
 
-__all__ = ["one_thread", "thread_scope"]
+__all__ = ["thread_scope"]
 
 # Multiply-adds per batch under which a second thread brings next to nothing on an idle machine and
 # costs much on a busy one (benchmarks/threads.py, and with --busy 1).
 _SMALL_NET = 2e7
-
-
-@functools.cache
-def _controller():
-    return threadpoolctl.ThreadpoolController()
 
 
 def thread_scope(module, batch_size, device):
@@ -34,9 +27,3 @@ def thread_scope(module, batch_size, device):
     if device != "cpu" or is_convolutional or n_parameters * batch_size > _SMALL_NET:
         return contextlib.nullcontext()
     return one_thread()
-
-
-def one_thread():
-    """Context in which torch uses one thread for the calling thread."""
-    torch.get_num_threads()  # torch sets a new thread's number when first asked: not later
-    return _controller().limit(limits=1, user_api="openmp")

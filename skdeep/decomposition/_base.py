@@ -8,7 +8,8 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.callback import with_callbacks
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from skdeep._training._data import RowScaler, dense, slabs
+from skdeep._training._data import dense, slabs
+from skdeep._training._scaling import RowScaler
 from skdeep.nn._activation import ACTIVATIONS
 from skdeep.utils._sklearn import Interval, StrOptions, fit_context
 from skdeep.utils._validation import check_weights
@@ -90,7 +91,7 @@ class CoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             The estimator, one epoch further.
         """
         self._check_combination()
-        return self._partial_fit(X, sample_weight)
+        return self._partial_fit(X, y, sample_weight)
 
     @abstractmethod
     def _check_combination(self):

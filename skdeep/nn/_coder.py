@@ -119,7 +119,7 @@ def _after_linear(shape, width, streams):
             width,
             activation=shape.activation,
             dropout=shape.dropout,
-            batch_norm=shape.batch_norm,
+            norm="batch" if shape.batch_norm else None,
             streams=streams,
         )
         return [block, make_activation(shape.activation)]

@@ -59,6 +59,6 @@ class Dropout(nn.Module):
 
     def forward(self, x):
         """(batch, ...) -> (batch, ...), unchanged outside of training."""
-        if not self.training:
+        if not self.training or not self.rate:
             return x
         return x * keep_mask(x, self.rate, self.generator) / (1 - self.rate)

@@ -1,10 +1,41 @@
-"""Batch normalisation that a batch of one row cannot break."""
+"""Normalisation layers whose results do not depend on the number of CPU threads."""
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-__all__ = ["BatchNorm"]
+from skdeep.utils._threads import one_thread
+
+__all__ = ["NORMS", "BatchNorm", "LayerNorm", "make_norm"]
+
+
+class _OneThreadBatchNorm(torch.autograd.Function):
+    """Batch normalisation of rows that uses one thread, forwards and backwards.
+
+    torch's kernel splits the sums over rows between threads, and their last digits depend on the
+    number of threads. On one thread it takes about as long as on two.
+    """
+
+    @staticmethod
+    def forward(ctx, x, weight, bias, mean, var, momentum, eps):
+        """(batch, channels) -> (batch, channels); moves ``mean`` and ``var``."""
+        with one_thread():
+            result, *saved = torch.native_batch_norm(
+                x, weight, bias, mean, var, True, momentum, eps
+            )
+        ctx.save_for_backward(x, weight, *saved)
+        ctx.eps = eps
+        return result
+
+    @staticmethod
+    def backward(ctx, gradient):
+        """Gradients of ``x``, ``weight`` and ``bias``."""
+        x, weight, *saved = ctx.saved_tensors
+        with one_thread():
+            gradients = torch.ops.aten.native_batch_norm_backward(
+                gradient, x, weight, None, None, *saved, True, ctx.eps, [True, True, True]
+            )
+        return *gradients, None, None, None, None
 
 
 class BatchNorm(nn.Module):
@@ -42,13 +73,56 @@ class BatchNorm(nn.Module):
 
     def forward(self, x):
         """(batch, channels, ...) -> (batch, channels, ...)."""
+        statistics = self.running_mean, self.running_var
+        training = self.training and x.numel() > x.shape[1]
+        if training and x.ndim == 2 and x.device.type == "cpu" and torch.get_num_threads() > 1:
+            return _OneThreadBatchNorm.apply(
+                x, self.weight, self.bias, *statistics, self.momentum, self.eps
+            )
         return F.batch_norm(
             x,
-            self.running_mean,
-            self.running_var,
+            *statistics,
             self.weight,
             self.bias,
-            training=self.training and x.numel() > x.shape[1],
+            training=training,
             momentum=self.momentum,
             eps=self.eps,
         )
+
+
+class LayerNorm(nn.Module):
+    """Layer normalisation: each row, or image with all its channels, by itself.
+
+    **Shape**: (batch, channels) or (batch, channels, height, width) -> the same
+
+    Parameters
+    ----------
+    channels : int
+    eps : float, default=1e-5
+
+    References
+    ----------
+    .. [1] Ba, Kiros and Hinton (2016), "Layer Normalization", arXiv:1607.06450.
+    """
+
+    def __init__(self, channels, *, eps=1e-5):
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x):
+        """(batch, channels, ...) -> (batch, channels, ...)."""
+        x = F.layer_norm(x, x.shape[1:], eps=self.eps)
+        # apart from it: its own gradient of the weights depends on the number of threads
+        shape = (-1,) + (1,) * (x.ndim - 2)
+        return torch.addcmul(self.bias.view(shape), x, self.weight.view(shape))
+
+
+#: Normalisation layers by name.
+NORMS = {"batch": BatchNorm, "layer": LayerNorm}
+
+
+def make_norm(name, channels):
+    """Make the normalisation layer of that name, None for None."""
+    return None if name is None else NORMS[name](channels)

@@ -1,29 +1,39 @@
 """Residual blocks: the identity plus a small net."""
 
 from torch import nn
+from torch.nn import functional as F
 
 from skdeep.nn._activation import make_activation
 from skdeep.nn._conv import Conv2d
 from skdeep.nn._dropout import Dropout
 from skdeep.nn._linear import Linear
-from skdeep.nn._norm import BatchNorm
+from skdeep.nn._norm import BatchNorm, make_norm
 
-__all__ = ["ResidualBlock", "ResidualConvBlock"]
+__all__ = ["BasicBlock", "ResidualBlock", "ResidualConvBlock"]
+
+
+def _sequence(*layers):
+    """Layers one after the other, without those that are None."""
+    return nn.Sequential(*(layer for layer in layers if layer is not None))
 
 
 class ResidualBlock(nn.Module):
-    """Dense residual block, ``x + W2 dropout(f(W1 norm(x)))``, as in [1]_.
+    """Dense residual block, ``x + dropout(W2 dropout(f(W1 norm(x))))``, as in [1]_.
 
     **Shape**: (batch, width) -> (batch, width)
 
     Parameters
     ----------
     width : int
+    hidden_width : int or None
+        Width between the two layers, ``width`` for None.
     activation : str
         Key of ``ACTIVATIONS``.
     dropout : float
         Share of hidden entries that training zeroes.
-    batch_norm : bool
+    residual_dropout : float
+        Share of the entries that the block adds which training zeroes.
+    norm : {"batch", "layer"} or None
     streams : dict of str to torch.Generator
         ``"weights"`` and ``"dropout"`` are read.
 
@@ -32,17 +42,27 @@ class ResidualBlock(nn.Module):
     .. [1] Gorishniy et al. (2021), "Revisiting Deep Learning Models for Tabular Data", NeurIPS.
     """
 
-    def __init__(self, width, *, activation, dropout, batch_norm, streams):
+    def __init__(
+        self,
+        width,
+        *,
+        activation,
+        dropout,
+        streams,
+        norm=None,
+        hidden_width=None,
+        residual_dropout=0.0,
+    ):
         super().__init__()
-        layers: list[nn.Module] = [BatchNorm(width)] if batch_norm else []
-        layers += [
-            Linear(width, width, generator=streams["weights"]),
+        hidden_width = width if hidden_width is None else hidden_width
+        self.branch = _sequence(
+            make_norm(norm, width),
+            Linear(width, hidden_width, generator=streams["weights"]),
             make_activation(activation),
-        ]
-        if dropout:
-            layers.append(Dropout(dropout, generator=streams["dropout"]))
-        layers.append(Linear(width, width, generator=streams["weights"]))
-        self.branch = nn.Sequential(*layers)
+            Dropout(dropout, generator=streams["dropout"]),
+            Linear(hidden_width, width, generator=streams["weights"]),
+            Dropout(residual_dropout, generator=streams["dropout"]),
+        )
 
     def forward(self, x):
         """(batch, width) -> (batch, width)."""
@@ -82,3 +102,67 @@ class ResidualConvBlock(nn.Module):
     def forward(self, x):
         """(batch, channels, height, width) -> the same."""
         return x + self.branch(x)
+
+
+class BasicBlock(nn.Module):
+    """Basic block of a residual net for small images [1]_, ``f(shortcut(x) + branch(x))``.
+
+    The branch is convolution, norm, activation, dropout, convolution, norm, dropout. The shortcut
+    has no weights: every ``stride``-th pixel, and zeros for the channels that ``x`` lacks (option
+    A of the paper).
+
+    **Shape**: (batch, in_channels, H, W) -> (batch, out_channels, ceil(H/stride), ceil(W/stride))
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+    stride : int
+    activation : str
+        Key of ``ACTIVATIONS``.
+    norm : {"batch", "layer"}
+    dropout, residual_dropout : float
+        Share of entries that training zeroes between the convolutions and behind them.
+    streams : dict of str to torch.Generator
+        ``"weights"`` and ``"dropout"`` are read.
+
+    References
+    ----------
+    .. [1] He et al. (2016), "Deep Residual Learning for Image Recognition", CVPR.
+    """
+
+    def __init__(
+        self,
+        in_channels,
+        out_channels,
+        *,
+        stride,
+        activation,
+        norm,
+        dropout,
+        residual_dropout,
+        streams,
+    ):
+        super().__init__()
+        # no biases: the norm behind each convolution takes them off again
+        options = {"generator": streams["weights"], "bias": False}
+        self.stride = stride
+        self.missing_channels = out_channels - in_channels
+        self.branch = _sequence(
+            Conv2d(in_channels, out_channels, stride=stride, **options),
+            make_norm(norm, out_channels),
+            make_activation(activation),
+            Dropout(dropout, generator=streams["dropout"]),
+            Conv2d(out_channels, out_channels, stride=1, **options),
+            make_norm(norm, out_channels),
+            Dropout(residual_dropout, generator=streams["dropout"]),
+        )
+        self.activation = make_activation(activation)
+
+    def shortcut(self, x):
+        """(batch, in_channels, H, W) -> (batch, out_channels, H', W')."""
+        x = x[:, :, :: self.stride, :: self.stride]
+        return F.pad(x, (0, 0, 0, 0, 0, self.missing_channels))
+
+    def forward(self, x):
+        """(batch, in_channels, H, W) -> (batch, out_channels, H', W')."""
+        return self.activation(self.shortcut(x) + self.branch(x))

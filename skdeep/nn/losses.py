@@ -6,15 +6,18 @@ import torch
 from torch.nn import functional as F
 
 __all__ = [
+    "absolute_error",
     "bernoulli_log_likelihood",
     "binary_cross_entropy",
     "contraction",
+    "cross_entropy",
     "gaussian_kl_divergence",
     "gaussian_log_likelihood",
     "huber",
     "l1_norm",
     "mean_squared_error",
     "multinomial",
+    "pinball",
     "squared_error",
 ]
 
@@ -39,6 +42,38 @@ def mean_squared_error(x_hat, x):
 def huber(x_hat, x):
     """Mean Huber loss per feature, quadratic up to a distance of one, linear beyond."""
     return F.huber_loss(x_hat, x, reduction="none").mean(dim=1)
+
+
+def absolute_error(y_hat, y):
+    """Mean absolute error per output; (batch, n_outputs) twice -> (batch,)."""
+    return (y_hat - y).abs().mean(dim=1)
+
+
+def pinball(y_hat, y, quantile):
+    r"""Mean pinball loss per output, least where ``y_hat`` is the conditional quantile [1]_.
+
+    :math:`\max(q (y - \hat y), (q - 1)(y - \hat y))`, (batch, n_outputs) twice -> (batch,).
+
+    References
+    ----------
+    .. [1] Koenker and Bassett (1978), "Regression Quantiles", Econometrica 46.
+    """
+    distance = y - y_hat
+    return torch.maximum(quantile * distance, (quantile - 1) * distance).mean(dim=1)
+
+
+def cross_entropy(logits, labels, label_smoothing=0.0):
+    """Cross-entropy in nats of softmax(logits); (batch, n_classes), (batch,) int -> (batch,).
+
+    With label smoothing [1]_ the target is ``1 - label_smoothing`` plus an equal share of the
+    rest for every class.
+
+    References
+    ----------
+    .. [1] Szegedy et al. (2016), "Rethinking the Inception Architecture for Computer Vision",
+       CVPR.
+    """
+    return F.cross_entropy(logits, labels, reduction="none", label_smoothing=label_smoothing)
 
 
 def binary_cross_entropy(logits, x):

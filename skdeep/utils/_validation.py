@@ -7,7 +7,14 @@ from sklearn.utils.validation import validate_data
 
 from skdeep.utils._sklearn import check_sample_weight
 
-__all__ = ["check_image_shape", "check_range", "check_rows", "check_weights", "output_dtype"]
+__all__ = [
+    "check_image_shape",
+    "check_range",
+    "check_rows",
+    "check_target_is_given",
+    "check_weights",
+    "output_dtype",
+]
 
 _SMALLEST_SIDE = 8
 
@@ -37,7 +44,7 @@ def check_image_shape(image_shape):
     return tuple(int(side) for side in shape)
 
 
-def check_rows(estimator, X, *, reset, image_shape=None):
+def check_rows(estimator, X, *, reset, image_shape=None, allow_nan=False):
     """Validate rows, neither copied nor converted where that can be avoided.
 
     Parameters
@@ -48,6 +55,7 @@ def check_rows(estimator, X, *, reset, image_shape=None):
         With ``image_shape`` also an array of shape (n_samples, [channels,] height, width).
     reset : bool
     image_shape : (int, int, int) or None
+    allow_nan : bool
 
     Returns
     -------
@@ -57,7 +65,14 @@ def check_rows(estimator, X, *, reset, image_shape=None):
         shape = tuple(getattr(X, "shape", ()))
         if shape[1:] in (image_shape, image_shape[1:]):
             X = X.reshape(shape[0], -1)
-    X = validate_data(estimator, X, accept_sparse="csr", dtype="numeric", reset=reset)
+    X = validate_data(
+        estimator,
+        X,
+        accept_sparse="csr",
+        dtype="numeric",
+        ensure_all_finite="allow-nan" if allow_nan else True,
+        reset=reset,
+    )
     if image_shape is not None and math.prod(image_shape) != X.shape[1]:
         raise ValueError(
             f"image_shape must hold as many pixels as X has features; got {image_shape=} with "
@@ -81,6 +96,14 @@ def check_weights(sample_weight, X):
     if sample_weight is None:
         return None
     return check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+
+
+def check_target_is_given(estimator, y):
+    """Raise ``ValueError`` where ``y`` is None."""
+    if y is None:
+        raise ValueError(
+            f"{type(estimator).__name__} requires y to be passed, but the target y is None."
+        )
 
 
 def output_dtype(X):

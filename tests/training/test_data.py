@@ -6,7 +6,7 @@ import scipy.sparse as sp
 from sklearn.datasets import load_iris
 from sklearn.preprocessing import StandardScaler
 
-from skdeep._training._data import RowScaler
+from skdeep._training._scaling import RowScaler
 from skdeep.decomposition import Autoencoder, VariationalAutoencoder
 
 IRIS = load_iris().data

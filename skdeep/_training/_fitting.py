@@ -1,0 +1,262 @@
+"""The way of an estimator from rows to a trained net."""
+
+import contextlib
+
+import numpy as np
+
+from skdeep._training._callbacks import (
+    DivergenceGuard,
+    EarlyStopping,
+    EpochProgress,
+    EpochTasks,
+    check_callbacks,
+)
+from skdeep._training._data import make_rows, weight_of_rows
+from skdeep._training._net import Objective, TrainingNet
+from skdeep._training._optim import optimizer_name, resolve_optimizer
+from skdeep._training._split import hold_out
+from skdeep._training._state import continue_from, fitted_state
+from skdeep._training._threads import thread_scope
+from skdeep.utils._device import lease_device
+from skdeep.utils._random import draw_seed, make_generator, make_streams
+from skdeep.utils._validation import check_weights
+
+__all__ = ["FittingMixin"]
+
+
+class FittingMixin:
+    """Validate, split, build, train, set attributes; calls the hooks of ``DeepEstimator``."""
+
+    # Fitted attributes that not every training sets; those of an earlier one do not outlive it.
+    _OPTIONAL_ATTRIBUTES = ("best_epoch_", "validation_loss_curve_")
+    # Entries of the architecture that a warm start may change: no weight depends on them.
+    _CHANGEABLE = ()
+
+    def _fit(self, X, y, sample_weight):
+        """Train for up to ``max_epochs`` epochs, anew or on from the fitted state."""
+        refits = self._refits()
+        resume = self.warm_start and hasattr(self, "net_")
+        context = self._init_callback_context(max_subtasks=self.max_epochs * (1 + refits))
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        task = {"estimator": self, "X": X, "y": y, "metadata": metadata}
+        context.call_on_fit_task_begin(**task)
+        stopping = EarlyStopping(
+            "valid_loss" if self.early_stopping else "train_loss",
+            patience=self.n_iter_no_change,
+            tol=self.tol,
+            restore_best=self.early_stopping,
+        )
+        data = (X, y, sample_weight)
+        with self._unchanged_on_failure(resume):
+            self._train(
+                *data,
+                n_epochs=self.max_epochs,
+                resume=resume,
+                holds_out=self.early_stopping,
+                callbacks=[
+                    stopping,
+                    EpochTasks(context, task, self._curves),
+                    *check_callbacks(self.callbacks),
+                ],
+            )
+            if self.early_stopping:
+                self.best_epoch_ = stopping.best_epoch_
+            if refits:
+                self._refit(data, EpochTasks(context, task, self._curves))
+        context.call_on_fit_task_end(**task, reconstruction_attributes={})
+        return self
+
+    def _refit(self, data, callback):
+        """Train anew on all rows, from the same seed, for as many epochs as were best."""
+        found = {name: vars(self)[name] for name in self._OPTIONAL_ATTRIBUTES}
+        self._train(
+            *data, n_epochs=self.best_epoch_, resume=False, callbacks=[callback], seed=self._seed
+        )
+        vars(self).update(found)
+
+    def _partial_fit(self, X, y, sample_weight):
+        """Train for one epoch on these rows."""
+        if self.early_stopping:
+            raise ValueError(
+                "early_stopping must be False for partial_fit, which cannot hold rows out of data "
+                "that come in parts; got early_stopping=True. Use fit, or early_stopping=False."
+            )
+        resume = hasattr(self, "net_")
+        with self._unchanged_on_failure(resume):
+            self._train(
+                X,
+                y,
+                sample_weight,
+                n_epochs=1,
+                resume=resume,
+                callbacks=check_callbacks(self.callbacks),
+                lr_schedule="constant",
+            )
+        return self
+
+    def _train(
+        self,
+        X,
+        y,
+        sample_weight,
+        *,
+        n_epochs,
+        resume,
+        callbacks,
+        holds_out=False,
+        lr_schedule=None,
+        seed=None,
+    ):
+        """Validate, build, train, set attributes."""
+        with self._lease(resume) as device:
+            X = self._check_rows(X, reset=not resume)
+            y = self._check_targets(y, X, reset=not resume)
+            self._check_data(X)
+            weight = self._weigh(check_weights(sample_weight, X), y)
+            if not resume:
+                self.device_ = device
+                self._seed = draw_seed(self.random_state) if seed is None else seed
+                self._streams = make_streams(self._seed, device)
+            train, valid = self._split(X.shape[0], y, weight, holds_out)
+            train_weight = weight_of_rows(weight, train, X.shape[0])
+            if not resume:
+                self._scaler = self._fit_scaler(X, train_weight)
+            y = self._scale_targets(y, train_weight, reset=not resume)
+            self._build(X.shape[1], resume, callbacks)
+            rows, valid_rows = (
+                None if index is None else self._rows(X, y, weight, index)
+                for index in (train, valid)
+            )
+            with thread_scope(self.module_, min(self.batch_size, len(rows)), device):
+                self.net_.train_on(
+                    rows,
+                    valid_rows,
+                    n_epochs=n_epochs,
+                    n_schedule_epochs=self.max_epochs,
+                    lr_schedule=self.lr_schedule if lr_schedule is None else lr_schedule,
+                )
+            self.module_.eval()
+            for name in self._OPTIONAL_ATTRIBUTES:
+                vars(self).pop(name, None)
+            vars(self).update(self._curves())
+
+    def _split(self, n_rows, y, weight, holds_out):
+        """Choose the rows to train on and those held out; indices, None where none are held out.
+
+        Rows of weight zero are left out of both.
+        """
+        kept = np.arange(n_rows) if weight is None else np.flatnonzero(weight)
+        if not holds_out:
+            return kept, None
+        # drawn anew from the seed: a warm start must not train on the rows held out before
+        generator = make_generator((self._seed, len(self._streams)))
+        strata = self._strata(y)
+        strata = None if strata is None else strata[kept]
+        return hold_out(kept, self.validation_fraction, generator, strata)
+
+    def _rows(self, X, y, weight, index):
+        """Rows of those indices, ready for the net."""
+        return make_rows(
+            X,
+            y,
+            weight,
+            scaler=self._scaler,
+            device=self.device_,
+            batch_size=self.batch_size,
+            index=None if len(index) == X.shape[0] else index,
+        )
+
+    def _build(self, n_features, resume, callbacks):
+        """Make module and net, or go on with the fitted module and the present parameters."""
+        architecture = self._architecture(n_features)
+        if not resume:
+            self._fitted_architecture = architecture
+            self.module_ = self._make_module(architecture, self._streams).to(self.device_)
+        elif architecture != self._fitted_architecture:
+            self._rebuild(architecture)
+        old_net = vars(self).get("net_") if resume else None
+        self._net_options = self._collect_net_options()
+        progress = [EpochProgress()] if self.verbose == 1 else []
+        self.net_ = self._make_net([*callbacks, *progress, DivergenceGuard()])
+        if old_net is not None:
+            continue_from(self.net_, old_net)
+
+    def _rebuild(self, architecture):
+        """Move the fitted weights into a module with other training options."""
+        old = self._fitted_architecture
+        changed = sorted(name for name in old if architecture[name] != old[name])
+        if not set(changed) <= set(self._CHANGEABLE):
+            raise ValueError(
+                "warm_start and partial_fit must go on with a net of the same shape; got new "
+                f"values of {changed} since the last fit. Fit a clone instead."
+            )
+        module = self._make_module(architecture, self._streams).to(self.device_)
+        module.load_state_dict(self.module_.state_dict())
+        self._fitted_architecture, self.module_ = architecture, module
+
+    def _collect_net_options(self):
+        """Training parameters as plain values; what a fitted net was trained with."""
+        return {
+            "optimizer": optimizer_name(self.optimizer),
+            "hyperparameters": self._hyperparameters(),
+            "schedule_patience": max(1, self.n_iter_no_change // 2),
+            "schedule_tol": self.tol,
+            **{name: getattr(self, name) for name in _NET_OPTIONS},
+        }
+
+    def _make_net(self, callbacks):
+        """Make an initialised net around the module."""
+        options = dict(self._net_options)
+        objective = Objective(self._loss_terms, options.pop("hyperparameters"))
+        net = TrainingNet(
+            self.module_,
+            objective,
+            optimizer=resolve_optimizer(options.pop("optimizer")),
+            shuffle_generator=self._streams["shuffle"],
+            device=self.device_,
+            callbacks=callbacks,
+            verbose=int(self.verbose),
+            **options,
+        )
+        return net.initialize()
+
+    def _curves(self):
+        """Fitted attributes that grow with every epoch."""
+        history = list(self.net_.history)
+        curves = {
+            "history_": history,
+            "n_iter_": len(history),
+            "loss_curve_": [row["train_loss"] for row in history],
+        }
+        if any("valid_loss" in row for row in history):
+            curves["validation_loss_curve_"] = [row.get("valid_loss", np.nan) for row in history]
+        return curves
+
+    def _lease(self, resume):
+        """Context that gives the device to train on: a new one, or the one of the fitted net."""
+        return contextlib.nullcontext(self.device_) if resume else lease_device(self.device)
+
+    @contextlib.contextmanager
+    def _unchanged_on_failure(self, resume):
+        """Context behind whose failure, Ctrl-C included, the estimator is what it was before."""
+        before = dict(vars(self))
+        state = fitted_state(self) if resume else None
+        try:
+            yield
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            if resume:
+                self._restore(state)
+            raise
+
+
+_NET_OPTIONS = (
+    "max_epochs",
+    "batch_size",
+    "lr",
+    "weight_decay",
+    "gradient_clip_value",
+    "precision",
+    "compile",
+)

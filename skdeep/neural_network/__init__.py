@@ -1,0 +1,6 @@
+"""Nets that predict."""
+
+from skdeep.neural_network._classifier import ResNetClassifier
+from skdeep.neural_network._regressor import ResNetRegressor
+
+__all__ = ["ResNetClassifier", "ResNetRegressor"]

@@ -1,0 +1,244 @@
+"""What residual nets for classification and for regression have in common."""
+
+import importlib.util
+from abc import abstractmethod
+from numbers import Integral, Real
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.callback import with_callbacks
+from sklearn.utils.validation import validate_data
+
+from skdeep._training._table import TableScaler
+from skdeep.nn._activation import ACTIVATIONS
+from skdeep.nn._augment import AUGMENTATIONS
+from skdeep.nn._norm import NORMS
+from skdeep.nn._resnet import ResNet, make_trunk
+from skdeep.nn._table import NUMERICAL_EMBEDDINGS
+from skdeep.utils._categories import encode_table, find_categories
+from skdeep.utils._random import numpy_generator
+from skdeep.utils._sklearn import (
+    Interval,
+    StrOptions,
+    check_categorical_features,
+    fit_context,
+)
+from skdeep.utils._validation import check_rows
+
+__all__ = ["RESNET_CONSTRAINTS", "ResNetMixin"]
+
+#: Of the parameters that describe a residual net and what it reads.
+RESNET_CONSTRAINTS = {
+    "n_blocks": [Interval(Integral, 1, None, closed="left")],
+    "width": [Interval(Integral, 1, None, closed="left")],
+    "hidden_factor": [Interval(Real, 0, None, closed="neither")],
+    "dropout": [Interval(Real, 0, 1, closed="left")],
+    "residual_dropout": [Interval(Real, 0, 1, closed="left")],
+    "norm": [StrOptions(set(NORMS))],
+    "activation": [StrOptions(set(ACTIVATIONS))],
+    "numerical_embedding": [StrOptions(set(NUMERICAL_EMBEDDINGS)), None],
+    "embedding_dim": [Interval(Integral, 1, None, closed="left")],
+    "frequency_scale": [Interval(Real, 0, None, closed="neither")],
+    "image_shape": ["array-like", None],
+    "stem_width": [Interval(Integral, 1, None, closed="left")],
+    "augment": [StrOptions(set(AUGMENTATIONS)), None],
+    "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
+    "feature_scaling": [StrOptions({"auto", "global", "quantile", "standard"}), None],
+    "missing": [StrOptions({"error", "indicator"})],
+    "refit_full": ["boolean"],
+}
+
+
+class ResNetMixin:
+    """Rows as users have them, and the net behind them."""
+
+    # the rates of dropout and the augmentation have no weights
+    _CHANGEABLE = ("dropout", "residual_dropout", "augment")
+
+    @with_callbacks
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None):
+        """Train the net.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
+            Rows to train on. Memory-mapped and sparse ones are read batch by batch.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            What to learn for each row.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows in the loss; a weight of zero leaves the row out.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+        """
+        self._check_combination()
+        return self._fit(X, y, sample_weight)
+
+    def embed(self, X):
+        """Give the features that the head of the net reads: its last hidden layer.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
+            Rows to embed.
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, width)
+            Features, float32 for float32 rows, else float64; ``4 * stem_width`` of them for
+            images. ``FunctionTransformer(net.embed)`` puts them into a pipeline.
+        """
+        X = self._check_new_rows(X)
+        return self._apply(self.module_.embed, X, self.module_.trunk.out_features)
+
+    def _predict_raw(self, X):
+        """Give the outputs of the net, float64, (n_samples, n_outputs)."""
+        X = self._check_new_rows(X)
+        outputs = self._apply(self.module_, X, self._fitted_architecture["n_outputs"])
+        return outputs.astype(np.float64, copy=False)
+
+    @abstractmethod
+    def _n_outputs(self):
+        """Width of what the net gives."""
+
+    def _check_combination(self):
+        """Raise ``ValueError`` for parameters that do not go together."""
+        if self.image_shape is None and self.augment is not None:
+            raise ValueError(
+                f"augment needs image_shape; got augment={self.augment!r} and image_shape=None."
+            )
+        if self.image_shape is not None and self.numerical_embedding is not None:
+            raise ValueError(
+                "numerical_embedding must be None with image_shape, whose pixels are no table; "
+                f"got {self.numerical_embedding!r}."
+            )
+        if self.image_shape is not None and self.missing != "error":
+            raise ValueError(
+                f"missing must be 'error' with image_shape; got {self.missing!r}. Fill the pixels "
+                "that are missing first."
+            )
+        if self.refit_full and self.warm_start:
+            raise ValueError(
+                "refit_full must be False with warm_start=True: one trains anew, the other goes on."
+            )
+        if self.numerical_embedding is not None and not importlib.util.find_spec(
+            "rtdl_num_embeddings"
+        ):
+            raise ImportError(
+                f"numerical_embedding={self.numerical_embedding!r} needs the package "
+                "rtdl_num_embeddings: pip install skdeep[embeddings]."
+            )
+
+    def _refits(self):
+        return self.early_stopping and self.refit_full
+
+    # Rows ----------------------------------------------------------------------------------
+
+    def _check_rows(self, X, *, reset):
+        image_shape = self._image_shape() if reset else self._fitted_architecture.get("image_shape")
+        if reset:
+            self.is_categorical_ = None if image_shape else self._find_categorical(X)
+        allow_nan = self.missing == "indicator" if reset else self._scaler.fill is not None
+        try:
+            if self.is_categorical_ is None:
+                return check_rows(
+                    self, X, reset=reset, image_shape=image_shape, allow_nan=allow_nan
+                )
+            return self._encode_rows(X, reset, allow_nan)
+        except ValueError as error:
+            if "could not convert string" not in str(error):
+                raise
+            raise ValueError(
+                f"X must hold numbers and, in a dataframe, columns of categorical dtype; {error}. "
+                'Turn columns of strings into categories, X[name].astype("category") in pandas.'
+            ) from error
+
+    def _find_categorical(self, X):
+        """Mask of the categorical columns, None where there are none."""
+        if sp.issparse(X) and not isinstance(self.categorical_features, str | None):
+            raise ValueError(
+                "categorical_features must be 'from_dtype' or None for a sparse X; got "
+                f"{self.categorical_features!r}."
+            )
+        X = X if hasattr(X, "shape") or not isinstance(X, list) else np.asarray(X, dtype=object)
+        mask = check_categorical_features(X, self.categorical_features)
+        return None if mask is None or not mask.any() else mask
+
+    def _encode_rows(self, X, reset, allow_nan):
+        """Rows with the codes of their categories, float64."""
+        X = np.asarray(X, dtype=object) if isinstance(X, list) else X
+        validate_data(self, X, skip_check_array=True, reset=reset)
+        if reset:
+            self._categories = find_categories(X, self.is_categorical_)
+        return encode_table(X, self.is_categorical_, self._categories, allow_nan=allow_nan)
+
+    def _resolve_scaling(self, X):
+        if self.feature_scaling != "auto":
+            return self.feature_scaling
+        if self.image_shape is not None:
+            return "global"
+        return "standard" if sp.issparse(X) else "quantile"
+
+    def _fit_scaler(self, X, weight):
+        return TableScaler.fit(
+            X,
+            weight,
+            kind=self._resolve_scaling(X),
+            is_categorical=self.is_categorical_,
+            fills_missing=self.missing == "indicator",
+            has_bins=self.numerical_embedding == "piecewise-linear",
+            generator=numpy_generator(self._seed),
+        )
+
+    def _make_scaler(self, state):
+        return TableScaler.from_state(state)
+
+    # Net -----------------------------------------------------------------------------------
+
+    def _architecture(self, n_features):
+        architecture = {
+            "n_features": n_features,
+            "n_outputs": self._n_outputs(),
+            "n_blocks": int(self.n_blocks),
+            "dropout": float(self.dropout),
+            "residual_dropout": float(self.residual_dropout),
+            "norm": self.norm,
+            "activation": self.activation,
+        }
+        image_shape = self._image_shape()
+        if image_shape is not None:
+            return architecture | {
+                "image_shape": image_shape,
+                "stem_width": int(self.stem_width),
+                "augment": self.augment,
+            }
+        return architecture | {
+            "width": int(self.width),
+            "hidden_width": max(1, int(self.width * self.hidden_factor)),
+            "columns": {
+                "n_numeric": len(self._scaler.numeric),
+                "n_indicators": len(self._scaler.marked),
+                "cardinalities": self._scaler.cardinalities,
+                "embedding_dim": int(self.embedding_dim),
+                "numerical_embedding": self.numerical_embedding,
+                "frequency_scale": float(self.frequency_scale),
+                "bins": self._scaler.bins,
+            },
+        }
+
+    def _make_module(self, architecture, streams):
+        options = dict(architecture)
+        del options["n_features"]
+        n_outputs = options.pop("n_outputs")
+        trunk = make_trunk(options, streams)
+        return ResNet(trunk, n_outputs, generator=streams["weights"])
+
+    def __sklearn_tags__(self):
+        """Missing numbers are welcome where they get an indicator."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = self.missing == "indicator"
+        tags.target_tags.required = True
+        return tags

@@ -1,0 +1,478 @@
+"""Residual nets that tell classes apart."""
+
+from numbers import Real
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.special import expit, log_expit, log_softmax, softmax
+from sklearn.base import ClassifierMixin
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import (
+    assert_all_finite,
+    check_array,
+    check_consistent_length,
+    column_or_1d,
+)
+
+from skdeep.base import DeepEstimator
+from skdeep.neural_network._base import RESNET_CONSTRAINTS, ResNetMixin
+from skdeep.nn import losses
+from skdeep.utils._sklearn import Interval, StrOptions, fit_context
+from skdeep.utils._validation import check_target_is_given
+
+__all__ = ["ResNetClassifier"]
+
+
+class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
+    """Residual net that predicts classes, for tables [1]_ and for images [3]_.
+
+    Minimises the mean cross-entropy between labels and predicted probabilities. Labels may be of
+    two classes, of several, or several at once (multilabel).
+
+    Parameters
+    ----------
+    n_blocks : int, default=2
+        Residual blocks; with ``image_shape`` those of each of the three stages.
+    width : int, default=192
+        Width of the rows between blocks and of what ``embed`` gives; not used for images.
+    hidden_factor : float, default=2.0
+        Width inside a block, in multiples of ``width``; not used for images.
+    dropout : float, default=0.15
+        Share of the entries inside a block that training zeroes.
+    residual_dropout : float, default=0.0
+        Share of the entries that a block adds which training zeroes.
+    norm : {"batch", "layer"}, default="batch"
+        Normalisation in front of each block, for images behind each convolution.
+    activation : str, default="relu"
+        Function between layers: ``"identity"``, ``"relu"``, ``"leaky_relu"``, ``"elu"``,
+        ``"gelu"``, ``"silu"``, ``"softplus"``, ``"tanh"`` or ``"logistic"``.
+    numerical_embedding : {"periodic", "piecewise-linear"} or None, default=None
+        Turns each number into a learned vector [2]_; needs the package ``rtdl_num_embeddings``
+        (``pip install skdeep[embeddings]``). ``"piecewise-linear"`` takes up to 48 bins.
+    embedding_dim : int, default=24
+        Length of the vectors of numbers and of categories.
+    frequency_scale : float, default=0.1
+        Standard deviation of the initial frequencies of ``"periodic"``, per unit of the scaled
+        feature.
+    image_shape : (int, int) or (int, int, int), default=None
+        ``(height, width)`` or ``(channels, height, width)`` of the image that a row holds, from
+        8 x 8 pixels up. Makes the net convolutional [3]_: a convolution and three stages of basic
+        blocks, the second and the third at half the size and with twice the channels.
+    stem_width : int, default=16
+        Channels of the first stage; only for images.
+    augment : {"shift", "shift+flip"} or None, default=None
+        Moves each training image by up to a twelfth of its shorter side, at least a pixel, and
+        mirrors half of them; only for images.
+    categorical_features : "from_dtype", array-like or None, default="from_dtype"
+        Features that hold categories, which get learned vectors. ``"from_dtype"`` are the
+        columns of a dataframe with a categorical dtype, as in
+        :class:`~sklearn.ensemble.HistGradientBoostingClassifier`; or a mask, indices or names. A
+        category that is missing, or that training did not see, counts as the mean of all.
+    feature_scaling : {"auto", "quantile", "standard", "global"} or None, default="auto"
+        What the net sees of numbers. ``"quantile"`` maps each feature to a standard normal
+        distribution by its ranks; ``"standard"`` takes off its mean and divides by its standard
+        deviation; ``"global"`` divides all features by one number. ``"auto"`` is ``"quantile"``
+        for tables, ``"standard"`` for sparse ones and ``"global"`` for images.
+    missing : {"error", "indicator"}, default="error"
+        What NaN among the numbers means. ``"indicator"`` puts the feature's mean in its place
+        and adds a column of marks for each feature that misses values in training.
+    label_smoothing : float, default=0.0
+        Share of each label that goes to all classes alike.
+    class_weight : dict, "balanced" or None, default=None
+        Weight of each class in the loss, on top of ``sample_weight``. ``"balanced"`` gives every
+        class the same total. Not for multilabel targets.
+    refit_full : bool, default=False
+        Whether to train anew on all rows behind early stopping, from the same seed and for as
+        many epochs as were best. Without ``early_stopping`` it does nothing. ``callbacks`` are
+        not called again.
+    max_epochs : int, default=100
+        Most passes over the rows.
+    batch_size : int, default=256
+        Rows per step. With as many rows or fewer, training sees them all at once, and then
+        neither their order nor the split of a weight over equal rows matters.
+    lr : float, default=1e-3
+        Step size of the optimiser, per batch; the largest one of a schedule.
+    optimizer : {"adamw", "adam", "sgd"} or torch.optim.Optimizer subclass, default="adamw"
+        How gradients become steps. ``"sgd"`` has Nesterov momentum of 0.9. A class is built as
+        ``optimizer(parameters, lr=lr, weight_decay=weight_decay)``.
+    weight_decay : float, default=1e-5
+        Strength of the pull of all weights to zero, decoupled from the gradient for ``"adamw"``.
+    lr_schedule : {"constant", "cosine", "onecycle", "plateau"}, default="constant"
+        Step size over training: ``"cosine"`` falls to zero over ``max_epochs``, ``"onecycle"``
+        rises first, ``"plateau"`` divides by five when the loss stalls for
+        ``n_iter_no_change // 2`` epochs. ``partial_fit`` keeps it constant.
+    gradient_clip_value : float, default=None
+        Largest norm of the gradient of all weights together; None leaves it as it is.
+    early_stopping : bool, default=False
+        Whether to hold rows out, to stop when their loss stops falling, and to take the weights
+        of the best epoch. The part that is held out has each class in its share.
+    validation_fraction : float, default=0.1
+        Share of rows held out for ``early_stopping``.
+    n_iter_no_change : int, default=10
+        Training stops when the loss (of the rows held out with ``early_stopping``) has not
+        fallen by ``tol`` for more than so many epochs in a row.
+    tol : float, default=1e-4
+        Fall of the loss that counts as one, in units of ``loss_curve_``.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the fitted state instead of starting anew. Scaling,
+        categories, classes, device and random streams stay those of the first fit.
+    precision : {"float32", "bf16-mixed"}, default="float32"
+        Arithmetic of training. ``"bf16-mixed"`` pays on recent GPUs.
+    compile : bool, default=False
+        Whether to train through ``torch.compile``. Pays for large nets on GPUs only.
+    callbacks : list of skorch.callbacks.Callback, default=None
+        Callbacks of skorch, also as ``(name, callback)``. Its ``EarlyStopping``, and any that
+        calls ``net.request_stop()``, ends training behind the present epoch. The net sees
+        scaled rows in batches of its own: callbacks that predict, such as ``EpochScoring``, do
+        not work here. Callbacks of scikit-learn go to ``set_callbacks``.
+    device : str, torch.device or list of these, default="auto"
+        Where to train: ``"auto"`` takes CUDA, then MPS, then the CPU. Of a list each parallel
+        worker takes one.
+    random_state : int, RandomState instance or None, default=None
+        Seed of weights, split, shuffling, dropout and augmentation. An int gives the same result
+        on every call.
+    verbose : int, default=0
+        0 prints nothing, 1 shows a bar over the epochs, 2 a line for each epoch.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Labels; for multilabel targets the numbers of the columns.
+    is_categorical_ : ndarray of bool of shape (`n_features_in_`,) or None
+        Which features hold categories; None where none does.
+    n_iter_ : int
+        Number of epochs trained.
+    best_epoch_ : int
+        Epoch with the lowest loss of the rows held out; only with ``early_stopping``.
+    loss_curve_ : list of float, length `n_iter_`
+        Mean training loss of each epoch, cross-entropy in nats; for multilabel targets the mean
+        over labels.
+    validation_loss_curve_ : list of float
+        Mean loss of the rows held out, one per epoch; only with ``early_stopping``.
+    history_ : list of dict, length `n_iter_`
+        skorch's record of each epoch: losses, seconds.
+    device_ : str
+        Device the net is on.
+    module_ : torch.nn.Module
+        The net itself: ``trunk`` and ``head``.
+    net_ : skorch.NeuralNet
+        The skorch net that trained it, on scaled rows; it holds ``history``.
+    n_features_in_ : int
+        Number of features seen during ``fit``.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen during ``fit``, where all are strings.
+
+    Raises
+    ------
+    DivergenceError
+        From ``fit`` and ``partial_fit``, if the loss or a weight stops being finite.
+
+    See Also
+    --------
+    ResNetRegressor : The same net for numbers.
+    sklearn.neural_network.MLPClassifier : A net without residual blocks.
+    sklearn.ensemble.HistGradientBoostingClassifier : Boosted trees.
+
+    References
+    ----------
+    .. [1] Gorishniy et al. (2021), "Revisiting Deep Learning Models for Tabular Data", NeurIPS.
+    .. [2] Gorishniy et al. (2022), "On Embeddings for Numerical Features in Tabular Deep
+       Learning", NeurIPS.
+    .. [3] He et al. (2016), "Deep Residual Learning for Image Recognition", CVPR.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skdeep.neural_network import ResNetClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> clf = ResNetClassifier(max_epochs=20, random_state=0).fit(X, y)
+    >>> clf.predict_proba(X).shape
+    (150, 3)
+    >>> clf.embed(X).shape
+    (150, 192)
+    """
+
+    _parameter_constraints = {
+        **DeepEstimator._parameter_constraints,
+        **RESNET_CONSTRAINTS,
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "class_weight": [StrOptions({"balanced"}), dict, None],
+    }
+
+    def __init__(
+        self,
+        n_blocks=2,
+        *,
+        width=192,
+        hidden_factor=2.0,
+        dropout=0.15,
+        residual_dropout=0.0,
+        norm="batch",
+        activation="relu",
+        numerical_embedding=None,
+        embedding_dim=24,
+        frequency_scale=0.1,
+        image_shape=None,
+        stem_width=16,
+        augment=None,
+        categorical_features="from_dtype",
+        feature_scaling="auto",
+        missing="error",
+        label_smoothing=0.0,
+        class_weight=None,
+        refit_full=False,
+        max_epochs=100,
+        batch_size=256,
+        lr=1e-3,
+        optimizer="adamw",
+        weight_decay=1e-5,
+        lr_schedule="constant",
+        gradient_clip_value=None,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        tol=1e-4,
+        warm_start=False,
+        precision="float32",
+        compile=False,
+        callbacks=None,
+        device="auto",
+        random_state=None,
+        verbose=0,
+    ):
+        super().__init__(
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            lr=lr,
+            optimizer=optimizer,
+            weight_decay=weight_decay,
+            lr_schedule=lr_schedule,
+            gradient_clip_value=gradient_clip_value,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            tol=tol,
+            warm_start=warm_start,
+            precision=precision,
+            compile=compile,
+            callbacks=callbacks,
+            device=device,
+            random_state=random_state,
+            verbose=verbose,
+        )
+        self.n_blocks = n_blocks
+        self.width = width
+        self.hidden_factor = hidden_factor
+        self.dropout = dropout
+        self.residual_dropout = residual_dropout
+        self.norm = norm
+        self.activation = activation
+        self.numerical_embedding = numerical_embedding
+        self.embedding_dim = embedding_dim
+        self.frequency_scale = frequency_scale
+        self.image_shape = image_shape
+        self.stem_width = stem_width
+        self.augment = augment
+        self.categorical_features = categorical_features
+        self.feature_scaling = feature_scaling
+        self.missing = missing
+        self.label_smoothing = label_smoothing
+        self.class_weight = class_weight
+        self.refit_full = refit_full
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """Train the net for one pass over these rows.
+
+        The first call, of ``partial_fit`` or ``fit``, decides scaling, categories and classes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
+            Rows to train on.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Labels.
+        classes : array-like of shape (n_classes,), default=None
+            All labels that will ever come; those of the first call for None.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows in the loss.
+
+        Returns
+        -------
+        self : object
+            The estimator, one epoch further.
+        """
+        self._check_combination()
+        self._announced_classes = None if classes is None else np.unique(classes)
+        try:
+            return self._partial_fit(X, y, sample_weight)
+        finally:
+            vars(self).pop("_announced_classes", None)
+
+    def predict(self, X):
+        """Predict labels.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
+            Rows to classify.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_labels)
+            The most probable class of each row; for multilabel targets 1 where a label is more
+            probable than not.
+        """
+        outputs = self._predict_raw(X)
+        if self._target_kind == "multilabel":
+            return (outputs > 0).astype(int)
+        if self._target_kind == "binary":
+            return self.classes_[(outputs[:, 0] > 0).astype(int)]
+        return self.classes_[outputs.argmax(axis=1)]
+
+    def predict_proba(self, X):
+        """Predict probabilities.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
+            Rows to classify.
+
+        Returns
+        -------
+        probability : ndarray of shape (n_samples, n_classes), float64
+            Of each class, in the order of ``classes_``; rows sum to one, except for multilabel
+            targets, where each label has a probability of its own.
+        """
+        outputs = self._predict_raw(X)
+        if self._target_kind == "multilabel":
+            return expit(outputs)
+        if self._target_kind == "binary":
+            return np.hstack([expit(-outputs), expit(outputs)])
+        return softmax(outputs, axis=1)
+
+    def predict_log_proba(self, X):
+        """Predict logarithms of probabilities.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
+            Rows to classify.
+
+        Returns
+        -------
+        log_probability : ndarray of shape (n_samples, n_classes), float64
+            Natural logarithm of ``predict_proba``, finite where that rounds to zero.
+        """
+        outputs = self._predict_raw(X)
+        if self._target_kind == "multilabel":
+            return log_expit(outputs)
+        if self._target_kind == "binary":
+            return np.hstack([log_expit(-outputs), log_expit(outputs)])
+        return log_softmax(outputs, axis=1)
+
+    def decision_function(self, X):
+        """Predict log-odds, or what stands for them with several classes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
+            Rows to classify.
+
+        Returns
+        -------
+        decision : ndarray of shape (n_samples,) or (n_samples, n_classes), float64
+            Logits. Two classes have one, which is positive for ``classes_[1]``.
+        """
+        outputs = self._predict_raw(X)
+        return outputs[:, 0] if self._target_kind == "binary" else outputs
+
+    def _check_targets(self, y, X, *, reset):
+        check_target_is_given(self, y)
+        y = y.toarray() if sp.issparse(y) else y
+        check_classification_targets(y)
+        kind = type_of_target(y, input_name="y")
+        if kind == "multiclass-multioutput":
+            raise ValueError(
+                "y must be one label per row, or a matrix of zeros and ones; got several labels "
+                "per row. Use sklearn.multioutput.MultiOutputClassifier."
+            )
+        if kind == "multilabel-indicator":
+            codes = check_array(y, dtype=np.float64, input_name="y")
+            labels = np.arange(codes.shape[1])
+        else:
+            y = column_or_1d(y, warn=True)
+            assert_all_finite(y, input_name="y")
+            labels, codes = self._match_classes(*np.unique(y, return_inverse=True), reset)
+        check_consistent_length(X, codes)
+        kind = "multilabel" if codes.ndim == 2 else "multiclass"
+        kind = "binary" if kind == "multiclass" and len(labels) == 2 else kind
+        if reset:
+            self.classes_, self._target_kind = labels, kind
+        elif kind != self._target_kind or len(labels) != len(self.classes_):
+            raise ValueError(
+                f"y must be of the kind that the first fit saw, {self._target_kind} with "
+                f"{len(self.classes_)} labels; got {kind} with {len(labels)}. Fit a clone instead."
+            )
+        return codes
+
+    def _match_classes(self, labels, codes, reset):
+        """Classes of the net, and the codes of those labels among them."""
+        known = vars(self).get("_announced_classes") if reset else self.classes_
+        if known is None:
+            return labels, codes
+        unknown = np.setdiff1d(labels, known)
+        if len(unknown):
+            raise ValueError(
+                f"y must hold only labels that the first fit knew, {known.tolist()}; got "
+                f"{unknown.tolist()} as well. Name all classes at the first call of partial_fit, "
+                "or fit a clone."
+            )
+        return known, np.searchsorted(known, labels)[codes]
+
+    def _weigh(self, sample_weight, y):
+        if self.class_weight is None:
+            return sample_weight
+        if y.ndim == 2:
+            raise ValueError(
+                f"class_weight must be None for multilabel y; got {self.class_weight!r}. Weigh "
+                "rows by sample_weight."
+            )
+        if self.class_weight == "balanced":
+            mass = np.bincount(y, weights=sample_weight, minlength=len(self.classes_))
+            weight = np.zeros(len(mass))
+            np.divide(mass.sum() / np.count_nonzero(mass), mass, out=weight, where=mass > 0)
+        else:
+            weight = compute_class_weight(
+                self.class_weight, classes=self.classes_, y=self.classes_[y]
+            )
+        return weight[y] if sample_weight is None else weight[y] * sample_weight
+
+    def _strata(self, y):
+        return np.unique(y, axis=0, return_inverse=True)[1].ravel()
+
+    def _scale_targets(self, y, weight, *, reset):
+        if self._target_kind == "multiclass":
+            return y.astype(np.int64)
+        return y.reshape(len(y), -1).astype(np.float32)
+
+    def _n_outputs(self):
+        return 1 if self._target_kind == "binary" else len(self.classes_)
+
+    @staticmethod
+    def _loss_terms(output, batch, hyperparameters):
+        smoothing = hyperparameters["label_smoothing"]
+        if batch.y.ndim == 1:
+            return {"cross_entropy": losses.cross_entropy(output, batch.y, smoothing)}
+        target = batch.y * (1 - smoothing) + smoothing / 2 if smoothing else batch.y
+        return {"cross_entropy": losses.binary_cross_entropy(output, target)}
+
+    def _hyperparameters(self):
+        return {"label_smoothing": float(self.label_smoothing)}
+
+    def __sklearn_tags__(self):
+        """Several labels at once are fine."""
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

@@ -1,0 +1,184 @@
+"""Residual nets: a trunk that turns rows into features, and a linear head on it."""
+
+from torch import nn
+
+from skdeep.nn._activation import make_activation
+from skdeep.nn._augment import Augment
+from skdeep.nn._conv import Conv2d
+from skdeep.nn._linear import Linear
+from skdeep.nn._norm import make_norm
+from skdeep.nn._residual import BasicBlock, ResidualBlock
+from skdeep.nn._table import TableInput
+
+__all__ = ["ImageTrunk", "ResNet", "TableTrunk", "make_trunk"]
+
+_N_STAGES = 3
+
+
+class TableTrunk(nn.Module):
+    """Trunk of the residual net for tables of [1]_, section 3.2.
+
+    Input layer, ``n_blocks`` residual blocks, norm, activation.
+
+    **Shape**: (batch, n_columns) -> (batch, width)
+
+    Parameters
+    ----------
+    columns : dict
+        Arguments of ``TableInput``.
+    n_blocks, width, hidden_width : int
+    dropout, residual_dropout : float
+    norm : {"batch", "layer"}
+    activation : str
+        Key of ``ACTIVATIONS``.
+    streams : dict of str to torch.Generator
+
+    References
+    ----------
+    .. [1] Gorishniy et al. (2021), "Revisiting Deep Learning Models for Tabular Data", NeurIPS.
+    """
+
+    def __init__(
+        self,
+        columns,
+        *,
+        n_blocks,
+        width,
+        hidden_width,
+        dropout,
+        residual_dropout,
+        norm,
+        activation,
+        streams,
+    ):
+        super().__init__()
+        self.out_features = width
+        table = TableInput(**columns, generator=streams["weights"])
+        blocks = [
+            ResidualBlock(
+                width,
+                hidden_width=hidden_width,
+                activation=activation,
+                dropout=dropout,
+                residual_dropout=residual_dropout,
+                norm=norm,
+                streams=streams,
+            )
+            for _ in range(n_blocks)
+        ]
+        self.layers = nn.Sequential(
+            table,
+            Linear(table.out_features, width, generator=streams["weights"]),
+            *blocks,
+            make_norm(norm, width),
+            make_activation(activation),
+        )
+
+    def forward(self, x):
+        """(batch, n_columns) -> (batch, width)."""
+        return self.layers(x)
+
+
+class ImageTrunk(nn.Module):
+    """Trunk of the residual net for small images of [1]_, section 4.2.
+
+    A convolution, three stages of ``n_blocks`` basic blocks, and the mean over pixels. The second
+    and the third stage halve height and width and double the channels.
+
+    **Shape**: (batch, channels * height * width) -> (batch, 4 * stem_width)
+
+    Parameters
+    ----------
+    image_shape : (int, int, int)
+        Channels, height and width.
+    n_blocks, stem_width : int
+        Blocks of a stage, and channels of the first one.
+    dropout, residual_dropout : float
+    norm : {"batch", "layer"}
+    activation : str
+        Key of ``ACTIVATIONS``.
+    augment : {"shift", "shift+flip"} or None
+    streams : dict of str to torch.Generator
+
+    References
+    ----------
+    .. [1] He et al. (2016), "Deep Residual Learning for Image Recognition", CVPR.
+    """
+
+    def __init__(
+        self,
+        image_shape,
+        *,
+        n_blocks,
+        stem_width,
+        dropout,
+        residual_dropout,
+        norm,
+        activation,
+        augment,
+        streams,
+    ):
+        super().__init__()
+        channels = stem_width
+        stem = Conv2d(image_shape[0], channels, stride=1, generator=streams["weights"], bias=False)
+        layers = [
+            nn.Unflatten(1, image_shape),
+            Augment(augment, generator=streams["noise"]),
+            stem,
+            make_norm(norm, channels),
+            make_activation(activation),
+        ]
+        for number in range(_N_STAGES * n_blocks):
+            is_transition = number > 0 and number % n_blocks == 0
+            out_channels = 2 * channels if is_transition else channels
+            block = BasicBlock(
+                channels,
+                out_channels,
+                stride=2 if is_transition else 1,
+                activation=activation,
+                norm=norm,
+                dropout=dropout,
+                residual_dropout=residual_dropout,
+                streams=streams,
+            )
+            layers.append(block)
+            channels = out_channels
+        self.out_features = channels
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x):
+        """(batch, channels * height * width) -> (batch, out_features)."""
+        return self.layers(x).mean(dim=(2, 3))
+
+
+def make_trunk(options, streams):
+    """Make the trunk that a dict of options describes: for images where it has an image shape."""
+    trunk = ImageTrunk if "image_shape" in options else TableTrunk
+    return trunk(**options, streams=streams)
+
+
+class ResNet(nn.Module):
+    """Trunk and head, apart from each other.
+
+    **Shape**: (batch, n_columns) -> (batch, n_outputs)
+
+    Parameters
+    ----------
+    trunk : TableTrunk or ImageTrunk
+    n_outputs : int
+    generator : torch.Generator
+        Source of the head's initial weights.
+    """
+
+    def __init__(self, trunk, n_outputs, *, generator):
+        super().__init__()
+        self.trunk = trunk
+        self.head = Linear(trunk.out_features, n_outputs, generator=generator)
+
+    def embed(self, x):
+        """(batch, n_columns) -> (batch, width), the features that the head reads."""
+        return self.trunk(x)
+
+    def forward(self, x):
+        """(batch, n_columns) -> (batch, n_outputs)."""
+        return self.head(self.trunk(x))

@@ -1,0 +1,146 @@
+"""From the columns of a table to the input of a dense net: embeddings of numbers and categories."""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+__all__ = ["NUMERICAL_EMBEDDINGS", "CategoryEmbedding", "TableInput"]
+
+#: Embeddings of numbers that have a name.
+NUMERICAL_EMBEDDINGS = ("periodic", "piecewise-linear")
+
+
+class _DrawFrom(TorchFunctionMode):
+    """Context in which initial weights of other people's modules come from a generator."""
+
+    def __init__(self, generator):
+        super().__init__()
+        self.generator = generator
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = dict(kwargs or {})
+        if kwargs.get("generator", self) is None:
+            kwargs["generator"] = self.generator
+        return function(*args, **kwargs)
+
+
+def _make_numerical_embedding(kind, n_numeric, dim, frequency_scale, bins, generator):
+    """Make a module (batch, n_numeric) -> (batch, n_numeric, dim) of ``rtdl_num_embeddings``."""
+    import rtdl_num_embeddings as rtdl
+
+    with _DrawFrom(generator):
+        if kind == "periodic":
+            return rtdl.PeriodicEmbeddings(
+                n_numeric, dim, frequency_init_scale=frequency_scale, lite=False
+            )
+        edges = [torch.tensor(column, dtype=torch.float32) for column in bins]
+        return rtdl.PiecewiseLinearEmbeddings(edges, dim, activation=False, version="B")
+
+
+class CategoryEmbedding(nn.Module):
+    """One learned vector for each category of each categorical feature [1]_.
+
+    Code 0 stands for a missing category and for those that training did not see. Its vector starts
+    at zero, the mean of the others, and learns only where training has missing ones.
+
+    **Shape**: (batch, n_categorical) codes -> (batch, n_categorical * dim)
+
+    Parameters
+    ----------
+    cardinalities : tuple of int
+        Number of categories of each feature, code 0 not counted.
+    dim : int
+        Length of a vector.
+    generator : torch.Generator
+        Source of the initial vectors, uniform in ``+-1/sqrt(dim)``.
+
+    References
+    ----------
+    .. [1] Guo and Berkhahn (2016), "Entity Embeddings of Categorical Variables",
+       arXiv:1604.06737.
+    """
+
+    offsets: torch.Tensor
+
+    def __init__(self, cardinalities, dim, *, generator):
+        super().__init__()
+        sizes = torch.tensor(cardinalities) + 1
+        offsets = sizes.cumsum(0) - sizes
+        self.register_buffer("offsets", offsets, persistent=False)
+        self.weight = nn.Parameter(torch.empty(int(sizes.sum()), dim))
+        nn.init.uniform_(self.weight, -(dim**-0.5), dim**-0.5, generator=generator)
+        with torch.no_grad():
+            self.weight[offsets] = 0.0
+
+    def forward(self, codes):
+        """(batch, n_categorical) -> (batch, n_categorical * dim)."""
+        vectors = F.embedding(codes.long() + self.offsets, self.weight)
+        return vectors.flatten(1)  # (batch, n_categorical, dim) -> (batch, n_categorical * dim)
+
+
+class TableInput(nn.Module):
+    """Numbers, marks of missing numbers and category codes as one row of numbers.
+
+    **Shape**: (batch, n_numeric + n_indicators + n_categorical) -> (batch, ``out_features``)
+
+    Parameters
+    ----------
+    n_numeric, n_indicators : int
+        Number of leading columns that are numbers, and of those behind them that are marks.
+    cardinalities : tuple of int
+        Number of categories of each of the columns that follow.
+    embedding_dim : int
+        Length of the vector of a category and, with ``numerical_embedding``, of a number.
+    numerical_embedding : {"periodic", "piecewise-linear"} or None
+        How numbers become vectors [1]_; None leaves them as they are.
+    frequency_scale : float
+        Standard deviation of the initial frequencies of ``"periodic"``.
+    bins : tuple of tuple of float
+        Edges of the bins of ``"piecewise-linear"``, in scaled units.
+    generator : torch.Generator
+
+    References
+    ----------
+    .. [1] Gorishniy et al. (2022), "On Embeddings for Numerical Features in Tabular Deep
+       Learning", NeurIPS.
+    """
+
+    def __init__(
+        self,
+        *,
+        n_numeric,
+        n_indicators,
+        cardinalities,
+        embedding_dim,
+        numerical_embedding,
+        frequency_scale,
+        bins,
+        generator,
+    ):
+        super().__init__()
+        self.sizes = (n_numeric, n_indicators, len(cardinalities))
+        self.numerical = None
+        numeric_width = n_numeric
+        if numerical_embedding is not None and n_numeric:
+            self.numerical = _make_numerical_embedding(
+                numerical_embedding, n_numeric, embedding_dim, frequency_scale, bins, generator
+            )
+            numeric_width = n_numeric * embedding_dim
+        self.categorical = (
+            CategoryEmbedding(cardinalities, embedding_dim, generator=generator)
+            if cardinalities
+            else None
+        )
+        self.out_features = numeric_width + n_indicators + len(cardinalities) * embedding_dim
+
+    def forward(self, x):
+        """(batch, n_columns) -> (batch, out_features)."""
+        if self.numerical is None and self.categorical is None:
+            return x
+        numbers, indicators, codes = x.split(self.sizes, dim=1)
+        if self.numerical is not None:
+            numbers = self.numerical(numbers).flatten(1)  # (batch, n_numeric * embedding_dim)
+        if self.categorical is not None:
+            codes = self.categorical(codes)
+        return torch.cat([numbers, indicators, codes], dim=1)
