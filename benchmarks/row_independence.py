@@ -38,8 +38,8 @@ from _common import (
     save_json,
 )
 
-from skdeep._training._scaling import RowScaler
 from skdeep._training._inference import CHUNK_ROWS, apply_in_chunks
+from skdeep._training._scaling import RowScaler
 from skdeep.nn._autoencoder import AutoencoderModule
 from skdeep.nn._coder import CoderShape
 from skdeep.utils._device import resolve_device

@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils.validation import check_is_fitted
 
-from skdeep._training._fitting import FittingMixin
+from skdeep._fitting import FittingMixin
 from skdeep._training._inference import CHUNK_ROWS, apply_in_chunks
 from skdeep._training._optim import LR_SCHEDULES, OPTIMIZERS
 from skdeep._training._scaling import RowScaler

@@ -69,7 +69,7 @@ class RowScaler:
         """
         if kind is None:
             return cls()
-        total, mean, squares = 0.0, 0.0, 0.0
+        total, mean, squares = 0.0, np.zeros(()), np.zeros(())  # of any width
         for rows in slabs(X):
             part = read(X, rows).astype(np.float64, order="C")
             weight = np.ones(len(part)) if sample_weight is None else sample_weight[rows]

@@ -1,7 +1,6 @@
 """What residual nets for classification and for regression have in common."""
 
 import importlib.util
-from abc import abstractmethod
 from numbers import Integral, Real
 
 import numpy as np
@@ -50,7 +49,10 @@ RESNET_CONSTRAINTS = {
 
 
 class ResNetMixin:
-    """Rows as users have them, and the net behind them."""
+    """Rows as users have them, and the net behind them.
+
+    A subclass sets ``_baseline``, the outputs that the net starts from, when it scales targets.
+    """
 
     # the rates of dropout and the augmentation have no weights
     _CHANGEABLE = ("dropout", "residual_dropout", "augment")
@@ -97,12 +99,8 @@ class ResNetMixin:
     def _predict_raw(self, X):
         """Give the outputs of the net, float64, (n_samples, n_outputs)."""
         X = self._check_new_rows(X)
-        outputs = self._apply(self.module_, X, self._fitted_architecture["n_outputs"])
+        outputs = self._apply(self.module_, X, len(self._baseline))
         return outputs.astype(np.float64, copy=False)
-
-    @abstractmethod
-    def _n_outputs(self):
-        """Width of what the net gives."""
 
     def _check_combination(self):
         """Raise ``ValueError`` for parameters that do not go together."""
@@ -201,7 +199,7 @@ class ResNetMixin:
     def _architecture(self, n_features):
         architecture = {
             "n_features": n_features,
-            "n_outputs": self._n_outputs(),
+            "baseline": self._baseline,
             "n_blocks": int(self.n_blocks),
             "dropout": float(self.dropout),
             "residual_dropout": float(self.residual_dropout),
@@ -232,9 +230,9 @@ class ResNetMixin:
     def _make_module(self, architecture, streams):
         options = dict(architecture)
         del options["n_features"]
-        n_outputs = options.pop("n_outputs")
+        baseline = options.pop("baseline")
         trunk = make_trunk(options, streams)
-        return ResNet(trunk, n_outputs, generator=streams["weights"])
+        return ResNet(trunk, baseline, generator=streams["weights"])
 
     def __sklearn_tags__(self):
         """Missing numbers are welcome where they get an indicator."""

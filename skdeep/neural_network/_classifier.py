@@ -4,7 +4,7 @@ from numbers import Real
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.special import expit, log_expit, log_softmax, softmax
+from scipy.special import expit, log_expit, log_softmax, logit, softmax
 from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
@@ -391,6 +391,7 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
     def _check_targets(self, y, X, *, reset):
         check_target_is_given(self, y)
         y = y.toarray() if sp.issparse(y) else y
+        assert_all_finite(np.asarray(y), input_name="y")
         check_classification_targets(y)
         kind = type_of_target(y, input_name="y")
         if kind == "multiclass-multioutput":
@@ -403,7 +404,6 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
             labels = np.arange(codes.shape[1])
         else:
             y = column_or_1d(y, warn=True)
-            assert_all_finite(y, input_name="y")
             labels, codes = self._match_classes(*np.unique(y, return_inverse=True), reset)
         check_consistent_length(X, codes)
         kind = "multilabel" if codes.ndim == 2 else "multiclass"
@@ -453,12 +453,21 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
         return np.unique(y, axis=0, return_inverse=True)[1].ravel()
 
     def _scale_targets(self, y, weight, *, reset):
+        if reset:
+            self._baseline = self._log_odds(y, weight)
         if self._target_kind == "multiclass":
             return y.astype(np.int64)
         return y.reshape(len(y), -1).astype(np.float32)
 
-    def _n_outputs(self):
-        return 1 if self._target_kind == "binary" else len(self.classes_)
+    def _log_odds(self, y, weight):
+        """Find the outputs that give each class its share of the weights."""
+        if y.ndim == 2:
+            return tuple(logit(_clip_shares(np.average(y, axis=0, weights=weight))).tolist())
+        mass = np.bincount(y, weights=weight, minlength=len(self.classes_))
+        logits = np.log(_clip_shares(mass / mass.sum()))
+        if self._target_kind == "binary":
+            return (float(logits[1] - logits[0]),)
+        return tuple((logits - logits.mean()).tolist())
 
     @staticmethod
     def _loss_terms(output, batch, hyperparameters):
@@ -476,3 +485,8 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def _clip_shares(shares):
+    """Shares far enough from zero and one for finite logarithms."""
+    return np.clip(shares, 1e-6, 1 - 1e-6)

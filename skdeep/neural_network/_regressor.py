@@ -333,9 +333,9 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
         if reset:
             self._has_many_outputs = y.ndim == 2
         y = y.reshape(len(y), -1)
-        if not reset and y.shape[1] != self._fitted_architecture["n_outputs"]:
+        if not reset and y.shape[1] != len(self._baseline):
             raise ValueError(
-                f"y must have {self._fitted_architecture['n_outputs']} columns, as in the first "
+                f"y must have {len(self._baseline)} columns, as in the first "
                 f"fit; got {y.shape[1]}. Fit a clone instead."
             )
         return y
@@ -344,10 +344,8 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
         if reset:
             scaler = RowScaler.fit(y, weight, kind="standard")
             self._target_mean, self._target_scale = scaler.mean, scaler.scale
+            self._baseline = (0.0,) * len(scaler.mean)
         return ((y - self._target_mean) / self._target_scale).astype(np.float32)
-
-    def _n_outputs(self):
-        return len(self._target_mean)
 
     @staticmethod
     def _loss_terms(output, batch, hyperparameters):

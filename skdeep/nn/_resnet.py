@@ -1,5 +1,6 @@
 """Residual nets: a trunk that turns rows into features, and a linear head on it."""
 
+import torch
 from torch import nn
 
 from skdeep.nn._activation import make_activation
@@ -160,20 +161,26 @@ def make_trunk(options, streams):
 class ResNet(nn.Module):
     """Trunk and head, apart from each other.
 
+    The head's weights start at zero: the first outputs are ``baseline`` for every row, as the
+    first prediction of boosted trees is. Where no row says otherwise, it stays near that.
+
     **Shape**: (batch, n_columns) -> (batch, n_outputs)
 
     Parameters
     ----------
     trunk : TableTrunk or ImageTrunk
-    n_outputs : int
+    baseline : tuple of float, length n_outputs
+        Initial bias of the head.
     generator : torch.Generator
-        Source of the head's initial weights.
     """
 
-    def __init__(self, trunk, n_outputs, *, generator):
+    def __init__(self, trunk, baseline, *, generator):
         super().__init__()
         self.trunk = trunk
-        self.head = Linear(trunk.out_features, n_outputs, generator=generator)
+        self.head = Linear(trunk.out_features, len(baseline), generator=generator)
+        with torch.no_grad():
+            self.head.weight.zero_()
+            self.head.bias.copy_(torch.tensor(baseline))
 
     def embed(self, x):
         """(batch, n_columns) -> (batch, width), the features that the head reads."""
