@@ -1,6 +1,7 @@
 """What the benchmarks share: data, alternating timing, tables."""
 
 import argparse
+import ast
 import contextlib
 import importlib.metadata
 import json
@@ -26,16 +27,19 @@ __all__ = [
     "alternate",
     "best_threads",
     "california_housing",
+    "copy_weights",
     "digits",
     "environment",
     "limited_threads",
     "make_parser",
     "median_ratio",
     "mnist",
+    "parameter_values",
     "plain_copy",
     "print_header",
     "print_table",
     "save_json",
+    "setting",
     "thread_counts",
 ]
 
@@ -151,6 +155,23 @@ def _plain_layer(layer):
     return plain.to(layer.weight.device)
 
 
+def copy_weights(source, target):
+    """Give a net of torch's own modules the weights and statistics of one of skdeep's.
+
+    Both have the same layers with weights, in the same order.
+    """
+    pairs = zip(_layers_with_weights(source), _layers_with_weights(target), strict=True)
+    for layer, plain in pairs:
+        weights = layer.state_dict()
+        if isinstance(layer, Linear):
+            weights["weight"] = layer.matrix()
+        plain.load_state_dict(weights, strict=False)  # skdeep's norm does not count batches
+
+
+def _layers_with_weights(net):
+    return [layer for layer in net.modules() if layer.state_dict() and not list(layer.children())]
+
+
 # Time --------------------------------------------------------------------------------------
 
 
@@ -222,6 +243,23 @@ def make_parser(doc):
     parser = argparse.ArgumentParser(description=doc.partition("\n\n")[0])
     parser.add_argument("--json", type=Path, metavar="PATH", help="write the figures to this file")
     return parser
+
+
+def setting(text):
+    """Name and text of a parameter from the command line, ``name=value``; for argparse."""
+    name, sign, value = text.partition("=")
+    if not sign:
+        raise ValueError(text)
+    return name, value
+
+
+def parameter_values(settings):
+    """Values of parameters from the command line: Python literals, else the text itself."""
+    values = dict(settings)
+    for name, text in values.items():
+        with contextlib.suppress(SyntaxError, ValueError):
+            values[name] = ast.literal_eval(text)
+    return values
 
 
 def environment(*packages):

@@ -19,7 +19,7 @@ from skdeep._training._state import continue_from, fitted_state
 from skdeep._training._threads import thread_scope
 from skdeep.utils._device import lease_device
 from skdeep.utils._random import draw_seed, make_generator, make_streams
-from skdeep.utils._validation import check_weights
+from skdeep.utils._validation import check_target_is_given, check_weights
 
 __all__ = ["FittingMixin"]
 
@@ -110,6 +110,7 @@ class FittingMixin:
         """Validate, build, train, set attributes."""
         with self._lease(resume) as device:
             X = self._check_rows(X, reset=not resume)
+            check_target_is_given(self, y)
             y = self._check_targets(y, X, reset=not resume)
             self._check_data(X)
             weight = self._weigh(check_weights(sample_weight, X), y)

@@ -206,7 +206,8 @@ def make_rows(X, y=None, sample_weight=None, *, scaler, device, batch_size, inde
     if n_rows <= batch_size:
         x, y, sample_weight = _canonical(scaler.to_tensor(dense(X, keep)).numpy(), y, sample_weight)
     elif _fits(X, device) and not (sp.issparse(X) or is_memory_mapped(X)):
-        x = np.empty((n_rows, X.shape[1]), dtype=np.float32)
+        width = scaler.to_tensor(dense(X, slice(0, 1))).shape[1]
+        x = np.empty((n_rows, width), dtype=np.float32)
         for rows in slabs(x):
             part = rows if index is None else index[rows]
             x[rows] = scaler.to_tensor(dense(X, part)).numpy()

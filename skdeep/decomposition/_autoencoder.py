@@ -146,6 +146,8 @@ class Autoencoder(CoderMixin, DeepEstimator):
     ----------
     n_iter_ : int
         Number of epochs trained.
+    best_epoch_ : int
+        Epoch with the lowest loss of the rows held out; only with ``early_stopping``.
     loss_curve_ : list of float, length `n_iter_`
         Mean training loss of each epoch, per feature, in units of the scaled features: for
         ``loss="mse"`` 1 is what the mean row would get as a reconstruction.

@@ -118,6 +118,8 @@ class VariationalAutoencoder(CoderMixin, DeepEstimator):
     ----------
     n_iter_ : int
         Number of epochs trained.
+    best_epoch_ : int
+        Epoch with the lowest loss of the rows held out; only with ``early_stopping``.
     loss_curve_ : list of float, length `n_iter_`
         Mean training loss of each epoch in nats per row; a Gaussian's density is that of the
         scaled features.

@@ -3,23 +3,14 @@
 from numbers import Real
 
 import numpy as np
-import scipy.sparse as sp
-from scipy.special import expit, log_expit, log_softmax, logit, softmax
 from sklearn.base import ClassifierMixin
-from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import (
-    assert_all_finite,
-    check_array,
-    check_consistent_length,
-    column_or_1d,
-)
+from sklearn.utils.validation import check_consistent_length
 
 from skdeep.base import DeepEstimator
+from skdeep.neural_network import _labels
 from skdeep.neural_network._base import RESNET_CONSTRAINTS, ResNetMixin
 from skdeep.nn import losses
 from skdeep.utils._sklearn import Interval, StrOptions, fit_context
-from skdeep.utils._validation import check_target_is_given
 
 __all__ = ["ResNetClassifier"]
 
@@ -27,8 +18,7 @@ __all__ = ["ResNetClassifier"]
 class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
     """Residual net that predicts classes, for tables [1]_ and for images [3]_.
 
-    Minimises the mean cross-entropy between labels and predicted probabilities. Labels may be of
-    two classes, of several, or several at once (multilabel).
+    Minimises the mean cross-entropy between labels, also several at once, and probabilities.
 
     Parameters
     ----------
@@ -53,40 +43,36 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
     embedding_dim : int, default=24
         Length of the vectors of numbers and of categories.
     frequency_scale : float, default=0.1
-        Standard deviation of the initial frequencies of ``"periodic"``, per unit of the scaled
-        feature.
+        Standard deviation of the initial frequencies of ``"periodic"``, in scaled units.
     image_shape : (int, int) or (int, int, int), default=None
         ``(height, width)`` or ``(channels, height, width)`` of the image that a row holds, from
-        8 x 8 pixels up. Makes the net convolutional [3]_: a convolution and three stages of basic
-        blocks, the second and the third at half the size and with twice the channels.
+        8 x 8 pixels up. Makes the net convolutional [3]_, with three stages of basic blocks; the
+        second and the third have half the size and twice the channels.
     stem_width : int, default=16
         Channels of the first stage; only for images.
     augment : {"shift", "shift+flip"} or None, default=None
         Moves each training image by up to a twelfth of its shorter side, at least a pixel, and
         mirrors half of them; only for images.
     categorical_features : "from_dtype", array-like or None, default="from_dtype"
-        Features that hold categories, which get learned vectors. ``"from_dtype"`` are the
-        columns of a dataframe with a categorical dtype, as in
-        :class:`~sklearn.ensemble.HistGradientBoostingClassifier`; or a mask, indices or names. A
-        category that is missing, or that training did not see, counts as the mean of all.
+        Features that hold categories, which get learned vectors: columns of a dataframe with a
+        categorical dtype, as in :class:`~sklearn.ensemble.HistGradientBoostingClassifier`; or a
+        mask, indices or names. A category that is missing or new counts as the mean of all.
     feature_scaling : {"auto", "quantile", "standard", "global"} or None, default="auto"
-        What the net sees of numbers. ``"quantile"`` maps each feature to a standard normal
-        distribution by its ranks; ``"standard"`` takes off its mean and divides by its standard
-        deviation; ``"global"`` divides all features by one number. ``"auto"`` is ``"quantile"``
+        What the net sees of numbers: ranks, mapped to a standard normal distribution; distances
+        from the mean in standard deviations, or in one unit for all. ``"auto"`` is ``"quantile"``
         for tables, ``"standard"`` for sparse ones and ``"global"`` for images.
     missing : {"error", "indicator"}, default="error"
-        What NaN among the numbers means. ``"indicator"`` puts the feature's mean in its place
-        and adds a column of marks for each feature that misses values in training.
+        What NaN among the numbers is: an error, or the feature's mean, with a column of marks for
+        each feature that misses values in training.
     label_smoothing : float, default=0.0
         Share of each label that goes to all classes alike.
     class_weight : dict, "balanced" or None, default=None
-        Weight of each class in the loss, on top of ``sample_weight``. ``"balanced"`` gives every
-        class the same total. Not for multilabel targets.
+        Weight of each class in the loss, on top of ``sample_weight``; the same total for each
+        with ``"balanced"``. Not for multilabel targets.
     refit_full : bool, default=False
-        Whether to train anew on all rows behind early stopping, from the same seed and for as
-        many epochs as were best. Without ``early_stopping`` it does nothing. ``callbacks`` are
-        not called again.
-    max_epochs : int, default=100
+        Whether to train anew behind ``early_stopping``, on all rows, from the same seed and for
+        as many epochs as were best. ``callbacks`` are not called again.
+    max_epochs : int, default=50
         Most passes over the rows.
     batch_size : int, default=256
         Rows per step. With as many rows or fewer, training sees them all at once, and then
@@ -94,19 +80,19 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
     lr : float, default=1e-3
         Step size of the optimiser, per batch; the largest one of a schedule.
     optimizer : {"adamw", "adam", "sgd"} or torch.optim.Optimizer subclass, default="adamw"
-        How gradients become steps. ``"sgd"`` has Nesterov momentum of 0.9. A class is built as
-        ``optimizer(parameters, lr=lr, weight_decay=weight_decay)``.
+        How gradients become steps; ``"sgd"`` has Nesterov momentum of 0.9. A class is called with
+        the parameters, ``lr`` and ``weight_decay``.
     weight_decay : float, default=1e-5
         Strength of the pull of all weights to zero, decoupled from the gradient for ``"adamw"``.
-    lr_schedule : {"constant", "cosine", "onecycle", "plateau"}, default="constant"
+    lr_schedule : {"constant", "cosine", "onecycle", "plateau"}, default="cosine"
         Step size over training: ``"cosine"`` falls to zero over ``max_epochs``, ``"onecycle"``
         rises first, ``"plateau"`` divides by five when the loss stalls for
         ``n_iter_no_change // 2`` epochs. ``partial_fit`` keeps it constant.
     gradient_clip_value : float, default=None
         Largest norm of the gradient of all weights together; None leaves it as it is.
     early_stopping : bool, default=False
-        Whether to hold rows out, to stop when their loss stops falling, and to take the weights
-        of the best epoch. The part that is held out has each class in its share.
+        Whether to hold rows out, of each class its share, to stop when their loss stops falling,
+        and to take the weights of the best epoch.
     validation_fraction : float, default=0.1
         Share of rows held out for ``early_stopping``.
     n_iter_no_change : int, default=10
@@ -123,12 +109,10 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
         Whether to train through ``torch.compile``. Pays for large nets on GPUs only.
     callbacks : list of skorch.callbacks.Callback, default=None
         Callbacks of skorch, also as ``(name, callback)``. Its ``EarlyStopping``, and any that
-        calls ``net.request_stop()``, ends training behind the present epoch. The net sees
-        scaled rows in batches of its own: callbacks that predict, such as ``EpochScoring``, do
-        not work here. Callbacks of scikit-learn go to ``set_callbacks``.
+        calls ``net.request_stop()``, ends training behind the present epoch. Callbacks that
+        predict, such as ``EpochScoring``, do not work; scikit-learn's go to ``set_callbacks``.
     device : str, torch.device or list of these, default="auto"
-        Where to train: ``"auto"`` takes CUDA, then MPS, then the CPU. Of a list each parallel
-        worker takes one.
+        Where to train: ``"auto"`` takes CUDA, then MPS, then the CPU; of a list each worker one.
     random_state : int, RandomState instance or None, default=None
         Seed of weights, split, shuffling, dropout and augmentation. An int gives the same result
         on every call.
@@ -146,8 +130,7 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
     best_epoch_ : int
         Epoch with the lowest loss of the rows held out; only with ``early_stopping``.
     loss_curve_ : list of float, length `n_iter_`
-        Mean training loss of each epoch, cross-entropy in nats; for multilabel targets the mean
-        over labels.
+        Mean training loss of each epoch: cross-entropy in nats, mean over labels if several.
     validation_loss_curve_ : list of float
         Mean loss of the rows held out, one per epoch; only with ``early_stopping``.
     history_ : list of dict, length `n_iter_`
@@ -222,12 +205,12 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
         label_smoothing=0.0,
         class_weight=None,
         refit_full=False,
-        max_epochs=100,
+        max_epochs=50,
         batch_size=256,
         lr=1e-3,
         optimizer="adamw",
         weight_decay=1e-5,
-        lr_schedule="constant",
+        lr_schedule="cosine",
         gradient_clip_value=None,
         early_stopping=False,
         validation_fraction=0.1,
@@ -321,15 +304,9 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_labels)
-            The most probable class of each row; for multilabel targets 1 where a label is more
-            probable than not.
+            The most probable class; for multilabel targets 1 where a label is likely.
         """
-        outputs = self._predict_raw(X)
-        if self._target_kind == "multilabel":
-            return (outputs > 0).astype(int)
-        if self._target_kind == "binary":
-            return self.classes_[(outputs[:, 0] > 0).astype(int)]
-        return self.classes_[outputs.argmax(axis=1)]
+        return _labels.decide(self._predict_raw(X), self._target_kind, self.classes_)
 
     def predict_proba(self, X):
         """Predict probabilities.
@@ -342,15 +319,9 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
         Returns
         -------
         probability : ndarray of shape (n_samples, n_classes), float64
-            Of each class, in the order of ``classes_``; rows sum to one, except for multilabel
-            targets, where each label has a probability of its own.
+            In the order of ``classes_``; rows sum to one, except for multilabel targets.
         """
-        outputs = self._predict_raw(X)
-        if self._target_kind == "multilabel":
-            return expit(outputs)
-        if self._target_kind == "binary":
-            return np.hstack([expit(-outputs), expit(outputs)])
-        return softmax(outputs, axis=1)
+        return _labels.probabilities(self._predict_raw(X), self._target_kind)
 
     def predict_log_proba(self, X):
         """Predict logarithms of probabilities.
@@ -363,14 +334,9 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
         Returns
         -------
         log_probability : ndarray of shape (n_samples, n_classes), float64
-            Natural logarithm of ``predict_proba``, finite where that rounds to zero.
+            Natural logarithm of ``predict_proba``, also where that rounds to zero.
         """
-        outputs = self._predict_raw(X)
-        if self._target_kind == "multilabel":
-            return log_expit(outputs)
-        if self._target_kind == "binary":
-            return np.hstack([log_expit(-outputs), log_expit(outputs)])
-        return log_softmax(outputs, axis=1)
+        return _labels.probabilities(self._predict_raw(X), self._target_kind, logarithm=True)
 
     def decision_function(self, X):
         """Predict log-odds, or what stands for them with several classes.
@@ -389,25 +355,12 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
         return outputs[:, 0] if self._target_kind == "binary" else outputs
 
     def _check_targets(self, y, X, *, reset):
-        check_target_is_given(self, y)
-        y = y.toarray() if sp.issparse(y) else y
-        assert_all_finite(np.asarray(y), input_name="y")
-        check_classification_targets(y)
-        kind = type_of_target(y, input_name="y")
-        if kind == "multiclass-multioutput":
-            raise ValueError(
-                "y must be one label per row, or a matrix of zeros and ones; got several labels "
-                "per row. Use sklearn.multioutput.MultiOutputClassifier."
-            )
-        if kind == "multilabel-indicator":
-            codes = check_array(y, dtype=np.float64, input_name="y")
-            labels = np.arange(codes.shape[1])
-        else:
-            y = column_or_1d(y, warn=True)
-            labels, codes = self._match_classes(*np.unique(y, return_inverse=True), reset)
+        labels, codes = _labels.encode_labels(y)
         check_consistent_length(X, codes)
-        kind = "multilabel" if codes.ndim == 2 else "multiclass"
-        kind = "binary" if kind == "multiclass" and len(labels) == 2 else kind
+        known = vars(self).get("_announced_classes") if reset else self.classes_
+        if codes.ndim == 1 and known is not None:
+            labels, codes = known, _labels.match_classes(labels, codes, known)
+        kind = _labels.kind_of_target(labels, codes)
         if reset:
             self.classes_, self._target_kind = labels, kind
         elif kind != self._target_kind or len(labels) != len(self.classes_):
@@ -417,57 +370,18 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
             )
         return codes
 
-    def _match_classes(self, labels, codes, reset):
-        """Classes of the net, and the codes of those labels among them."""
-        known = vars(self).get("_announced_classes") if reset else self.classes_
-        if known is None:
-            return labels, codes
-        unknown = np.setdiff1d(labels, known)
-        if len(unknown):
-            raise ValueError(
-                f"y must hold only labels that the first fit knew, {known.tolist()}; got "
-                f"{unknown.tolist()} as well. Name all classes at the first call of partial_fit, "
-                "or fit a clone."
-            )
-        return known, np.searchsorted(known, labels)[codes]
-
     def _weigh(self, sample_weight, y):
         if self.class_weight is None:
             return sample_weight
-        if y.ndim == 2:
-            raise ValueError(
-                f"class_weight must be None for multilabel y; got {self.class_weight!r}. Weigh "
-                "rows by sample_weight."
-            )
-        if self.class_weight == "balanced":
-            mass = np.bincount(y, weights=sample_weight, minlength=len(self.classes_))
-            weight = np.zeros(len(mass))
-            np.divide(mass.sum() / np.count_nonzero(mass), mass, out=weight, where=mass > 0)
-        else:
-            weight = compute_class_weight(
-                self.class_weight, classes=self.classes_, y=self.classes_[y]
-            )
-        return weight[y] if sample_weight is None else weight[y] * sample_weight
+        return _labels.class_weights(y, self.class_weight, self.classes_, sample_weight)
 
     def _strata(self, y):
         return np.unique(y, axis=0, return_inverse=True)[1].ravel()
 
     def _scale_targets(self, y, weight, *, reset):
         if reset:
-            self._baseline = self._log_odds(y, weight)
-        if self._target_kind == "multiclass":
-            return y.astype(np.int64)
-        return y.reshape(len(y), -1).astype(np.float32)
-
-    def _log_odds(self, y, weight):
-        """Find the outputs that give each class its share of the weights."""
-        if y.ndim == 2:
-            return tuple(logit(_clip_shares(np.average(y, axis=0, weights=weight))).tolist())
-        mass = np.bincount(y, weights=weight, minlength=len(self.classes_))
-        logits = np.log(_clip_shares(mass / mass.sum()))
-        if self._target_kind == "binary":
-            return (float(logits[1] - logits[0]),)
-        return tuple((logits - logits.mean()).tolist())
+            self._baseline = _labels.log_odds(y, weight, self._target_kind, len(self.classes_))
+        return _labels.as_targets(y, self._target_kind)
 
     @staticmethod
     def _loss_terms(output, batch, hyperparameters):
@@ -481,12 +395,6 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
         return {"label_smoothing": float(self.label_smoothing)}
 
     def __sklearn_tags__(self):
-        """Several labels at once are fine."""
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
-
-
-def _clip_shares(shares):
-    """Shares far enough from zero and one for finite logarithms."""
-    return np.clip(shares, 1e-6, 1 - 1e-6)

@@ -11,7 +11,6 @@ from skdeep.base import DeepEstimator
 from skdeep.neural_network._base import RESNET_CONSTRAINTS, ResNetMixin
 from skdeep.nn import losses
 from skdeep.utils._sklearn import Interval, StrOptions, fit_context
-from skdeep.utils._validation import check_target_is_given
 
 __all__ = ["ResNetRegressor"]
 
@@ -52,30 +51,27 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
     embedding_dim : int, default=24
         Length of the vectors of numbers and of categories.
     frequency_scale : float, default=0.1
-        Standard deviation of the initial frequencies of ``"periodic"``, per unit of the scaled
-        feature.
+        Standard deviation of the initial frequencies of ``"periodic"``, in scaled units.
     image_shape : (int, int) or (int, int, int), default=None
         ``(height, width)`` or ``(channels, height, width)`` of the image that a row holds, from
-        8 x 8 pixels up. Makes the net convolutional [3]_: a convolution and three stages of basic
-        blocks, the second and the third at half the size and with twice the channels.
+        8 x 8 pixels up. Makes the net convolutional [3]_, with three stages of basic blocks; the
+        second and the third have half the size and twice the channels.
     stem_width : int, default=16
         Channels of the first stage; only for images.
     augment : {"shift", "shift+flip"} or None, default=None
         Moves each training image by up to a twelfth of its shorter side, at least a pixel, and
         mirrors half of them; only for images.
     categorical_features : "from_dtype", array-like or None, default="from_dtype"
-        Features that hold categories, which get learned vectors. ``"from_dtype"`` are the
-        columns of a dataframe with a categorical dtype, as in
-        :class:`~sklearn.ensemble.HistGradientBoostingClassifier`; or a mask, indices or names. A
-        category that is missing, or that training did not see, counts as the mean of all.
+        Features that hold categories, which get learned vectors: columns of a dataframe with a
+        categorical dtype, as in :class:`~sklearn.ensemble.HistGradientBoostingClassifier`; or a
+        mask, indices or names. A category that is missing or new counts as the mean of all.
     feature_scaling : {"auto", "quantile", "standard", "global"} or None, default="auto"
-        What the net sees of numbers. ``"quantile"`` maps each feature to a standard normal
-        distribution by its ranks; ``"standard"`` takes off its mean and divides by its standard
-        deviation; ``"global"`` divides all features by one number. ``"auto"`` is ``"quantile"``
+        What the net sees of numbers: ranks, mapped to a standard normal distribution; distances
+        from the mean in standard deviations, or in one unit for all. ``"auto"`` is ``"quantile"``
         for tables, ``"standard"`` for sparse ones and ``"global"`` for images.
     missing : {"error", "indicator"}, default="error"
-        What NaN among the numbers means. ``"indicator"`` puts the feature's mean in its place
-        and adds a column of marks for each feature that misses values in training.
+        What NaN among the numbers is: an error, or the feature's mean, with a column of marks for
+        each feature that misses values in training.
     loss : {"squared_error", "absolute_error", "huber", "quantile"}, default="squared_error"
         What predictions are the best guess for: the mean, the median, something between them
         (quadratic up to a distance of one standard deviation of the target, linear beyond), or a
@@ -83,10 +79,9 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
     quantile : float, default=None
         The quantile to predict, between 0 and 1; needed for ``loss="quantile"``, unused else.
     refit_full : bool, default=False
-        Whether to train anew on all rows behind early stopping, from the same seed and for as
-        many epochs as were best. Without ``early_stopping`` it does nothing. ``callbacks`` are
-        not called again.
-    max_epochs : int, default=100
+        Whether to train anew behind ``early_stopping``, on all rows, from the same seed and for
+        as many epochs as were best. ``callbacks`` are not called again.
+    max_epochs : int, default=50
         Most passes over the rows.
     batch_size : int, default=256
         Rows per step. With as many rows or fewer, training sees them all at once, and then
@@ -94,11 +89,11 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
     lr : float, default=1e-3
         Step size of the optimiser, per batch; the largest one of a schedule.
     optimizer : {"adamw", "adam", "sgd"} or torch.optim.Optimizer subclass, default="adamw"
-        How gradients become steps. ``"sgd"`` has Nesterov momentum of 0.9. A class is built as
-        ``optimizer(parameters, lr=lr, weight_decay=weight_decay)``.
+        How gradients become steps; ``"sgd"`` has Nesterov momentum of 0.9. A class is called with
+        the parameters, ``lr`` and ``weight_decay``.
     weight_decay : float, default=1e-5
         Strength of the pull of all weights to zero, decoupled from the gradient for ``"adamw"``.
-    lr_schedule : {"constant", "cosine", "onecycle", "plateau"}, default="constant"
+    lr_schedule : {"constant", "cosine", "onecycle", "plateau"}, default="cosine"
         Step size over training: ``"cosine"`` falls to zero over ``max_epochs``, ``"onecycle"``
         rises first, ``"plateau"`` divides by five when the loss stalls for
         ``n_iter_no_change // 2`` epochs. ``partial_fit`` keeps it constant.
@@ -123,12 +118,10 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
         Whether to train through ``torch.compile``. Pays for large nets on GPUs only.
     callbacks : list of skorch.callbacks.Callback, default=None
         Callbacks of skorch, also as ``(name, callback)``. Its ``EarlyStopping``, and any that
-        calls ``net.request_stop()``, ends training behind the present epoch. The net sees
-        scaled rows in batches of its own: callbacks that predict, such as ``EpochScoring``, do
-        not work here. Callbacks of scikit-learn go to ``set_callbacks``.
+        calls ``net.request_stop()``, ends training behind the present epoch. Callbacks that
+        predict, such as ``EpochScoring``, do not work; scikit-learn's go to ``set_callbacks``.
     device : str, torch.device or list of these, default="auto"
-        Where to train: ``"auto"`` takes CUDA, then MPS, then the CPU. Of a list each parallel
-        worker takes one.
+        Where to train: ``"auto"`` takes CUDA, then MPS, then the CPU; of a list each worker one.
     random_state : int, RandomState instance or None, default=None
         Seed of weights, split, shuffling, dropout and augmentation. An int gives the same result
         on every call.
@@ -218,12 +211,12 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
         loss="squared_error",
         quantile=None,
         refit_full=False,
-        max_epochs=100,
+        max_epochs=50,
         batch_size=256,
         lr=1e-3,
         optimizer="adamw",
         weight_decay=1e-5,
-        lr_schedule="constant",
+        lr_schedule="cosine",
         gradient_clip_value=None,
         early_stopping=False,
         validation_fraction=0.1,
@@ -326,7 +319,6 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
             )
 
     def _check_targets(self, y, X, *, reset):
-        check_target_is_given(self, y)
         y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y", estimator=self)
         y = column_or_1d(y, warn=True) if y.ndim == 1 or y.shape[1] == 1 else y
         check_consistent_length(X, y)
@@ -359,7 +351,6 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
         return {"loss": self.loss, "quantile": self.quantile}
 
     def __sklearn_tags__(self):
-        """Several targets at once are fine."""
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags

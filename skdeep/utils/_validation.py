@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from sklearn.utils import get_tags
 from sklearn.utils.validation import validate_data
 
 from skdeep.utils._sklearn import check_sample_weight
@@ -99,8 +100,8 @@ def check_weights(sample_weight, X):
 
 
 def check_target_is_given(estimator, y):
-    """Raise ``ValueError`` where ``y`` is None."""
-    if y is None:
+    """Raise ``ValueError`` where ``y`` is None and the estimator learns from it."""
+    if y is None and get_tags(estimator).target_tags.required:
         raise ValueError(
             f"{type(estimator).__name__} requires y to be passed, but the target y is None."
         )

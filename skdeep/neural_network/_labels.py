@@ -1,0 +1,121 @@
+"""Labels as codes, their weights and shares, and logits as probabilities."""
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.special import expit, log_expit, log_softmax, logit, softmax
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import assert_all_finite, check_array, column_or_1d
+
+__all__ = [
+    "as_targets",
+    "class_weights",
+    "decide",
+    "encode_labels",
+    "kind_of_target",
+    "log_odds",
+    "match_classes",
+    "probabilities",
+]
+
+_SMALLEST_SHARE = 1e-6
+
+
+def encode_labels(y):
+    """Validate labels and count them from zero on.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,), or indicator matrix of shape (n_samples, n_labels)
+
+    Returns
+    -------
+    labels : ndarray of shape (n_classes,)
+        Distinct labels, ascending; column numbers of an indicator matrix.
+    codes : ndarray of shape (n_samples,), int, or (n_samples, n_labels), float64
+    """
+    y = y.toarray() if sp.issparse(y) else y
+    assert_all_finite(np.asarray(y), input_name="y")
+    check_classification_targets(y)
+    kind = type_of_target(y, input_name="y")
+    if kind == "multiclass-multioutput":
+        raise ValueError(
+            "y must be one label per row, or a matrix of zeros and ones; got several labels "
+            "per row. Use sklearn.multioutput.MultiOutputClassifier."
+        )
+    if kind == "multilabel-indicator":
+        codes = check_array(y, dtype=np.float64, input_name="y")
+        return np.arange(codes.shape[1]), codes
+    return np.unique(column_or_1d(y, warn=True), return_inverse=True)
+
+
+def kind_of_target(labels, codes):
+    """``"binary"``, ``"multiclass"`` or ``"multilabel"``; a single class is of several."""
+    if codes.ndim == 2:
+        return "multilabel"
+    return "binary" if len(labels) == 2 else "multiclass"
+
+
+def match_classes(labels, codes, known):
+    """Codes of labels among the known classes, which come in ascending order."""
+    unknown = np.setdiff1d(labels, known)
+    if len(unknown):
+        raise ValueError(
+            f"y must hold only labels that the first fit knew, {known.tolist()}; got "
+            f"{unknown.tolist()} as well. Name all classes at the first call of partial_fit, "
+            "or fit a clone."
+        )
+    return np.searchsorted(known, labels)[codes]
+
+
+def class_weights(codes, class_weight, classes, sample_weight):
+    """Weight of each row, its class's included."""
+    if codes.ndim == 2:
+        raise ValueError(
+            f"class_weight must be None for multilabel y; got {class_weight!r}. Weigh rows by "
+            "sample_weight."
+        )
+    if class_weight == "balanced":
+        mass = np.bincount(codes, weights=sample_weight, minlength=len(classes))
+        weight = np.zeros(len(mass))
+        np.divide(mass.sum() / np.count_nonzero(mass), mass, out=weight, where=mass > 0)
+    else:
+        weight = compute_class_weight(class_weight, classes=classes, y=classes[codes])
+    return weight[codes] if sample_weight is None else weight[codes] * sample_weight
+
+
+def log_odds(codes, weight, kind, n_classes):
+    """Find the logits that give each class its share of the weights; tuple of float."""
+    if kind == "multilabel":
+        shares = np.average(codes, axis=0, weights=weight)
+        return tuple(logit(shares.clip(_SMALLEST_SHARE, 1 - _SMALLEST_SHARE)).tolist())
+    mass = np.bincount(codes, weights=weight, minlength=n_classes)
+    logits = np.log((mass / mass.sum()).clip(_SMALLEST_SHARE))
+    if kind == "binary":
+        return (float(logits[1] - logits[0]),)
+    return tuple((logits - logits.mean()).tolist())
+
+
+def as_targets(codes, kind):
+    """Codes as the loss wants them: (n_samples,) int for several classes, else a float matrix."""
+    if kind == "multiclass":
+        return codes.astype(np.int64)
+    return codes.reshape(len(codes), -1).astype(np.float32)
+
+
+def probabilities(logits, kind, *, logarithm=False):
+    """Probabilities of the classes, or their logarithms; (n_samples, n_classes)."""
+    if kind == "multiclass":
+        return log_softmax(logits, axis=1) if logarithm else softmax(logits, axis=1)
+    function = log_expit if logarithm else expit
+    if kind == "binary":
+        return np.hstack([function(-logits), function(logits)])
+    return function(logits)
+
+
+def decide(logits, kind, classes):
+    """Most probable class of each row; of several labels those more probable than not."""
+    if kind == "multiclass":
+        return classes[logits.argmax(axis=1)]
+    is_likely = (logits > 0).astype(int)
+    return is_likely if kind == "multilabel" else classes[is_likely[:, 0]]
