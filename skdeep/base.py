@@ -9,7 +9,7 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.utils.validation import check_is_fitted
 
 from skdeep._fitting import FittingMixin
-from skdeep._training._inference import CHUNK_ROWS, apply_in_chunks
+from skdeep._training._inference import CHUNK_IMAGES, CHUNK_ROWS, apply_in_chunks
 from skdeep._training._optim import LR_SCHEDULES, OPTIMIZERS
 from skdeep._training._scaling import RowScaler
 from skdeep._training._state import (
@@ -162,8 +162,11 @@ class DeepEstimator(FittingMixin, CallbackSupportMixin, BaseEstimator, ABC):
 
     # Inference -----------------------------------------------------------------------------
 
-    def _apply(self, function, X, n_outputs, *, scaler=None, chunk_rows=CHUNK_ROWS):
+    def _apply(self, function, X, n_outputs, *, scaler=None, chunk_rows=None):
         """Apply a row-wise function of the module to validated rows."""
+        if chunk_rows is None:
+            has_images = self._fitted_architecture.get("image_shape") is not None
+            chunk_rows = CHUNK_IMAGES if has_images and self.device_ == "cpu" else CHUNK_ROWS
         with thread_scope(self.module_, chunk_rows, self.device_):
             return apply_in_chunks(
                 function,

@@ -5,10 +5,13 @@ import torch
 
 from skdeep._training._data import dense
 
-__all__ = ["CHUNK_ROWS", "apply_in_chunks"]
+__all__ = ["CHUNK_IMAGES", "CHUNK_ROWS", "apply_in_chunks"]
 
 #: Rows of a forward pass. Enough to fill a CPU's caches and a GPU, small enough for any memory.
 CHUNK_ROWS = 1024
+#: The same for images, whose feature maps are large: new memory for each of them would take three
+#: times as long as the convolutions.
+CHUNK_IMAGES = 128
 # The last rows are padded to a multiple of this on a CPU, where equal shapes are not needed for
 # equal results (benchmarks/row_independence.py), and to a whole chunk elsewhere.
 _CPU_MULTIPLE = 16
