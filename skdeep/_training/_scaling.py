@@ -156,7 +156,8 @@ class QuantileScaler:
         """Rows, scaled, as a float32 tensor; (n, n_features) array -> (n, n_features)."""
         result = np.empty(rows.shape, dtype=np.float32)
         for number, (values, positions) in enumerate(zip(self.values, self.positions, strict=True)):
-            result[:, number] = np.interp(rows[:, number], values, positions)
+            column = rows[:, number].astype(np.float64, copy=False)
+            result[:, number] = np.interp(column, values, positions)
         return torch.from_numpy(result)
 
     def state(self):

@@ -53,7 +53,7 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
     augment : {"shift", "shift+flip"} or None, default=None
         Moves each training image by up to a twelfth of its shorter side, at least a pixel, and
         mirrors half of them; only for images.
-    categorical_features : "from_dtype", array-like or None, default="from_dtype"
+    categorical_features : "from_dtype" or array-like of shape (n,) or None, default="from_dtype"
         Features that hold categories, which get learned vectors: columns of a dataframe with a
         categorical dtype, as in :class:`~sklearn.ensemble.HistGradientBoostingClassifier`; or a
         mask, indices or names. A category that is missing or new counts as the mean of all.
@@ -131,7 +131,7 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
         Epoch with the lowest loss of the rows held out; only with ``early_stopping``.
     loss_curve_ : list of float, length `n_iter_`
         Mean training loss of each epoch: cross-entropy in nats, mean over labels if several.
-    validation_loss_curve_ : list of float
+    validation_loss_curve_ : list of float, length n_epochs
         Mean loss of the rows held out, one per epoch; only with ``early_stopping``.
     history_ : list of dict, length `n_iter_`
         skorch's record of each epoch: losses, seconds.

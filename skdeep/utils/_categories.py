@@ -48,16 +48,19 @@ def encode_table(X, is_categorical, categories, *, allow_nan):
     table : ndarray of shape (n_samples, n_features), float64
         Code 0 for missing categories and for those that are not listed.
     """
+    if not X.shape[0]:
+        raise ValueError(
+            f"X must have a row at least; found array with 0 sample(s), shape={tuple(X.shape)}."
+        )
     numeric = np.flatnonzero(~is_categorical)
-    numbers_of_X = check_array(
-        safe_indexing(X, numeric, axis=1),
-        dtype=np.float64,
-        ensure_all_finite="allow-nan" if allow_nan else True,
-        ensure_min_features=0,
-        input_name="X",
-    )
-    table = np.empty((len(numbers_of_X), len(is_categorical)))
-    table[:, numeric] = numbers_of_X
+    table = np.empty((X.shape[0], len(is_categorical)))
+    if len(numeric):
+        table[:, numeric] = check_array(
+            safe_indexing(X, numeric, axis=1),
+            dtype=np.float64,
+            ensure_all_finite="allow-nan" if allow_nan else True,
+            input_name="X",
+        )
     for column, known in zip(np.flatnonzero(is_categorical), categories, strict=True):
         codes = {category: code for code, category in enumerate(known, start=1)}
         table[:, column] = [codes.get(key, 0) for key in _keys(X, column)]

@@ -22,7 +22,7 @@ def all_estimators():
     --------
     >>> from skdeep.utils import all_estimators
     >>> [name for name, _ in all_estimators()]
-    ['Autoencoder', 'VariationalAutoencoder']
+    ['Autoencoder', 'ResNetClassifier', 'ResNetRegressor', 'VariationalAutoencoder']
     """
     package = importlib.import_module("skdeep")
     found = {}
