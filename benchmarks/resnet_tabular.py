@@ -28,7 +28,6 @@ table is made of all records of the file. Data come from the folder in the envir
 SKDEEP_DATA, else from their sources.
 """
 
-import ast
 import contextlib
 import functools
 import importlib
@@ -48,8 +47,10 @@ from _common import (
     environment,
     limited_threads,
     make_parser,
+    parameter_values,
     print_header,
     print_table,
+    setting,
 )
 from sklearn.compose import (
     TransformedTargetRegressor,
@@ -261,7 +262,7 @@ def measure(wanted, threads):
     with limited_threads(threads), warnings.catch_warnings():
         # the perceptron's number of epochs is meant to end the training
         warnings.filterwarnings("ignore", "Stochastic Optimizer", ConvergenceWarning)
-        model = build(wanted["model"], dataset, seed, _values(wanted["settings"]))
+        model = build(wanted["model"], dataset, seed, parameter_values(wanted["settings"]))
         times = [time.process_time()]
         model.fit(X_fit, y_fit)
         times.append(time.process_time())
@@ -281,21 +282,10 @@ def measure(wanted, threads):
     }
 
 
-def _values(settings):
-    """Parameters from the command line: Python literals, else the text itself."""
-    values = {}
-    for name, text in settings.items():
-        try:
-            values[name] = ast.literal_eval(text)
-        except (SyntaxError, ValueError):
-            values[name] = text
-    return values
-
-
 def describe(dataset, model, seed, args):
     """What is to be measured, in a record's terms."""
     settings = dict(args.set)
-    given = parameters(model, dataset, _values(settings))
+    given = parameters(model, dataset, parameter_values(settings))
     return {
         "dataset": dataset,
         "model": model,
@@ -368,13 +358,6 @@ def _paper_row(name, score):
     return {"model": name, **blank, "mean": f"{score:.4f}", "seeds": 15}
 
 
-def _setting(text):
-    name, sign, value = text.partition("=")
-    if not sign:
-        raise ValueError(text)
-    return name, value
-
-
 def main():
     parser = make_parser(__doc__)
     parser.add_argument("--datasets", nargs="+", choices=list(METRICS), default=list(METRICS))
@@ -386,7 +369,7 @@ def main():
     parser.add_argument(
         "--set",
         nargs="+",
-        type=_setting,
+        type=setting,
         default=[],
         metavar="NAME=VALUE",
         help="parameters of skdeep's models, in place of the tuned ones",

@@ -14,8 +14,10 @@ from skdeep.utils import all_estimators
 
 _ROW_METHODS = (
     "transform",
+    "embed",
     "predict",
     "predict_proba",
+    "predict_log_proba",
     "decision_function",
     "reconstruct",
     "reconstruction_error",
@@ -26,6 +28,39 @@ _ROW_METHODS = (
 def pytest_configure(config):
     """One torch thread: the nets here are small, and xdist uses the other cores."""
     torch.set_num_threads(1)
+    config.addinivalue_line("markers", "having(name): only estimators with that method")
+    config.addinivalue_line(
+        "markers", "nets(variants): every estimator with each of the params that it has"
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_generate_tests(metafunc):
+    """Choose the estimators of a test marked ``having``, and the nets of one marked ``nets``.
+
+    The latter takes a dict of parameters by name; the test asks for ``params``.
+    """
+    having = metafunc.definition.get_closest_marker("having")
+    nets = metafunc.definition.get_closest_marker("nets")
+    if having is None and nets is None:
+        return
+    chosen = [
+        (name, cls)
+        for name, cls in all_estimators()
+        if having is None or hasattr(cls, having.args[0])
+    ]
+    if nets is None:
+        names, cases = "Estimator", [pytest.param(cls, id=name) for name, cls in chosen]
+    else:
+        names = "Estimator, params"
+        cases = [
+            pytest.param(cls, params, id=f"{name}-{variant}")
+            for name, cls in chosen
+            for variant, params in nets.args[0].items()
+            if params.keys() <= set(cls._get_param_names())
+        ]
+    assert cases
+    metafunc.definition.add_marker(pytest.mark.parametrize(names, cases))
 
 
 def pytest_collection_modifyitems(items):
@@ -48,8 +83,11 @@ def Estimator(request):
 def make(Estimator):
     """Function that makes a small instance on the CPU; keywords overwrite its parameters."""
 
+    small = {"max_epochs": 3, "batch_size": 16, "device": "cpu", "random_state": 0}
+    sizes = {"width": 16, "stem_width": 4}
+    small |= {name: sizes[name] for name in sizes if name in Estimator._get_param_names()}
+
     def make(**params):
-        small = {"max_epochs": 3, "batch_size": 16, "device": "cpu", "random_state": 0}
         return Estimator(**{**small, **params})
 
     return make
@@ -60,9 +98,11 @@ def make_random(Estimator, make):
     """As ``make``, with everything switched on that draws at random in training."""
 
     def make_random(**params):
-        draws = {"dropout": 0.2, "noise": 0.2, "n_samples": 2, "batch_norm": True}
+        draws = {"dropout": 0.2, "residual_dropout": 0.2, "noise": 0.2, "n_samples": 2}
+        draws |= {"batch_norm": True}
+        draws |= {"augment": "shift+flip"} if params.get("image_shape") else {}
         known = Estimator._get_param_names()
-        return make(**{name: draws[name] for name in draws if name in known}, **params)
+        return make(**{**{name: draws[name] for name in draws if name in known}, **params})
 
     return make_random
 
@@ -75,7 +115,7 @@ def X():
 
 @pytest.fixture(scope="session")
 def y():
-    """Labels for ``X``; estimators that need none ignore them."""
+    """Labels for ``X``: classes, numbers or, to estimators that need none, nothing."""
     return np.arange(50) % 2
 
 

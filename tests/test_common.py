@@ -5,14 +5,26 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skdeep.utils import all_estimators
 
-_FEW_EPOCHS = {"max_epochs": 10, "device": "cpu"}
+_FEW_EPOCHS = {"max_epochs": 20, "device": "cpu"}
 
 # Another path through training, inference and persistence than the default one. Batches stay
 # larger than the suite's data: a row of weight two is the row twice only where one step sees both.
 _VARIANTS = [
     {"block": "residual", "batch_norm": True, "hidden_layer_sizes": (16, 8)},
-    {"dropout": 0.2, "optimizer": "sgd", "lr_schedule": "cosine", "gradient_clip_value": 1.0},
+    {
+        "batch_norm": False,
+        "dropout": 0.2,
+        "optimizer": "sgd",
+        "lr_schedule": "cosine",
+        "gradient_clip_value": 1.0,
+    },
     {"feature_scaling": "standard", "hidden_layer_sizes": (), "lr_schedule": "plateau"},
+    {"norm": "layer", "n_blocks": 1, "width": 32, "residual_dropout": 0.2, "lr": 1e-2},
+    {"width": 32, "optimizer": "sgd", "lr": 0.1, "gradient_clip_value": 1.0},
+    {"numerical_embedding": "periodic", "width": 32, "lr": 3e-3, "lr_schedule": "constant"},
+    {"numerical_embedding": "piecewise-linear", "width": 32, "lr": 3e-3, "lr_schedule": "plateau"},
+    {"missing": "indicator", "feature_scaling": "standard", "width": 32, "lr": 1e-2},
+    {"label_smoothing": 0.1, "width": 32, "lr": 1e-2, "lr_schedule": "onecycle"},
 ]
 
 
@@ -26,8 +38,10 @@ def _instances():
 
 def test_discovery_finds_the_estimators_that_scikit_learn_users_import():
     from skdeep.decomposition import Autoencoder, VariationalAutoencoder
+    from skdeep.neural_network import ResNetClassifier, ResNetRegressor
 
-    assert {Autoencoder, VariationalAutoencoder} <= {cls for _, cls in all_estimators()}
+    public = {Autoencoder, VariationalAutoencoder, ResNetClassifier, ResNetRegressor}
+    assert public <= {cls for _, cls in all_estimators()}
 
 
 @parametrize_with_checks(list(_instances()))

@@ -5,6 +5,7 @@ import importlib
 import inspect
 import pkgutil
 
+import pandas as pd
 import pytest
 from numpydoc.docscrape import NumpyDocString
 from numpydoc.validate import validate
@@ -65,7 +66,7 @@ def test_docstring_states_the_shape_of_every_array_and_list(name):
 
 
 def test_estimators_document_every_attribute_that_fit_sets(Estimator, make, X, y):
-    estimator = make(early_stopping=True).fit(X, y)
+    estimator = make(early_stopping=True).fit(pd.DataFrame(X, columns=list("abcdef")), y)
     described = inspect.getdoc(Estimator).split("\nAttributes\n")[1]
     fitted = [name for name in vars(estimator) if name.endswith("_") and name[0] != "_"]
     assert fitted

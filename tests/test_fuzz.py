@@ -19,9 +19,17 @@ fuzz = settings(
     max_examples=60,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-each_estimator = pytest.mark.parametrize(
-    "Estimator", [pytest.param(cls, id=name) for name, cls in all_estimators()]
-)
+
+
+def _each_having(method):
+    """Mark that goes through the estimators with a method; hypothesis allows no fixture for it."""
+    return pytest.mark.parametrize(
+        "Estimator",
+        [pytest.param(cls, id=name) for name, cls in all_estimators() if hasattr(cls, method)],
+    )
+
+
+each_estimator = _each_having("fit")
 
 EXTREME = [0.0, -0.0, 1.0, -1.0, 1e-300, 1e-40, 1e-8, 1e8, 3e38, -3e38, 1e39, 1e155, 1e308, -1e308]
 ABSURD = [None, -1, 0, 1, 0.5, 1e30, 1e-30, np.nan, np.inf, True, "", "auto", (), [3, 2], {}]
@@ -54,15 +62,30 @@ def _any_rows():
     )
 
 
+# Other ways from rows to the net and through it.
+NETS = [
+    {"feature_scaling": "standard", "batch_norm": True},
+    {"feature_scaling": "standard", "norm": "layer"},
+    {"numerical_embedding": "piecewise-linear", "missing": "indicator"},
+    {"numerical_embedding": "periodic", "early_stopping": True, "refit_full": True},
+]
+_METHODS = ("transform", "embed", "predict", "predict_log_proba", "decision_function")
+_METHODS += ("reconstruct", "score_samples", "reconstruction_error")
+
+
+def _known(Estimator, params):
+    return params.keys() <= set(Estimator._get_param_names())
+
+
 def _small(Estimator, **params):
-    return Estimator(
-        **{"max_epochs": 2, "batch_size": 8, "device": "cpu", "random_state": 0, **params}
-    )
+    small = {"max_epochs": 2, "batch_size": 8, "device": "cpu", "random_state": 0}
+    small |= {"width": 8, "n_blocks": 1} if _known(Estimator, {"width": 8}) else {}
+    return Estimator(**{**small, **params})
 
 
 def _check_output(estimator, X):
     """Every row-wise result is finite, or the method refuses the rows."""
-    for name in ("transform", "predict", "reconstruct", "score_samples", "reconstruction_error"):
+    for name in _METHODS:
         if hasattr(estimator, name):
             try:
                 result = np.asarray(getattr(estimator, name)(X))
@@ -88,9 +111,13 @@ def _check_fit(estimator, X):
 
 @pytest.fixture(autouse=True)
 def scikit_learn_may_warn_of_what_it_then_refuses():
-    """Its search for NaN adds infinities of both signs; strings are tried as numbers."""
+    """Its search for NaN adds infinities of both signs; it says what it makes of odd labels."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="invalid value encountered in (reduce|dot|add)")
+        warnings.filterwarnings("ignore", message="A column-vector y was passed")
+        warnings.filterwarnings("ignore", message="The number of unique classes is greater than")
+        warnings.filterwarnings(
+            "ignore", message="invalid value encountered in (reduce|dot|add|cast)"
+        )
         yield
 
 
@@ -106,7 +133,9 @@ def test_fit_on_anything_works_or_is_refused(Estimator, X):
 @given(X=_finite_rows())
 def test_fit_on_numbers_of_any_size_works_or_is_refused(Estimator, X):
     _check_fit(_small(Estimator), X)
-    _check_fit(_small(Estimator, feature_scaling="standard", batch_norm=True), X)
+    for params in NETS:
+        if _known(Estimator, params):
+            _check_fit(_small(Estimator, **params), X)
 
 
 @each_estimator
@@ -115,6 +144,24 @@ def test_fit_on_numbers_of_any_size_works_or_is_refused(Estimator, X):
 def test_fit_on_sparse_numbers_of_any_size_works_or_is_refused(Estimator, X):
     if X.dtype != np.float16:  # scipy has no sparse float16
         _check_fit(_small(Estimator, batch_size=4), sp.csr_array(X))
+
+
+@_each_having("predict")
+@fuzz
+@given(y=_any_rows())
+def test_fit_to_anything_works_or_is_refused(Estimator, y):
+    estimator = _small(Estimator)
+    before = set(vars(estimator))
+    n_rows = np.shape(y)[0] if isinstance(y, np.ndarray) and np.ndim(y) else 3
+    X = np.random.default_rng(0).normal(size=(max(n_rows, 1), 4))
+    try:
+        estimator.fit(X, y)
+    except (ValueError, TypeError):
+        assert set(vars(estimator)) == before
+        return
+    assert all(np.isfinite(estimator.loss_curve_))
+    assert len(estimator.predict(X)) == len(X)
+    assert np.isfinite(estimator.embed(X)).all()
 
 
 @pytest.fixture(scope="module")
@@ -130,19 +177,21 @@ def fitted():
 def test_anything_new_is_mapped_to_finite_numbers_or_refused(Estimator, X, fitted):
     estimator = fitted[Estimator]
     usual = np.zeros((2, 5))
-    expected = estimator.score_samples(usual) if hasattr(estimator, "score_samples") else None
+    methods = [name for name in _METHODS if hasattr(estimator, name)]
+    expected = [getattr(estimator, name)(usual) for name in methods]
     if isinstance(X, np.ndarray):
         _check_output(estimator, X)
     else:
         with pytest.raises((ValueError, TypeError)):
-            estimator.score(X)
-    if expected is not None:
-        np.testing.assert_array_equal(estimator.score_samples(usual), expected)
+            estimator.score(X, [0])
+        for name in methods:
+            with pytest.raises((ValueError, TypeError)):
+                getattr(estimator, name)(X)
+    for name, result in zip(methods, expected, strict=True):
+        np.testing.assert_array_equal(getattr(estimator, name)(usual), result)
 
 
-@pytest.mark.parametrize(
-    "Estimator", [cls for _, cls in all_estimators() if hasattr(cls, "inverse_transform")]
-)
+@_each_having("inverse_transform")
 @fuzz
 @given(codes=_finite_rows(st.tuples(st.integers(1, 9), st.just(2))))
 def test_any_codes_are_decoded_to_finite_numbers_or_refused(Estimator, codes, fitted):
@@ -164,7 +213,19 @@ def _parameters(Estimator):
         "early_stopping": [True],
         "validation_fraction": [0.01, 0.99],
         "block": ["residual"],
-        "loss": ["huber", "bce", "multinomial"],
+        "loss": ["huber", "bce", "multinomial", "absolute_error", "quantile"],
+        "quantile": [0.01, 0.9],
+        "norm": ["layer"],
+        "hidden_factor": [1e-3, 3],
+        "residual_dropout": [0.9],
+        "numerical_embedding": ["periodic", "piecewise-linear"],
+        "frequency_scale": [1e-3, 100.0],
+        "augment": ["shift", "shift+flip"],
+        "categorical_features": [[0], [False, True, True, False, True], "from_dtype"],
+        "missing": ["indicator"],
+        "label_smoothing": [0.9],
+        "class_weight": ["balanced", {0: 1.0, 1: 1e6}, {0: 0.0}],
+        "refit_full": [True],
         "likelihood": ["bernoulli"],
         "output_activation": ["softmax", "relu", "logistic"],
         "noise": [0.5, 3.0],
@@ -172,7 +233,7 @@ def _parameters(Estimator):
         "image_shape": [(8, 8), (1, 8, 8), (8, 9)],
         "gradient_clip_value": [1e-3, 1.0],
         "precision": ["bf16-mixed"],
-        "feature_scaling": ["standard"],
+        "feature_scaling": ["standard", "quantile", "global"],
         "global_skip": [True],
         "tied_weights": [True],
         "lr": [1e-8, 1.0, 1e4],

@@ -6,18 +6,21 @@ import pandas as pd
 import polars as pl
 import pytest
 from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cluster import KMeans
-from sklearn.compose import ColumnTransformer
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.datasets import load_digits, load_iris
 from sklearn.decomposition import PCA
+from sklearn.ensemble import BaggingRegressor, StackingClassifier, VotingClassifier
 from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import adjusted_rand_score
-from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.model_selection import GridSearchCV, KFold, cross_val_predict, cross_val_score
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, OneHotEncoder, StandardScaler
 
 from skdeep.decomposition import Autoencoder, VariationalAutoencoder
+from skdeep.neural_network import ResNetClassifier, ResNetRegressor
 
 IRIS, SPECIES = load_iris(return_X_y=True)
 DIGITS, DIGIT = (part[:600] for part in load_digits(return_X_y=True))
@@ -25,6 +28,11 @@ DIGITS, DIGIT = (part[:600] for part in load_digits(return_X_y=True))
 
 @pytest.fixture(params=[Autoencoder, VariationalAutoencoder])
 def Class(request):
+    return request.param
+
+
+@pytest.fixture(params=[ResNetClassifier, ResNetRegressor])
+def Net(request):
     return request.param
 
 
@@ -38,6 +46,12 @@ def small(n_components=2, Class=Autoencoder, **parameters):
     return Class(
         n_components, **{"max_epochs": 10, "device": "cpu", "random_state": 0, **parameters}
     )
+
+
+def net(Class=ResNetClassifier, **parameters):
+    """Net that predicts, trained in a moment."""
+    plain = {"max_epochs": 10, "batch_size": 32, "width": 16, "lr": 1e-2}
+    return Class(**{**plain, "device": "cpu", "random_state": 0, **parameters})
 
 
 def classifier():
@@ -228,3 +242,89 @@ def test_data_frame_goes_through_a_pipeline(Class, df):
     assert list(pipe[:-1].get_feature_names_out()) == list(pipe[:-1].transform(df).columns)
     plain = make_pipeline(StandardScaler(), small(2, Class), classifier()).fit(IRIS, SPECIES)
     np.testing.assert_array_equal(pipe.predict_proba(df), plain.predict_proba(IRIS))
+
+
+# Nets that predict -------------------------------------------------------------------------
+
+
+def test_pipeline_that_ends_in_a_net_equals_its_steps_by_hand(Net):
+    pipe = make_pipeline(StandardScaler(), small(3), net(Net)).fit(IRIS, SPECIES)
+    codes = small(3).fit_transform(StandardScaler().fit_transform(IRIS))
+    expected = net(Net).fit(codes, SPECIES)
+    np.testing.assert_array_equal(pipe.predict(IRIS), expected.predict(codes))
+    assert pipe.score(IRIS, SPECIES) == expected.score(codes, SPECIES)
+
+
+def test_search_over_a_net_in_a_pipeline_is_the_same_with_two_workers(Net):
+    name = Net.__name__.lower()
+    grid = {f"{name}__lr": [1e-3, 1e-2], f"{name}__n_blocks": [1, 2]}
+    pipe = make_pipeline(StandardScaler(), net(Net))
+    folds = KFold(3, shuffle=True, random_state=0)
+    one, two = (GridSearchCV(pipe, grid, cv=folds, n_jobs=n).fit(IRIS, SPECIES) for n in (1, 2))
+    scores = [search.cv_results_["mean_test_score"] for search in (one, two)]
+    np.testing.assert_array_equal(*scores)
+    assert one.best_params_[f"{name}__lr"] == 1e-2
+    assert one.best_score_ > 0.7
+    np.testing.assert_array_equal(one.predict(IRIS), two.predict(IRIS))
+
+
+def test_net_for_a_diverging_candidate_gets_the_error_score(Net):
+    search = GridSearchCV(net(Net), {"lr": [1e-2, 1e30]}, cv=2, error_score=-1e9)
+    with pytest.warns(FitFailedWarning, match="DivergenceError"):
+        search.fit(IRIS, SPECIES)
+    assert search.cv_results_["mean_test_score"][1] == -1e9
+    assert search.best_params_["lr"] == 1e-2
+
+
+def test_embedding_is_a_step_of_a_pipeline(Net):
+    deep = net(Net).fit(IRIS, SPECIES)
+    pipe = make_pipeline(FunctionTransformer(deep.embed), StandardScaler(), classifier())
+    assert pipe.fit(IRIS, SPECIES).score(IRIS, SPECIES) > 0.9
+    np.testing.assert_array_equal(pipe[0].transform(IRIS), deep.embed(IRIS))
+
+
+def test_categorical_columns_reach_the_net_through_a_column_transformer(df, Net):
+    df["leaf"] = pd.Categorical(np.array(["long", "short"])[SPECIES % 2])
+    columns = ColumnTransformer(
+        [("scaled", StandardScaler(), df.columns[:2]), ("kept", "passthrough", ["leaf"])],
+        verbose_feature_names_out=False,
+    ).set_output(transform="pandas")
+    pipe = make_pipeline(columns, net(Net)).fit(df, SPECIES % 2)
+    assert pipe[-1].is_categorical_.tolist() == [False, False, True]
+    swapped = df.assign(leaf=pd.Categorical(np.array(["short", "long"])[SPECIES % 2]))
+    assert pipe.score(df, SPECIES % 2) > 0.9 > pipe.score(swapped, SPECIES % 2)
+
+
+def test_cross_validation_predicts_each_row_by_a_net_that_did_not_see_it():
+    probability = cross_val_predict(net(), IRIS, SPECIES, cv=3, method="predict_proba")
+    assert probability.shape == (150, 3)
+    assert (probability.argmax(axis=1) == SPECIES).mean() > 0.9
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda one: CalibratedClassifierCV(one, cv=2),
+        lambda one: VotingClassifier([("net", one), ("linear", classifier())], voting="soft"),
+        lambda one: StackingClassifier([("net", one), ("linear", classifier())], cv=2),
+    ],
+    ids=["calibrated", "voting", "stacking"],
+)
+def test_classifiers_made_of_classifiers_take_the_net(wrap):
+    names = np.array(["setosa", "versicolor", "virginica"])[SPECIES]
+    model = wrap(net()).fit(IRIS, names)
+    assert model.classes_.tolist() == ["setosa", "versicolor", "virginica"]
+    assert model.score(IRIS, names) > 0.9
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda one: TransformedTargetRegressor(one, func=np.log, inverse_func=np.exp),
+        lambda one: BaggingRegressor(one, n_estimators=3, random_state=0),
+    ],
+    ids=["transformed target", "bagging"],
+)
+def test_regressors_made_of_regressors_take_the_net(wrap):
+    X, y = IRIS[:, :3], IRIS[:, 3]
+    assert wrap(net(ResNetRegressor, max_epochs=30)).fit(X, y).score(X, y) > 0.8

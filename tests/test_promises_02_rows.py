@@ -1,14 +1,14 @@
 """Promise 2: what a row becomes depends neither on the rows beside it nor on their number."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 import torch
 
 from skdeep.decomposition import VariationalAutoencoder
-from skdeep.utils import all_estimators
 
-WIDTHS = [1, 2, 5, 7, 13, 16, 30, 100]
+N_FEATURES = [1, 2, 5, 7, 13, 16, 30, 100]
 
 NETS = {
     "default": {},
@@ -17,32 +17,32 @@ NETS = {
     "residual": {"block": "residual", "batch_norm": True, "hidden_layer_sizes": (33, 9)},
     "tied": {"tied_weights": True, "hidden_layer_sizes": (21,), "dropout": 0.1},
     "standard": {"feature_scaling": "standard", "activation": "gelu", "n_components": 1},
+    "layer norm": {"norm": "layer", "width": 33, "n_blocks": 3},
+    "odd blocks": {"width": 37, "hidden_factor": 0.3, "activation": "gelu", "missing": "indicator"},
+    "plain": {"feature_scaling": "standard", "residual_dropout": 0.1, "n_blocks": 1, "width": 1},
+    "periodic": {"numerical_embedding": "periodic", "embedding_dim": 5},
+    "piecewise": {"numerical_embedding": "piecewise-linear", "embedding_dim": 3},
+}
+WIDE = {
     "wide": {"hidden_layer_sizes": (700, 500), "n_components": 10, "max_epochs": 1},
+    "wide blocks": {"width": 300, "max_epochs": 1},
 }
 IMAGES = {
     "square": {"image_shape": (8, 8)},
     "odd": {"image_shape": (9, 11), "hidden_layer_sizes": (3, 5)},
     "colour": {"image_shape": (3, 10, 8), "batch_norm": True, "block": "residual"},
     "one stage": {"image_shape": (1, 13, 13), "hidden_layer_sizes": (17,), "n_components": 5},
+    "moved": {"image_shape": (9, 11), "augment": "shift+flip", "norm": "layer", "n_blocks": 1},
+    "three stages": {"image_shape": (3, 10, 8), "stem_width": 7, "residual_dropout": 0.1},
 }
-
-
-def _nets_of_all(nets):
-    """Each estimator with each of the nets whose parameters it has."""
-    return [
-        pytest.param(cls, params, id=f"{cls.__name__}-{name}")
-        for _, cls in all_estimators()
-        for name, params in nets.items()
-        if params.keys() <= set(cls._get_param_names())
-    ]
 
 
 @pytest.fixture
 def fit_on(make):
-    """Function that fits an instance on 50 random rows of a width."""
+    """Function that fits an instance on 50 random rows of so many features."""
 
-    def fit_on(width, dtype=np.float64, **params):
-        X = np.random.default_rng(width).normal(size=(50, width)).astype(dtype)
+    def fit_on(n_features, dtype=np.float64, **params):
+        X = np.random.default_rng(n_features).normal(size=(50, n_features)).astype(dtype)
         return make(**params).fit(X, np.arange(50) % 2), X
 
     return fit_on
@@ -50,46 +50,63 @@ def fit_on(make):
 
 def _assert_rows_are_independent(estimator, X, outputs):
     together = outputs(estimator, X)
+    take = X.iloc.__getitem__ if isinstance(X, pd.DataFrame) else X.__getitem__
     n_rows = len(X)
     order = np.random.default_rng(1).permutation(n_rows)
     groups = [[i] for i in (0, 1, n_rows // 2, n_rows - 1)]
     groups += [order, order[:2], order[:17], order[-31:], np.r_[order[:3], order[:3]]]
     for group in groups:
-        for name, result in outputs(estimator, X[group]).items():
+        for name, result in outputs(estimator, take(group)).items():
             np.testing.assert_array_equal(result, together[name][group], err_msg=name)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("width", WIDTHS)
-def test_row_alone_or_in_any_company_gives_the_same_bits(width, dtype, fit_on, outputs):
-    _assert_rows_are_independent(*fit_on(width, dtype), outputs)
+@pytest.mark.parametrize("n_features", N_FEATURES)
+def test_row_alone_or_in_any_company_gives_the_same_bits(n_features, dtype, fit_on, outputs):
+    _assert_rows_are_independent(*fit_on(n_features, dtype), outputs)
 
 
-@pytest.mark.parametrize("width", [5, 13, 30])
-@pytest.mark.parametrize("Estimator, params", _nets_of_all(NETS))
-def test_rows_are_independent_in_nets_of_every_kind(params, width, fit_on, outputs):
-    _assert_rows_are_independent(*fit_on(width, **params), outputs)
+@pytest.mark.parametrize("n_features", [5, 13, 30])
+@pytest.mark.nets(NETS | WIDE)
+def test_rows_are_independent_in_nets_of_every_kind(params, n_features, fit_on, outputs):
+    _assert_rows_are_independent(*fit_on(n_features, **params), outputs)
 
 
-@pytest.mark.parametrize("Estimator, params", _nets_of_all(IMAGES))
+@pytest.mark.nets(IMAGES)
 def test_rows_are_independent_in_convolutional_nets(params, fit_on, outputs):
-    width = int(np.prod(params["image_shape"]))
-    _assert_rows_are_independent(*fit_on(width, max_epochs=1, **params), outputs)
+    n_pixels = int(np.prod(params["image_shape"]))
+    _assert_rows_are_independent(*fit_on(n_pixels, max_epochs=1, **params), outputs)
 
 
-def test_rows_are_independent_with_two_threads(fit_on, outputs):
+@pytest.mark.nets(
+    {
+        "categories": {"categorical_features": "from_dtype", "missing": "indicator"},
+        "periodic": {"numerical_embedding": "periodic", "missing": "indicator", "norm": "layer"},
+    }
+)
+def test_rows_are_independent_in_tables_with_categories_and_gaps(params, make, outputs, X, y):
+    table = pd.DataFrame(X, columns=list("abcdef")).assign(
+        kind=pd.Categorical.from_codes(np.arange(50) % 4 - 1, ["red", "green", "blue"]),
+        size=pd.Categorical(np.arange(50) % 5),
+    )
+    table.loc[::3, ["b", "e"]] = np.nan
+    _assert_rows_are_independent(make(**params).fit(table[:40], y[:40]), table, outputs)
+
+
+@pytest.mark.nets(WIDE)
+def test_rows_are_independent_with_two_threads(params, fit_on, outputs):
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        estimator, X = fit_on(7, hidden_layer_sizes=(700, 500), max_epochs=1)
+        estimator, X = fit_on(7, **params)
         _assert_rows_are_independent(estimator, np.tile(X, (4, 1)), outputs)
     finally:
         torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize("width", [1, 5, 13, 30])
-def test_row_of_thousands_gives_the_same_bits_wherever_it_stands(width, fit_on, outputs):
-    estimator, X = fit_on(width)
+@pytest.mark.parametrize("n_features", [1, 5, 13, 30])
+def test_row_of_thousands_gives_the_same_bits_wherever_it_stands(n_features, fit_on, outputs):
+    estimator, X = fit_on(n_features)
     expected = outputs(estimator, X)
     for name, result in outputs(estimator, np.tile(X, (83, 1))).items():  # 4150 rows
         copies = result.reshape(83, *expected[name].shape)
@@ -98,6 +115,7 @@ def test_row_of_thousands_gives_the_same_bits_wherever_it_stands(width, fit_on, 
         )
 
 
+@pytest.mark.having("inverse_transform")
 def test_inverse_transform_of_a_row_does_not_depend_on_the_others(fit_on):
     estimator, X = fit_on(13, n_components=5)
     codes = estimator.transform(X)
@@ -135,6 +153,6 @@ def test_sparse_row_gives_the_bits_of_the_dense_row(fit_on, outputs):
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("width", [5, 30])
-def test_rows_are_independent_on_a_gpu(width, fit_on, outputs):
-    _assert_rows_are_independent(*fit_on(width, device="cuda"), outputs)
+@pytest.mark.parametrize("n_features", [5, 30])
+def test_rows_are_independent_on_a_gpu(n_features, fit_on, outputs):
+    _assert_rows_are_independent(*fit_on(n_features, device="cuda"), outputs)

@@ -13,15 +13,28 @@ from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
-from skdeep.utils import all_estimators
-
 # Parameters by which training draws at random.
-DRAWS = [
-    {"dropout": 0.5, "batch_size": 50},
-    {"noise": 0.5, "batch_size": 50},
-    {"early_stopping": True, "batch_size": 50},
-    {"batch_size": 25},
-]
+DRAWS = {
+    "dropout": {"dropout": 0.5, "batch_size": 50},
+    "residual dropout": {"residual_dropout": 0.5, "batch_size": 50},
+    "noise": {"noise": 0.5, "batch_size": 50},
+    "split": {"early_stopping": True, "batch_size": 50},
+    "order": {"batch_size": 25},
+}
+# What draws initial weights in ways of its own, and nets that draw in places of their own.
+NETS = {
+    "refit": {"early_stopping": True, "refit_full": True},
+    "layer norm": {"norm": "layer"},
+    "periodic": {"numerical_embedding": "periodic", "embedding_dim": 4},
+    "piecewise": {"numerical_embedding": "piecewise-linear", "embedding_dim": 4},
+    "image": {"image_shape": (8, 8)},
+}
+
+
+@pytest.fixture(scope="module")
+def images():
+    """50 rows of 64 pixels."""
+    return np.random.default_rng(7).random((50, 64))
 
 
 def _global_states():
@@ -38,6 +51,17 @@ def test_fit_again_gives_the_same_bits(make_random, X, y, assert_same):
     first = copy.deepcopy(estimator)
     estimator.fit(X[::-1][:20], y[:20])
     assert_same(estimator.fit(X, y), first, X)
+
+
+@pytest.mark.nets(NETS)
+def test_nets_of_every_kind_repeat_themselves(params, make_random, X, images, y, assert_same):
+    rows = images if "image_shape" in params else X
+    before = _global_states()
+    estimator = make_random(**params).fit(rows, y)
+    assert _global_states() == before
+    np.random.seed(3)  # noqa: NPY002
+    torch.manual_seed(3)
+    assert_same(clone(estimator).fit(rows, y), estimator, rows)
 
 
 def test_clone_gives_the_same_bits(make_random, X, y, assert_same):
@@ -144,17 +168,17 @@ def test_another_seed_gives_another_fit(make, X, y):
     assert make(random_state=0).fit(X, y).loss_curve_ != make(random_state=1).fit(X, y).loss_curve_
 
 
-@pytest.mark.parametrize(
-    "Estimator, params",
-    [
-        (cls, params)
-        for _, cls in all_estimators()
-        for params in DRAWS
-        if params.keys() <= set(cls._get_param_names())
-    ],
-)
+@pytest.mark.nets(DRAWS)
 def test_random_part_of_training_does_something(params, make, X, y):
     assert make(**params).fit(X, y).loss_curve_ != make(batch_size=50).fit(X, y).loss_curve_
+
+
+@pytest.mark.nets({kind: {"augment": kind} for kind in ("shift", "shift+flip")})
+def test_augmentation_draws_anew_from_the_seed(params, make, images, y):
+    options = {"image_shape": (8, 8), "batch_size": 50, "dropout": 0.0}
+    still = make(**options).fit(images, y)
+    moved, moved_again = (make(**options, **params).fit(images, y) for _ in range(2))
+    assert still.loss_curve_ != moved.loss_curve_ == moved_again.loss_curve_
 
 
 def test_random_state_object_is_advanced_by_a_fit(make, X, y, assert_same):
@@ -177,9 +201,7 @@ def test_order_of_rows_does_not_matter_in_full_batches(make_random, X, y, output
         np.testing.assert_allclose(result, outputs(estimator, X)[name], rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    "Estimator", [cls for _, cls in all_estimators() if hasattr(cls, "sample")]
-)
+@pytest.mark.having("sample")
 def test_samples_repeat_themselves_for_an_int(make, X, y):
     estimator = make().fit(X, y)
     drawn = estimator.sample(20, random_state=4)
@@ -193,6 +215,7 @@ import hashlib, sys
 import numpy as np
 import torch
 from skdeep.decomposition import Autoencoder, VariationalAutoencoder
+from skdeep.neural_network import ResNetClassifier, ResNetRegressor
 
 assert torch.get_num_threads() == int(sys.argv[1])
 # batches of 128, 128 and 11 rows, the sizes at which kernels differ between numbers of threads
@@ -202,9 +225,12 @@ for estimator in (
     Autoencoder(5, block="residual"),
     Autoencoder(10, noise=0.2, dropout=0.2, tied_weights=True),
     VariationalAutoencoder(10),
+    ResNetClassifier(residual_dropout=0.1, batch_size=128),
+    ResNetRegressor(norm="layer", n_blocks=1, batch_size=128),
 ):
-    estimator.set_params(max_epochs=2, random_state=0, device="cpu").fit(X)
-    fitted = estimator.loss_curve_ + estimator.transform(X).ravel().tolist()
+    estimator.set_params(max_epochs=2, random_state=0, device="cpu").fit(X, np.arange(267) % 3)
+    codes = estimator.transform(X) if hasattr(estimator, "transform") else estimator.embed(X)
+    fitted = estimator.loss_curve_ + codes.ravel().tolist()
     print(hashlib.sha256(np.array(fitted).tobytes()).hexdigest())
 """
 
@@ -212,4 +238,4 @@ for estimator in (
 def test_dense_nets_give_the_same_bits_on_any_number_of_threads(run_python):
     one, two = (run_python(HASH_OF_LARGE_NETS, n, threads=n) for n in (1, 2))
     assert one == two
-    assert len(set(one.split())) == 4
+    assert len(set(one.split())) == 6

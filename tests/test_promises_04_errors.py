@@ -12,6 +12,7 @@ from skdeep.exceptions import DivergenceError
 from skdeep.utils import all_estimators
 
 X_ROWS = np.random.default_rng(0).normal(size=(20, 6))
+Y = np.arange(20) % 2
 
 
 def _with(value):
@@ -84,7 +85,34 @@ BAD_PARAMETERS = [
     *[("scale", value) for value in (0, -1.0, "fixed", np.nan)],
     *[("beta", value) for value in (-1, np.nan, "high")],
     *[("n_samples", value) for value in (0, -1, 1.5)],
+    *[("n_blocks", value) for value in (0, -1, 1.5, "two", None)],
+    *[("width", value) for value in (0, -8, 16.0, "auto", None)],
+    *[("hidden_factor", value) for value in (0, -0.5, np.nan, np.inf, "2", None)],
+    *[("residual_dropout", value) for value in (-0.1, 1.0, np.nan, "some", None)],
+    *[("norm", value) for value in ("group", None, True)],
+    *[("numerical_embedding", value) for value in ("linear", True, 8)],
+    *[("embedding_dim", value) for value in (0, -1, 2.0, None)],
+    *[("frequency_scale", value) for value in (0, -1.0, np.nan, np.inf, None)],
+    *[("stem_width", value) for value in (0, -16, 16.0, None)],
+    *[("augment", value) for value in ("crop", True, "shift")],
+    *[("categorical_features", value) for value in ("all", [9], [-8], ["kind"], [0.5], 3)],
+    *[("missing", value) for value in ("mean", None, True)],
+    *[("label_smoothing", value) for value in (-0.1, 1.0, np.nan, "some", None)],
+    *[("class_weight", value) for value in ("equal", 2.0, [1, 2])],
+    *[("refit_full", value) for value in ("yes", 2, None)],
+    *[("quantile", value) for value in (0, 1, -0.5, np.nan, "median")],
 ]
+
+BAD_TARGETS = {
+    "none": (None, "requires y|y cannot be None"),
+    "nan": (np.r_[np.nan, np.ones(19)], "NaN"),
+    "infinite": (np.r_[np.inf, np.ones(19)], "infinity"),
+    "too few": (np.arange(19) % 2, "inconsistent"),
+    "no rows": (np.ones(0), "inconsistent|0 sample"),
+    "three dimensions": (np.ones((20, 2, 2)), "dim|label type|shape|type"),
+    "objects": (np.full(20, {}, dtype=object), "label type|argument|number|unhashable|string"),
+    "complex": (np.arange(20) + 1j, "[Cc]omplex|label type"),
+}
 
 BAD_PARAMETERS_OF_ALL = [
     pytest.param(cls, name, value, id=f"{cls.__name__}-{name}={value!r}")
@@ -97,7 +125,7 @@ BAD_WEIGHTS = {
     "negative": (np.r_[-1.0, np.ones(19)], "[Nn]egative"),
     "nan": (np.r_[np.nan, np.ones(19)], "NaN"),
     "infinite": (np.r_[np.inf, np.ones(19)], "infinity"),
-    "too few": (np.ones(19), "shape"),
+    "too few": (np.ones(19), "shape|inconsistent"),
     "two columns": (np.ones((20, 2)), "1D|2D"),
     "all zero": (np.zeros(20), "zero"),
     "strings": (np.full(20, "a"), "could not convert|numeric|str"),
@@ -106,7 +134,7 @@ BAD_WEIGHTS = {
 
 def _is_unfitted(estimator):
     with pytest.raises(NotFittedError):
-        estimator.score(X_ROWS)
+        estimator.score(X_ROWS, Y)
     return not [name for name in vars(estimator) if name.endswith("_")]
 
 
@@ -124,12 +152,29 @@ def test_rows_that_cannot_be_trained_on_are_refused(case, method, make):
 @pytest.mark.parametrize("case", [*BAD_ROWS, *NEW_ROWS])
 def test_rows_that_cannot_be_mapped_are_refused(case, make, outputs):
     X, message = {**BAD_ROWS, **NEW_ROWS}[case]
-    estimator = make(max_epochs=1).fit(X_ROWS, np.arange(20) % 2)
+    estimator = make(max_epochs=1).fit(X_ROWS, Y)
     for name in outputs(estimator, X_ROWS):
         with pytest.raises((ValueError, TypeError), match=message):
             getattr(estimator, name)(X)
 
 
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("case", BAD_TARGETS)
+@pytest.mark.having("predict")
+def test_targets_that_cannot_be_learned_are_refused(case, method, make, assert_same):
+    y, message = BAD_TARGETS[case]
+    estimator = make()
+    with pytest.raises((ValueError, TypeError), match=message):
+        getattr(estimator, method)(X_ROWS, y)
+    assert _is_unfitted(estimator)
+    estimator.fit(X_ROWS, Y)
+    before = copy.deepcopy(estimator)
+    with pytest.raises((ValueError, TypeError), match=message):
+        getattr(estimator, method)(X_ROWS, y)
+    assert_same(estimator, before, X_ROWS)
+
+
+@pytest.mark.having("inverse_transform")
 def test_codes_of_another_width_are_refused(make):
     estimator = make(n_components=3, max_epochs=1).fit(X_ROWS)
     with pytest.raises(ValueError, match=r"3 columns.*got 2"):
@@ -139,25 +184,25 @@ def test_codes_of_another_width_are_refused(make):
 
 
 def test_partial_fit_on_other_columns_is_refused_and_changes_nothing(make, assert_same):
-    estimator = make().fit(X_ROWS)
+    estimator = make().fit(X_ROWS, Y)
     before = copy.deepcopy(estimator)
     with pytest.raises(ValueError, match=r"4 features.*expecting 6"):
-        estimator.partial_fit(X_ROWS[:, :4])
+        estimator.partial_fit(X_ROWS[:, :4], Y)
     assert_same(estimator, before, X_ROWS)
 
 
 def test_renamed_columns_are_refused(make):
     frame = pd.DataFrame(X_ROWS, columns=list("abcdef"))
-    estimator = make(max_epochs=1).fit(frame, np.arange(20) % 2)
+    estimator = make(max_epochs=1).fit(frame, Y)
     with pytest.raises(ValueError, match="feature names should match"):
-        estimator.score(frame.rename(columns={"a": "z"}))
+        estimator.score(frame.rename(columns={"a": "z"}), Y)
 
 
 @pytest.mark.parametrize("Estimator, name, value", BAD_PARAMETERS_OF_ALL)
 def test_absurd_parameter_is_refused_by_name(name, value, make):
     estimator = make(**{name: value})
     with pytest.raises((ValueError, TypeError), match=name):
-        estimator.fit(X_ROWS, np.arange(20) % 2)
+        estimator.fit(X_ROWS, Y)
     assert _is_unfitted(estimator)
     assert estimator.get_params()[name] is value
 
@@ -167,24 +212,37 @@ def test_weights_that_make_no_sense_are_refused(case, make):
     weight, message = BAD_WEIGHTS[case]
     estimator = make()
     with pytest.raises((ValueError, TypeError), match=message):
-        estimator.fit(X_ROWS, np.arange(20) % 2, sample_weight=weight)
+        estimator.fit(X_ROWS, Y, sample_weight=weight)
     assert _is_unfitted(estimator)
-    estimator.fit(X_ROWS, np.arange(20) % 2)
+
+
+# scikit-learn's own scores of classifiers and regressors take negative weights
+@pytest.mark.parametrize("case", [case for case in BAD_WEIGHTS if case != "negative"])
+def test_scores_with_weights_that_make_no_sense_are_refused(case, make):
+    weight, message = BAD_WEIGHTS[case]
     with pytest.raises((ValueError, TypeError), match=message):
-        estimator.score(X_ROWS, np.arange(20) % 2, sample_weight=weight)
+        make(max_epochs=1).fit(X_ROWS, Y).score(X_ROWS, Y, sample_weight=weight)
+
+
+@pytest.mark.having("score_samples")
+def test_scores_with_negative_weights_are_refused(make):
+    weight, message = BAD_WEIGHTS["negative"]
+    with pytest.raises(ValueError, match=message):
+        make(max_epochs=1).fit(X_ROWS, Y).score(X_ROWS, Y, sample_weight=weight)
 
 
 def test_nothing_works_before_fit(Estimator, make):
-    for name in ("transform", "inverse_transform", "score", "score_samples", "predict", "sample"):
-        if hasattr(Estimator, name):
-            arguments = () if name == "sample" else (X_ROWS,)
-            with pytest.raises(NotFittedError, match="not fitted"):
-                getattr(make(), name)(*arguments)
+    names = {"transform", "inverse_transform", "score", "score_samples", "predict", "sample"}
+    names |= {"predict_proba", "predict_log_proba", "decision_function", "embed", "reconstruct"}
+    arguments = {"sample": (), "score": (X_ROWS, Y)}
+    tried = [name for name in names if hasattr(Estimator, name)]
+    assert "score" in tried
+    for name in tried:
+        with pytest.raises(NotFittedError, match="not fitted"):
+            getattr(make(), name)(*arguments.get(name, (X_ROWS,)))
 
 
-@pytest.mark.parametrize(
-    "Estimator", [cls for _, cls in all_estimators() if hasattr(cls, "sample")]
-)
+@pytest.mark.having("sample")
 @pytest.mark.parametrize("n_samples", [0, -1, 2.5, "many", None, np.nan])
 def test_absurd_number_of_samples_is_refused(n_samples, make):
     estimator = make(max_epochs=1).fit(X_ROWS)
@@ -197,30 +255,29 @@ def test_absurd_number_of_samples_is_refused(n_samples, make):
 def test_divergence_names_epoch_and_lr(batch_size, early_stopping, make):
     estimator = make(lr=1e30, batch_size=batch_size, early_stopping=early_stopping)
     with pytest.raises(DivergenceError, match=r"epoch \d+ with lr=1e\+30.*Lower lr"):
-        estimator.fit(X_ROWS, np.arange(20) % 2)
+        estimator.fit(X_ROWS, Y)
     assert _is_unfitted(estimator)
 
 
 def test_divergence_in_the_last_step_is_noticed(make):
     estimator = make(lr=1e38, max_epochs=1, batch_size=100, weight_decay=10.0)
     with pytest.raises(DivergenceError, match="epoch 1 "):
-        estimator.fit(X_ROWS, np.arange(20) % 2)
+        estimator.fit(X_ROWS, Y)
     assert _is_unfitted(estimator)
 
 
 @pytest.mark.parametrize("way", ["fit", "warm start", "partial_fit"])
 def test_divergence_leaves_a_fitted_estimator_as_it_was(way, make_random, assert_same):
-    y = np.arange(20) % 2
-    estimator = make_random().fit(X_ROWS, y).partial_fit(X_ROWS, y)
+    estimator = make_random().fit(X_ROWS, Y).partial_fit(X_ROWS, Y)
     before = copy.deepcopy(estimator)
     method = estimator.partial_fit if way == "partial_fit" else estimator.fit
     estimator.set_params(lr=1e35, warm_start=way == "warm start")
     with pytest.raises(DivergenceError, match="epoch"):
         for _ in range(3):
-            method(X_ROWS, y)
+            method(X_ROWS, Y)
     assert_same(estimator, before, X_ROWS)
     for one in (estimator, before):
-        one.set_params(lr=1e-3).partial_fit(X_ROWS, y)
+        one.set_params(lr=1e-3).partial_fit(X_ROWS, Y)
     assert_same(estimator, before, X_ROWS)
 
 
@@ -229,15 +286,47 @@ def test_divergence_is_a_value_error_that_searches_survive():
 
 
 def test_rows_too_large_for_the_net_are_refused_instead_of_mapped_to_infinity(make, outputs):
-    estimator = make(feature_scaling=None).fit(X_ROWS, np.arange(20) % 2)
+    estimator = make(feature_scaling=None).fit(X_ROWS, Y)
     for name in outputs(estimator, X_ROWS):
         with pytest.raises(ValueError, match=r"X must be small enough.*1e\+200"):
             getattr(estimator, name)(np.full((3, 6), 1e200))
 
 
-def test_warm_start_with_another_shape_is_refused_and_changes_nothing(make, assert_same):
-    estimator = make(n_components=2, warm_start=True).fit(X_ROWS)
+@pytest.mark.nets(
+    {
+        "n_components": {"n_components": 3},
+        "width": {"width": 17},
+        "n_blocks": {"n_blocks": 1},
+        "norm": {"norm": "layer"},
+        "activation": {"activation": "silu"},
+        "hidden_factor": {"hidden_factor": 0.5},
+    }
+)
+def test_warm_start_with_another_shape_is_refused_and_changes_nothing(params, make, assert_same):
+    estimator = make(warm_start=True).fit(X_ROWS, Y)
     before = copy.deepcopy(estimator)
-    with pytest.raises(ValueError, match=r"new values of \['n_components'\].*Fit a clone"):
-        estimator.set_params(n_components=3).fit(X_ROWS)
+    name = "hidden_width" if "hidden_factor" in params else next(iter(params))
+    with pytest.raises(ValueError, match=rf"new values of \[.*'{name}'.*Fit a clone"):
+        estimator.set_params(**params).fit(X_ROWS, Y)
     assert_same(estimator, before, X_ROWS)
+
+
+NEEDS = {
+    "augment": ({"augment": "shift"}, "augment needs image_shape"),
+    "image and embedding": (
+        {"image_shape": (8, 8), "numerical_embedding": "periodic"},
+        "numerical_embedding must be None with image_shape",
+    ),
+    "image and gaps": ({"image_shape": (8, 8), "missing": "indicator"}, "missing must be 'error'"),
+    "refit and warm start": ({"refit_full": True, "warm_start": True}, "refit_full must be False"),
+}
+
+
+@pytest.mark.having("embed")
+@pytest.mark.parametrize("case", NEEDS)
+def test_parameters_that_contradict_each_other_are_refused(case, make):
+    params, message = NEEDS[case]
+    estimator = make(**params)
+    with pytest.raises(ValueError, match=message):
+        estimator.fit(X_ROWS, Y)
+    assert _is_unfitted(estimator)

@@ -8,6 +8,18 @@ import polars as pl
 import pytest
 import scipy.sparse as sp
 
+NORMS = {
+    "plain": {},
+    "batch norm": {"batch_norm": True},
+    "residual, batch norm": {"batch_norm": True, "block": "residual"},
+    "layer norm": {"norm": "layer"},
+    "piecewise": {"numerical_embedding": "piecewise-linear", "embedding_dim": 3},
+}
+# One layer, where the data are wide.
+SHALLOW = {"no layer": {"hidden_layer_sizes": ()}, "a block": {"n_blocks": 1, "width": 2}}
+# What does not have the unit of the rows.
+_UNIT_FREE = ("transform", "embed", "predict", "predict_proba", "decision_function")
+
 
 def _rows(n_rows, n_features=6, seed=0):
     return np.random.default_rng(seed).normal(size=(n_rows, n_features))
@@ -19,61 +31,110 @@ def _assert_finite(estimator, X, outputs):
         assert np.isfinite(result).all(), name
 
 
-@pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.nets(NORMS)
 @pytest.mark.parametrize("n_rows", [1, 2, 3, 7, 8, 9, 16, 17, 33])
-def test_any_number_of_rows_fits_any_batch_size(n_rows, batch_norm, make, outputs):
+def test_any_number_of_rows_fits_any_batch_size(n_rows, params, make, outputs):
     X, y = _rows(n_rows), np.arange(n_rows) % 2
-    estimator = make(batch_size=8, batch_norm=batch_norm).fit(X, y)
+    estimator = make(batch_size=8, **params).fit(X, y)
     _assert_finite(estimator, X, outputs)
     _assert_finite(estimator.partial_fit(X, y), _rows(100), outputs)
 
 
-@pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.nets(NORMS)
 @pytest.mark.parametrize("batch_size", [1, 2, 10_000])
-def test_any_batch_size_works(batch_size, batch_norm, make, outputs):
+def test_any_batch_size_works(batch_size, params, make, outputs):
     X = _rows(9)
-    estimator = make(batch_size=batch_size, batch_norm=batch_norm, block="residual")
+    estimator = make(batch_size=batch_size, **params)
     _assert_finite(estimator.fit(X, np.arange(9) % 2), X, outputs)
 
 
-def test_last_batch_of_one_image_works_with_batch_norm(make, outputs):
-    X = _rows(9, 64)
-    estimator = make(batch_size=8, batch_norm=True, image_shape=(8, 8))
-    _assert_finite(estimator.fit(X, np.arange(9) % 2), X, outputs)
+@pytest.mark.nets({"batch_norm": {"batch_norm": True}, "norm": {"norm": "batch"}})
+@pytest.mark.parametrize("n_rows", [1, 9])
+def test_last_batch_of_one_image_works_with_batch_norm(n_rows, params, make, outputs):
+    X = _rows(n_rows, 64)
+    estimator = make(batch_size=8, image_shape=(8, 8), **params)
+    _assert_finite(estimator.fit(X, np.arange(n_rows) % 2), X, outputs)
 
 
+@pytest.mark.nets({"once": {}, "refit": {"refit_full": True}})
 @pytest.mark.parametrize("n_held_out", [1, 8, 9])
-def test_early_stopping_works_with_few_rows(n_held_out, make, outputs):
+def test_early_stopping_works_with_few_rows(n_held_out, params, make, outputs):
     X = _rows(10)
-    estimator = make(early_stopping=True, validation_fraction=n_held_out / 10, batch_size=4)
+    params = {**params, "early_stopping": True, "validation_fraction": n_held_out / 10}
+    estimator = make(batch_size=4, **params)
     _assert_finite(estimator.fit(X, np.arange(10) % 2), X, outputs)
 
 
+@pytest.mark.nets(
+    {
+        "codes": {"n_components": 5},
+        **NORMS,
+        "periodic": {"numerical_embedding": "periodic", "embedding_dim": 3},
+    }
+)
 @pytest.mark.parametrize("n_features", [1, 2, 300])
-def test_any_number_of_features_works(n_features, make, outputs):
+def test_any_number_of_features_works(n_features, params, make, outputs):
     X = _rows(20, n_features)
-    _assert_finite(make(n_components=5).fit(X, np.arange(20) % 2), X, outputs)
+    _assert_finite(make(**params).fit(X, np.arange(20) % 2), X, outputs)
 
 
-@pytest.mark.parametrize("feature_scaling", ["global", "standard"])
+@pytest.mark.nets(
+    {
+        "global": {"feature_scaling": "global"},
+        "standard": {"feature_scaling": "standard"},
+        "quantile": {"feature_scaling": "quantile", "missing": "error"},
+        "piecewise": {"numerical_embedding": "piecewise-linear"},
+        "gaps": {"missing": "indicator"},
+    }
+)
 @pytest.mark.parametrize("value", [0.0, 1.0, -3.7, 1e-30, 0.1, 12345.678])
-def test_constant_features_work(value, feature_scaling, make, outputs):
+def test_constant_features_work(value, params, make, outputs):
     one, every = _rows(20), np.full((20, 6), value)
     one[:, 2] = value
     for X in (one, every):
-        estimator = make(feature_scaling=feature_scaling, max_epochs=1, lr=1e-9)
+        estimator = make(max_epochs=1, lr=1e-9, **params)
         _assert_finite(estimator.fit(X, np.arange(20) % 2), X, outputs)
 
 
+@pytest.mark.parametrize("value", [0, 1, 7])
+@pytest.mark.having("predict")
+def test_constant_targets_are_predicted(value, make):
+    X = _rows(20)
+    predicted = make().fit(X, np.full(20, value)).predict(_rows(30, seed=1))
+    np.testing.assert_allclose(predicted, value, atol=1e-2)
+
+
+@pytest.mark.nets({"all missing": {"missing": "indicator"}, "all categories": {"missing": "error"}})
+def test_features_that_are_all_missing_or_all_categories_work(params, make, outputs, y):
+    kind = pd.Categorical.from_codes(np.arange(50) % 4 - 1, ["red", "green", "blue"])
+    table = pd.DataFrame({"kind": kind, "size": pd.Categorical(np.arange(50) % 5)})
+    if params["missing"] == "indicator":
+        table = table.assign(nothing=np.nan)
+    estimator = make(**params).fit(table, y)
+    _assert_finite(estimator, table, outputs)
+    strange = table.assign(kind=pd.Categorical(["violet"] * 50), size=pd.Categorical([9] * 50))
+    _assert_finite(estimator, strange, outputs)
+
+
+@pytest.mark.nets(
+    {
+        "default": {},
+        "standard": {"feature_scaling": "standard"},
+        "piecewise": {"numerical_embedding": "piecewise-linear"},
+    }
+)
 @pytest.mark.parametrize("unit", [1e-12, 1e-3, 1e6, 1e12])
-def test_unit_of_the_data_does_not_matter(unit, make):
+def test_unit_of_the_data_does_not_matter(unit, params, make, outputs):
     X, y = _rows(30), np.arange(30) % 2
-    expected = make().fit(X, y)
-    actual = make().fit(unit * X, y)
+    expected = make(**params).fit(X, y)
+    actual = make(**params).fit(unit * X, y)
     np.testing.assert_allclose(actual.loss_curve_, expected.loss_curve_, rtol=1e-6)
-    np.testing.assert_allclose(
-        actual.transform(unit * X), expected.transform(X), rtol=1e-5, atol=1e-5
-    )
+    results = outputs(actual, unit * X)
+    for name in results.keys() & set(_UNIT_FREE):
+        expected_result = outputs(expected, X)[name]
+        np.testing.assert_allclose(
+            results[name], expected_result, rtol=1e-5, atol=1e-5, err_msg=name
+        )
 
 
 @pytest.mark.parametrize(
@@ -83,12 +144,12 @@ def test_any_real_dtype_works(dtype, make, outputs):
     X, y = (100 * _rows(30) > 0).astype(dtype), np.arange(30) % 2
     estimator = make().fit(X, y)
     _assert_finite(estimator, X, outputs)
-    expected_dtype = np.float32 if dtype == "float32" else np.float64
-    assert estimator.transform(X).dtype == expected_dtype
+    expected_dtype = np.dtype("float32" if dtype == "float32" else "float64")
+    results = outputs(estimator, X)
+    assert results["transform" if "transform" in results else "embed"].dtype == expected_dtype
     reference = make().fit(X.astype(np.float64), y)
     for name, result in outputs(reference, X.astype(np.float64)).items():
-        actual = outputs(estimator, X)[name]
-        np.testing.assert_allclose(actual, result, rtol=1e-4, atol=1e-4, err_msg=name)
+        np.testing.assert_allclose(results[name], result, rtol=1e-4, atol=1e-4, err_msg=name)
 
 
 def _big_endian(X):
@@ -142,12 +203,22 @@ def test_rows_are_not_written_to(make, outputs, X, y):
     np.testing.assert_array_equal(X, before)
 
 
+@pytest.mark.nets(
+    {
+        "global": {"feature_scaling": "global"},
+        "standard": {"feature_scaling": "standard"},
+        "quantile": {"feature_scaling": "quantile", "missing": "indicator"},
+        "piecewise": {"feature_scaling": "standard", "numerical_embedding": "piecewise-linear"},
+    }
+)
 @pytest.mark.parametrize("kind", ["csr_array", "csr_matrix", "csc_array", "coo_matrix"])
 @pytest.mark.parametrize("batch_size", [16, 50])
-def test_sparse_rows_give_what_dense_rows_give(kind, batch_size, make_random, assert_same, y):
+def test_sparse_rows_give_what_dense_rows_give(
+    kind, batch_size, params, make_random, assert_same, y
+):
     X = sp.random_array((50, 30), density=0.2, rng=np.random.default_rng(0)).toarray()
-    expected = make_random(batch_size=batch_size).fit(X, y)
-    estimator = make_random(batch_size=batch_size).fit(getattr(sp, kind)(X), y)
+    expected = make_random(batch_size=batch_size, **params).fit(X, y)
+    estimator = make_random(batch_size=batch_size, **params).fit(getattr(sp, kind)(X), y)
     assert_same(estimator, expected, X)
 
 
@@ -185,18 +256,20 @@ def _peak_megabytes(function, *arguments):
         tracemalloc.stop()
 
 
-def test_sparse_rows_are_never_made_dense_all_at_once(make):
+@pytest.mark.nets(SHALLOW)
+def test_sparse_rows_are_never_made_dense_all_at_once(params, make):
     X = sp.random_array((20_000, 2_000), density=1e-3, rng=np.random.default_rng(0), format="csr")
     y = np.arange(20_000) % 2  # as dense rows: 160 MB in float32, 320 MB in float64
-    estimator = make(max_epochs=1, batch_size=1024, hidden_layer_sizes=())
+    estimator = make(max_epochs=1, batch_size=1024, **params)
     assert _peak_megabytes(estimator.fit, X, y) < 120
     assert _peak_megabytes(estimator.score, X, y) < 120
 
 
-def test_memory_mapped_rows_are_never_read_all_at_once(make, tmp_path):
+@pytest.mark.nets(SHALLOW)
+def test_memory_mapped_rows_are_never_read_all_at_once(params, make, tmp_path):
     X = np.lib.format.open_memmap(tmp_path / "X.npy", "w+", "float32", (20_000, 2_000))
     X[:] = np.arange(20_000)[:, None] % 7 + np.arange(2_000)  # 160 MB
-    estimator = make(max_epochs=1, batch_size=1024, hidden_layer_sizes=())
+    estimator = make(max_epochs=1, batch_size=1024, **params)
     y = np.arange(20_000) % 2
     assert _peak_megabytes(estimator.fit, X, y) < 120
     assert _peak_megabytes(estimator.score, X, y) < 120

@@ -1,6 +1,7 @@
 """Promise 6: a weight of zero is the row removed, a weight of two is the row twice."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 import sklearn
@@ -11,6 +12,15 @@ from sklearn.preprocessing import MinMaxScaler
 
 WEIGHT = np.random.default_rng(2).integers(0, 4, size=50)
 CONTAINERS = {"dense": np.asarray, "sparse": sp.csr_array}
+
+# Everything in front of the net that learns from rows must weigh them, too.
+NETS = {
+    "standard": {"feature_scaling": "standard"},
+    "layer norm": {"norm": "layer", "n_blocks": 1},
+    "piecewise": {"numerical_embedding": "piecewise-linear", "embedding_dim": 4},
+    "balanced": {"class_weight": "balanced", "label_smoothing": 0.1},
+    "refit": {"early_stopping": True, "refit_full": True},
+}
 
 each_container = pytest.mark.parametrize("container", CONTAINERS)
 
@@ -42,6 +52,36 @@ def test_weighted_rows_equal_repeated_rows_in_full_batches(
     assert_allclose(weighted.loss_curve_, expected.loss_curve_, rtol=1e-6)
 
 
+@pytest.mark.nets({name: NETS[name] for name in NETS if name != "refit"})
+def test_weighted_rows_equal_repeated_rows_in_nets_of_every_kind(
+    params, make_random, repeated, outputs, X, y
+):
+    weighted = make_random(batch_size=200, **params).fit(X, y, sample_weight=WEIGHT)
+    _assert_close(weighted, make_random(batch_size=200, **params).fit(*repeated), X, outputs)
+
+
+@pytest.mark.nets(NETS)
+def test_weight_zero_equals_the_row_removed_in_nets_of_every_kind(
+    params, make_random, outputs, X, y
+):
+    keep = WEIGHT > 0
+    weighted = make_random(**params).fit(X, y, sample_weight=keep.astype(float))
+    _assert_close(weighted, make_random(**params).fit(X[keep], y[keep]), X, outputs)
+
+
+@pytest.mark.nets({"a table with gaps": {"missing": "indicator"}})
+def test_rows_of_weight_zero_bring_no_categories_and_no_gaps(params, make_random, outputs, X, y):
+    keep = WEIGHT > 0
+    table = pd.DataFrame(X, columns=list("abcdef")).assign(
+        kind=pd.Categorical(np.where(keep, np.arange(50) % 3, 3 + np.arange(50) % 2))
+    )
+    table.loc[~keep, "b"] = np.nan
+    table.loc[::9, "c"] = np.nan
+    weighted = make_random(**params).fit(table, y, sample_weight=keep.astype(float))
+    expected = make_random(**params).fit(table[keep], y[keep])
+    _assert_close(weighted, expected, table, outputs)
+
+
 @each_container
 @pytest.mark.parametrize("early_stopping", [False, True])
 @pytest.mark.parametrize("batch_size", [16, 200])
@@ -71,6 +111,28 @@ def test_unit_of_the_weights_does_not_matter(batch_size, make, outputs, X, y):
     _assert_close(weighted, expected, X, outputs)
 
 
+@pytest.mark.having("predict")
+@pytest.mark.parametrize("heavy", [0, 1])
+def test_weights_decide_between_rows_that_contradict_each_other(heavy, make, X):
+    rows, y = np.vstack([X, X]), np.repeat([0, 1], 50)
+    weight = np.where(y == heavy, 1.0, 1e-3)
+    estimator = make(max_epochs=20, lr=1e-2, batch_size=100).fit(rows, y, sample_weight=weight)
+    np.testing.assert_allclose(estimator.predict(X), heavy, atol=0.1)
+
+
+@pytest.mark.having("predict_proba")
+@pytest.mark.parametrize("class_weight", [{0: 1.0, 1: 3.0}, {1: 3}, "balanced"])
+def test_class_weight_equals_the_weight_of_its_rows(class_weight, make_random, outputs, X):
+    y = (np.arange(50) % 5 == 0).astype(int)
+    heavy = 4.0 if class_weight == "balanced" else 3.0
+    by_rows = make_random().fit(X, y, sample_weight=np.where(y == 1, heavy, 1.0))
+    by_class = make_random(class_weight=class_weight).fit(X, y)
+    _assert_close(by_class, by_rows, X, outputs)
+    both = make_random(class_weight=class_weight).fit(X, y, sample_weight=np.full(50, 2.0))
+    _assert_close(both, by_rows, X, outputs)
+
+
+@pytest.mark.having("inverse_transform")
 def test_weights_decide_which_rows_are_fitted_well(make, y):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(50, 6)) * np.where(np.arange(50) < 25, 1, 0)[:, None]

@@ -8,6 +8,7 @@ import warnings
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 import skops.io
 import torch
@@ -15,7 +16,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
 from skdeep.exceptions import DeviceUnavailableWarning
-from skdeep.utils import all_estimators
 
 # An index that no machine of ours has.
 MISSING_GPU = f"cuda:{torch.cuda.device_count() + 1}"
@@ -75,12 +75,29 @@ VARIANTS = {
     "torch objects": {"optimizer": torch.optim.RMSprop, "device": torch.device("cpu")},
     "list of devices": {"device": [torch.device("cpu"), "cpu"]},
     "NumPy numbers": {"lr": np.float32(1e-2), "n_components": np.int64(3)},
+    "NumPy sizes": {"width": np.int64(9), "dropout": np.float32(0.1), "norm": "layer"},
+    "periodic": {"numerical_embedding": "periodic", "embedding_dim": 4, "n_blocks": 1},
+    "piecewise": {"numerical_embedding": "piecewise-linear", "missing": "indicator"},
+    "classes": {"class_weight": {0: 1.0, 1: 2.5}, "label_smoothing": 0.1},
 }
+# Of these, those between which the way to go on differs.
+GOING_ON = ("default", "sgd", "torch objects", "residual", "periodic", "piecewise")
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_state_holds_arrays_numbers_and_strings_only(variant, make_random, X, y):
-    state = make_random(**VARIANTS[variant]).fit(X, y).__getstate__()
+@pytest.fixture
+def table(X):
+    """Rows with categories, some of them missing, and with gaps."""
+    table = pd.DataFrame(X, columns=list("abcdef")).assign(
+        kind=pd.Categorical.from_codes(np.arange(50) % 4 - 1, ["red", "green", "blue"]),
+        size=pd.Categorical(np.arange(50) % 5),
+    )
+    table.loc[::3, ["b", "e"]] = np.nan
+    return table
+
+
+@pytest.mark.nets(VARIANTS)
+def test_state_holds_arrays_numbers_and_strings_only(params, make_random, X, y):
+    state = make_random(**params).fit(X, y).__getstate__()
     assert any(isinstance(leaf, np.ndarray) for leaf in _leaves(state))
     assert [leaf for leaf in _leaves(state) if not _is_plain(leaf)] == []
 
@@ -91,6 +108,33 @@ def test_state_of_an_image_net_holds_arrays_numbers_and_strings_only(make):
     assert [leaf for leaf in _leaves(estimator.__getstate__()) if not _is_plain(leaf)] == []
 
 
+@pytest.mark.nets({"mixed": {"missing": "indicator"}})
+@each_way
+def test_net_of_categories_and_gaps_is_plain_and_copied(
+    way, params, make_random, assert_same, table, y
+):
+    params = {**params, "numerical_embedding": "piecewise-linear", "embedding_dim": 3}
+    estimator = make_random(**params).fit(table, y)
+    state = estimator.__getstate__()
+    assert state.pop("feature_names_in_").tolist() == list(table)  # scikit-learn's, of objects
+    assert [leaf for leaf in _leaves(state) if not _is_plain(leaf)] == []
+    copied = WAYS[way](estimator)
+    new = table.iloc[::-1].assign(size=pd.Categorical(np.arange(50) % 7))
+    assert_same(copied, estimator, new)
+    assert_same(copied.partial_fit(new, y), estimator.partial_fit(new, y), table)
+
+
+@pytest.mark.having("predict_proba")
+@pytest.mark.parametrize("labels", [["no", "yes"], [2.0, -1.0], [True, False]], ids=str)
+@each_way
+def test_copy_keeps_the_labels(way, labels, make, assert_same, X, y):
+    estimator = make().fit(X, np.array(labels)[y])
+    assert [leaf for leaf in _leaves(estimator.__getstate__()) if not _is_plain(leaf)] == []
+    copied = WAYS[way](estimator)
+    assert copied.classes_.dtype == estimator.classes_.dtype
+    assert_same(copied, estimator, X)
+
+
 def test_pickle_names_no_module_of_torch_or_skorch(make_random, X, y):
     data = pickle.dumps(make_random().fit(X, y))
     assert b"torch" not in data.replace(b"torch.optim.", b"")
@@ -98,15 +142,18 @@ def test_pickle_names_no_module_of_torch_or_skorch(make_random, X, y):
 
 
 @each_way
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_copy_gives_the_same_bits(variant, way, make_random, assert_same, X, y):
-    estimator = make_random(**VARIANTS[variant]).fit(X, y)
+@pytest.mark.nets(VARIANTS)
+def test_copy_gives_the_same_bits(params, way, make_random, assert_same, X, y):
+    estimator = make_random(**params).fit(X, y)
     assert_same(WAYS[way](estimator), estimator, X)
 
 
 @each_way
-def test_copy_keeps_the_parameters(way, make, X, y):
-    params = {**VARIANTS["torch objects"], "hidden_layer_sizes": (8, 5), "lr": 1e-2}
+@pytest.mark.nets(
+    {"sizes": {"hidden_layer_sizes": (8, 5)}, "blocks": {"n_blocks": 1, "categorical_features": []}}
+)
+def test_copy_keeps_the_parameters(way, params, make, X, y):
+    params = {**VARIANTS["torch objects"], **params, "lr": 1e-2}
     estimator = make(**params).fit(X, y)
     for one in (estimator, make(**params)):
         actual = {name: str(value) for name, value in WAYS[way](one).get_params().items()}
@@ -115,11 +162,11 @@ def test_copy_keeps_the_parameters(way, make, X, y):
 
 
 @each_way
-@pytest.mark.parametrize("variant", ["default", "sgd", "torch objects", "residual"])
+@pytest.mark.nets({name: VARIANTS[name] for name in GOING_ON})
 def test_training_goes_on_from_a_copy_with_the_same_bits(
-    variant, way, make_random, assert_same, X, y
+    params, way, make_random, assert_same, X, y
 ):
-    estimator = make_random(**VARIANTS[variant]).fit(X, y)
+    estimator = make_random(**params).fit(X, y)
     copied = WAYS[way](estimator)
     for _ in range(2):
         assert_same(copied.partial_fit(X, y), estimator.partial_fit(X, y), X)
@@ -136,9 +183,7 @@ def test_copy_and_original_are_independent(way, make, assert_same, X, y):
     assert_same(estimator, expected, X)
 
 
-@pytest.mark.parametrize(
-    "Estimator", [cls for _, cls in all_estimators() if hasattr(cls, "sample")]
-)
+@pytest.mark.having("sample")
 def test_copy_draws_the_same_samples(make, X, y):
     estimator = make().fit(X, y)
     drawn = _through_pickle(estimator).sample(9, random_state=1)
@@ -147,17 +192,19 @@ def test_copy_draws_the_same_samples(make, X, y):
 
 def test_fresh_process_gives_the_same_bits(make_random, outputs, run_python, X, y, tmp_path):
     pipe = make_pipeline(MinMaxScaler(), make_random()).fit(X, y)
-    (tmp_path / "pipe.pkl").write_bytes(pickle.dumps((pipe, X, y)))
+    expected = outputs(pipe, X)
+    (tmp_path / "pipe.pkl").write_bytes(pickle.dumps((pipe, X, y, list(expected))))
     run_python(
         "import pickle, pathlib, torch\n"
         "torch.set_num_threads(1)\n"
-        "pipe, X, y = pickle.loads(pathlib.Path('pipe.pkl').read_bytes())\n"
-        "scores = pipe.score_samples(X)\n"
+        "pipe, X, y, names = pickle.loads(pathlib.Path('pipe.pkl').read_bytes())\n"
+        "results = {name: getattr(pipe, name)(X) for name in names}\n"
         "pipe[-1].partial_fit(pipe[:-1].transform(X), y)\n"
-        "pathlib.Path('back.pkl').write_bytes(pickle.dumps((scores, pipe)))"
+        "pathlib.Path('back.pkl').write_bytes(pickle.dumps((results, pipe)))"
     )
-    scores, elsewhere = pickle.loads((tmp_path / "back.pkl").read_bytes())
-    np.testing.assert_array_equal(scores, pipe.score_samples(X))
+    results, elsewhere = pickle.loads((tmp_path / "back.pkl").read_bytes())
+    for name, result in expected.items():
+        np.testing.assert_array_equal(results[name], result, err_msg=name)
     pipe[-1].partial_fit(pipe[:-1].transform(X), y)
     expected = outputs(pipe, X)
     for name, result in outputs(elsewhere, X).items():
@@ -209,17 +256,21 @@ def test_failed_fit_on_a_fitted_estimator_leaves_its_copies_equal(make, assert_s
 
 
 @pytest.mark.gpu
-def test_what_was_trained_on_a_gpu_loads_where_there_is_none(make, run_python, X, y, tmp_path):
+def test_what_was_trained_on_a_gpu_loads_where_there_is_none(
+    make, outputs, run_python, X, y, tmp_path
+):
     estimator = make(device="cuda").fit(X, y)
-    (tmp_path / "estimator.pkl").write_bytes(pickle.dumps((estimator, X)))
+    expected = outputs(estimator, X)
+    (tmp_path / "estimator.pkl").write_bytes(pickle.dumps((estimator, X, list(expected))))
     run_python(
         "import os; os.environ['CUDA_VISIBLE_DEVICES'] = ''\n"
         "import pickle, pathlib, warnings\n"
         "with warnings.catch_warnings(record=True) as caught:\n"
         "    warnings.simplefilter('always')\n"
-        "    estimator, X = pickle.loads(pathlib.Path('estimator.pkl').read_bytes())\n"
+        "    estimator, X, names = pickle.loads(pathlib.Path('estimator.pkl').read_bytes())\n"
         "assert len(caught) == 1 and estimator.device_ == 'cpu'\n"
-        "pathlib.Path('scores.pkl').write_bytes(pickle.dumps(estimator.score_samples(X)))"
+        "results = {name: getattr(estimator, name)(X) for name in names}\n"
+        "pathlib.Path('results.pkl').write_bytes(pickle.dumps(results))"
     )
-    scores = pickle.loads((tmp_path / "scores.pkl").read_bytes())
-    np.testing.assert_allclose(scores, estimator.score_samples(X), rtol=1e-3, atol=1e-3)
+    for name, result in pickle.loads((tmp_path / "results.pkl").read_bytes()).items():
+        np.testing.assert_allclose(result, expected[name], rtol=1e-3, atol=1e-3, err_msg=name)

@@ -12,16 +12,27 @@ def cwd(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("early_stopping", [False, True])
-def test_nothing_is_printed_and_no_file_appears(
-    early_stopping, make_random, outputs, X, y, capfd, cwd
-):
-    estimator = make_random(early_stopping=early_stopping).fit(X, y)
+@pytest.mark.nets(
+    {
+        "plain": {},
+        "early stopping": {"early_stopping": True},
+        "embedding": {"early_stopping": True, "numerical_embedding": "periodic"},
+    }
+)
+def test_nothing_is_printed_and_no_file_appears(params, make_random, outputs, X, y, capfd, cwd):
+    estimator = make_random(**params).fit(X, y)
     outputs(pickle.loads(pickle.dumps(estimator)), X)
     estimator.score(X, y)
     estimator.set_params(early_stopping=False, warm_start=True).fit(X, y).partial_fit(X, y)
     with pytest.raises(ValueError, match="lr"):
         estimator.set_params(lr=1e35, max_epochs=10).fit(X, y)
+    assert capfd.readouterr() == ("", "")
+    assert list(cwd.iterdir()) == []
+
+
+@pytest.mark.nets({"refit": {"refit_full": True}})
+def test_refit_prints_nothing(params, make_random, X, y, capfd, cwd):
+    make_random(early_stopping=True, **params).fit(X, y)
     assert capfd.readouterr() == ("", "")
     assert list(cwd.iterdir()) == []
 

@@ -51,7 +51,7 @@ try:
 except KeyboardInterrupt:
     assert [name for name in vars(estimator) if name.endswith("_")] == []
     try:
-        estimator.score(X)
+        estimator.score(X, y)
     except NotFittedError:
         print("is unfitted", flush=True)
 estimator.set_params(**short).fit(X, y).partial_fit(X, y)

@@ -118,6 +118,16 @@ class ResNetMixin:
                 f"missing must be 'error' with image_shape; got {self.missing!r}. Fill the pixels "
                 "that are missing first."
             )
+        if self.image_shape is not None and not isinstance(self.categorical_features, str | None):
+            raise ValueError(
+                "categorical_features must be 'from_dtype' or None with image_shape, whose pixels "
+                f"are no categories; got {self.categorical_features!r}."
+            )
+        if self.refit_full and not self.early_stopping:
+            raise ValueError(
+                "refit_full=True needs early_stopping=True, which finds the number of epochs to "
+                "train for; got early_stopping=False."
+            )
         if self.refit_full and self.warm_start:
             raise ValueError(
                 "refit_full must be False with warm_start=True: one trains anew, the other goes on."
@@ -146,13 +156,12 @@ class ResNetMixin:
                     self, X, reset=reset, image_shape=image_shape, allow_nan=allow_nan
                 )
             return self._encode_rows(X, reset, allow_nan)
-        except ValueError as error:
-            if "could not convert string" not in str(error):
+        except (TypeError, ValueError) as error:
+            remedy = _remedy(error)
+            if remedy is None:
                 raise
-            raise ValueError(
-                f"X must hold numbers and, in a dataframe, columns of categorical dtype; {error}. "
-                'Turn columns of strings into categories, X[name].astype("category") in pandas.'
-            ) from error
+            kind = ValueError if isinstance(error, ValueError) else TypeError
+            raise kind(f"{str(error).splitlines()[0]} {remedy}") from error
 
     def _find_categorical(self, X):
         """Mask of the categorical columns, None where there are none."""
@@ -215,16 +224,14 @@ class ResNetMixin:
             }
         return architecture | {
             "width": int(self.width),
-            "hidden_width": max(1, int(self.width * self.hidden_factor)),
-            "columns": {
-                "n_numeric": len(self._scaler.numeric),
-                "n_indicators": len(self._scaler.marked),
-                "cardinalities": self._scaler.cardinalities,
-                "embedding_dim": int(self.embedding_dim),
-                "numerical_embedding": self.numerical_embedding,
-                "frequency_scale": float(self.frequency_scale),
-                "bins": self._scaler.bins,
-            },
+            "hidden_factor": float(self.hidden_factor),
+            "n_numeric": len(self._scaler.numeric),
+            "n_indicators": len(self._scaler.marked),
+            "cardinalities": self._scaler.cardinalities,
+            "embedding_dim": int(self.embedding_dim),
+            "numerical_embedding": self.numerical_embedding,
+            "frequency_scale": float(self.frequency_scale),
+            "bins": self._scaler.bins,
         }
 
     def _make_module(self, architecture, streams):
@@ -240,3 +247,19 @@ class ResNetMixin:
         tags.input_tags.allow_nan = self.missing == "indicator"
         tags.target_tags.required = True
         return tags
+
+
+def _remedy(error):
+    """Say what to do about rows that were refused, None where the error says it itself."""
+    text = str(error)
+    if "could not convert string" in text:
+        return (
+            "X must hold numbers and, in a dataframe, columns of categorical dtype: turn columns "
+            'of strings into categories, X[name].astype("category") in pandas, and leave '
+            'categorical_features="from_dtype".'
+        )
+    if "X contains NaN" in text:
+        return 'Set missing="indicator", or fill the gaps first, by SimpleImputer say.'
+    if isinstance(error, TypeError):
+        return "X must hold numbers and categories: turn other columns, dates say, into numbers."
+    return None

@@ -70,8 +70,8 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
         Weight of each class in the loss, on top of ``sample_weight``; the same total for each
         with ``"balanced"``. Not for multilabel targets.
     refit_full : bool, default=False
-        Whether to train anew behind ``early_stopping``, on all rows, from the same seed and for
-        as many epochs as were best. ``callbacks`` are not called again.
+        Whether to train anew behind ``early_stopping``, on all rows, from the same seed, for the
+        best number of epochs of the same ``lr_schedule``, without the ``callbacks``.
     max_epochs : int, default=50
         Most passes over the rows.
     batch_size : int, default=256
@@ -132,7 +132,7 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
     loss_curve_ : list of float, length `n_iter_`
         Mean training loss of each epoch: cross-entropy in nats, mean over labels if several.
     validation_loss_curve_ : list of float, length n_epochs
-        Mean loss of the rows held out, one per epoch; only with ``early_stopping``.
+        Mean loss of the rows held out, in the training that did so; only with ``early_stopping``.
     history_ : list of dict, length `n_iter_`
         skorch's record of each epoch: losses, seconds.
     device_ : str
@@ -287,7 +287,7 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
             The estimator, one epoch further.
         """
         self._check_combination()
-        self._announced_classes = None if classes is None else np.unique(classes)
+        self._announced_classes = _labels.announce(classes, vars(self).get("classes_"))
         try:
             return self._partial_fit(X, y, sample_weight)
         finally:

@@ -8,6 +8,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import assert_all_finite, check_array, column_or_1d
 
 __all__ = [
+    "announce",
     "as_targets",
     "class_weights",
     "decide",
@@ -45,6 +46,11 @@ def encode_labels(y):
         )
     if kind == "multilabel-indicator":
         codes = check_array(y, dtype=np.float64, input_name="y")
+        if not np.isin(codes, (0, 1)).all():
+            raise ValueError(
+                "y must hold zeros and ones where it has several columns; got "
+                f"{np.unique(codes).tolist()}. Use sklearn.preprocessing.MultiLabelBinarizer."
+            )
         return np.arange(codes.shape[1]), codes
     return np.unique(column_or_1d(y, warn=True), return_inverse=True)
 
@@ -54,6 +60,17 @@ def kind_of_target(labels, codes):
     if codes.ndim == 2:
         return "multilabel"
     return "binary" if len(labels) == 2 else "multiclass"
+
+
+def announce(classes, known):
+    """Sort the classes of a call of ``partial_fit``, which must be those of the first call."""
+    classes = None if classes is None else np.unique(classes)
+    if classes is not None and known is not None and not np.array_equal(classes, known):
+        raise ValueError(
+            f"classes must be those of the first call, {known.tolist()}; got {classes.tolist()}. "
+            "Fit a clone instead."
+        )
+    return classes
 
 
 def match_classes(labels, codes, known):
@@ -81,7 +98,13 @@ def class_weights(codes, class_weight, classes, sample_weight):
         np.divide(mass.sum() / np.count_nonzero(mass), mass, out=weight, where=mass > 0)
     else:
         weight = compute_class_weight(class_weight, classes=classes, y=classes[codes])
-    return weight[codes] if sample_weight is None else weight[codes] * sample_weight
+    weight = weight[codes] if sample_weight is None else weight[codes] * sample_weight
+    if not (np.isfinite(weight).all() and weight.min() >= 0 and weight.any()):
+        raise ValueError(
+            "class_weight, times sample_weight, must be finite, not negative and not zero for "
+            f"every row; got {class_weight!r}."
+        )
+    return weight
 
 
 def log_odds(codes, weight, kind, n_classes):

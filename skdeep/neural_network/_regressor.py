@@ -21,6 +21,9 @@ _LOSSES = {
     "quantile": losses.pinball,
 }
 
+# Its square can be summed over any number of rows.
+_LARGEST_TARGET = 1e140
+
 
 class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
     """Residual net that predicts numbers, for tables [1]_ and for images [3]_.
@@ -79,8 +82,8 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
     quantile : float, default=None
         The quantile to predict, between 0 and 1; needed for ``loss="quantile"``, unused else.
     refit_full : bool, default=False
-        Whether to train anew behind ``early_stopping``, on all rows, from the same seed and for
-        as many epochs as were best. ``callbacks`` are not called again.
+        Whether to train anew behind ``early_stopping``, on all rows, from the same seed, for the
+        best number of epochs of the same ``lr_schedule``, without the ``callbacks``.
     max_epochs : int, default=50
         Most passes over the rows.
     batch_size : int, default=256
@@ -140,7 +143,7 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
         Mean training loss of each epoch, in units of the standardised targets, mean over
         outputs.
     validation_loss_curve_ : list of float, length n_epochs
-        Mean loss of the rows held out, one per epoch; only with ``early_stopping``.
+        Mean loss of the rows held out, in the training that did so; only with ``early_stopping``.
     history_ : list of dict, length `n_iter_`
         skorch's record of each epoch: losses, seconds.
     device_ : str
@@ -322,6 +325,11 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
         y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y", estimator=self)
         y = column_or_1d(y, warn=True) if y.ndim == 1 or y.shape[1] == 1 else y
         check_consistent_length(X, y)
+        if np.abs(y).max() > _LARGEST_TARGET:
+            raise ValueError(
+                f"y must stay within {_LARGEST_TARGET:g}; got values up to {np.abs(y).max():g}. "
+                "Divide y by a constant."
+            )
         if reset:
             self._has_many_outputs = y.ndim == 2
         y = y.reshape(len(y), -1)

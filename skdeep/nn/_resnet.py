@@ -25,14 +25,16 @@ class TableTrunk(nn.Module):
 
     Parameters
     ----------
-    columns : dict
-        Arguments of ``TableInput``.
-    n_blocks, width, hidden_width : int
+    n_blocks, width : int
+    hidden_factor : float
+        Width inside a block, in multiples of ``width``.
     dropout, residual_dropout : float
     norm : {"batch", "layer"}
     activation : str
         Key of ``ACTIVATIONS``.
     streams : dict of str to torch.Generator
+    **columns
+        Arguments of ``TableInput``.
 
     References
     ----------
@@ -41,16 +43,16 @@ class TableTrunk(nn.Module):
 
     def __init__(
         self,
-        columns,
         *,
         n_blocks,
         width,
-        hidden_width,
+        hidden_factor,
         dropout,
         residual_dropout,
         norm,
         activation,
         streams,
+        **columns,
     ):
         super().__init__()
         self.out_features = width
@@ -58,7 +60,7 @@ class TableTrunk(nn.Module):
         blocks = [
             ResidualBlock(
                 width,
-                hidden_width=hidden_width,
+                hidden_width=max(1, int(width * hidden_factor)),
                 activation=activation,
                 dropout=dropout,
                 residual_dropout=residual_dropout,

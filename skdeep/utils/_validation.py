@@ -74,6 +74,8 @@ def check_rows(estimator, X, *, reset, image_shape=None, allow_nan=False):
         ensure_all_finite="allow-nan" if allow_nan else True,
         reset=reset,
     )
+    if X.dtype == object:  # of a dataframe with other columns than numbers
+        X = X.astype(np.float64)
     if image_shape is not None and math.prod(image_shape) != X.shape[1]:
         raise ValueError(
             f"image_shape must hold as many pixels as X has features; got {image_shape=} with "

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 from scipy import stats
-from scipy.special import expit, log_softmax
+from scipy.special import expit, log_softmax, softmax
+from sklearn import metrics
 
 from skdeep.nn import losses
 
@@ -111,3 +112,58 @@ def test_bernoulli_log_likelihood_equals_scipy(rng):
     expected = stats.bernoulli.logpmf(x, expit(logits)).sum(axis=-1)
     assert result.shape == (3, 6)
     np.testing.assert_allclose(result, expected)
+
+
+# Losses of predictions ---------------------------------------------------------------------
+
+
+def per_row(loss, *arrays, **options):
+    return loss(*map(torch.from_numpy, arrays), **options).numpy()
+
+
+def test_mean_squared_error_is_the_mean_of_squared_errors(rng):
+    for n_rows in (7, 30_000):  # below and above the size at which the sum is split
+        x, x_hat = rng.normal(size=(2, n_rows, 3))
+        result = losses.mean_squared_error(torch.from_numpy(x_hat), torch.from_numpy(x))
+        assert result.shape == ()
+        assert result.item() == pytest.approx(metrics.mean_squared_error(x, x_hat))
+
+
+def test_absolute_error_is_scikit_learns(rng):
+    y, y_hat = rng.normal(size=(2, 7, 3))
+    result = per_row(losses.absolute_error, y_hat, y)
+    assert result.shape == (7,)
+    np.testing.assert_allclose(result, np.abs(y - y_hat).mean(axis=1))
+    assert result.mean() == pytest.approx(metrics.mean_absolute_error(y, y_hat))
+
+
+@pytest.mark.parametrize("quantile", [0.01, 0.1, 0.5, 0.9])
+def test_pinball_is_scikit_learns(rng, quantile):
+    y, y_hat = rng.normal(size=(2, 7, 3))
+    result = per_row(losses.pinball, y_hat, y, quantile=quantile)
+    assert result.shape == (7,)
+    expected = metrics.mean_pinball_loss(y, y_hat, alpha=quantile)
+    assert result.mean() == pytest.approx(expected)
+    alone = [metrics.mean_pinball_loss(y[i], y_hat[i], alpha=quantile) for i in range(7)]
+    np.testing.assert_allclose(result, alone)
+
+
+def test_pinball_is_least_at_the_quantile(rng):
+    y = rng.lognormal(size=2001)
+    grid = np.quantile(y, np.linspace(0.5, 0.95, 46))
+    means = [
+        per_row(losses.pinball, np.full((2001, 1), guess), y[:, None], quantile=0.8).mean()
+        for guess in grid
+    ]
+    assert grid[np.argmin(means)] == pytest.approx(np.quantile(y, 0.8))
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.9])
+def test_cross_entropy_is_scikit_learns_of_smoothed_labels(rng, smoothing):
+    logits, labels = 3 * rng.normal(size=(50, 4)), rng.integers(0, 4, size=50)
+    result = per_row(losses.cross_entropy, logits, labels, label_smoothing=smoothing)
+    target = (1 - smoothing) * np.eye(4)[labels] + smoothing / 4
+    np.testing.assert_allclose(result, -(target * log_softmax(logits, axis=1)).sum(axis=1))
+    if not smoothing:
+        expected = metrics.log_loss(labels, softmax(logits, axis=1))
+        assert result.mean() == pytest.approx(expected)

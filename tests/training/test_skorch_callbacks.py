@@ -8,9 +8,9 @@ import torch
 from sklearn.datasets import load_iris
 from skorch.callbacks import Callback, Checkpoint, EarlyStopping, TrainEndCheckpoint
 
-from skdeep.decomposition import Autoencoder, VariationalAutoencoder
+from skdeep.decomposition import Autoencoder
 
-IRIS = load_iris().data
+IRIS, SPECIES = load_iris(return_X_y=True)
 
 
 class RecordBatches(Callback):
@@ -53,19 +53,20 @@ class StopAfter(Callback):
             net.request_stop()
 
 
-@pytest.fixture(params=[Autoencoder, VariationalAutoencoder])
-def Class(request):
-    return request.param
+@pytest.fixture
+def Class(Estimator):
+    return Estimator
 
 
 def small(Class=Autoencoder, **parameters):
     """Estimator that trains in a moment."""
-    return Class(**{"max_epochs": 5, "device": "cpu", "random_state": 0, **parameters})
+    plain = {"max_epochs": 5, "lr_schedule": "constant", "device": "cpu", "random_state": 0}
+    return Class(**{**plain, **parameters})
 
 
 def test_callback_sees_every_batch(Class):
     batches = RecordBatches()
-    small(Class, batch_size=40, callbacks=[batches], early_stopping=True).fit(IRIS)
+    small(Class, batch_size=40, callbacks=[batches], early_stopping=True).fit(IRIS, SPECIES)
     epoch = [(True, 40), (True, 40), (True, 40), (True, 15), (False, 15)]
     assert batches.begun_ == 5 * epoch
     assert [end[:2] for end in batches.ended_] == batches.begun_
@@ -73,43 +74,49 @@ def test_callback_sees_every_batch(Class):
 
 def test_callback_sees_the_losses_that_make_the_curve(Class):
     batches = RecordBatches()
-    estimator = small(Class, batch_size=40, callbacks=[batches]).fit(IRIS)
+    estimator = small(Class, batch_size=40, callbacks=[batches]).fit(IRIS, SPECIES)
     sizes, losses = np.array([end[1:] for end in batches.ended_]).reshape(5, 4, 2).T
     expected = np.average(losses, axis=0, weights=sizes)
     np.testing.assert_allclose(estimator.loss_curve_, expected, rtol=1e-6)
 
 
-def test_a_callback_that_listens_to_batches_changes_nothing(Class):
+def test_a_callback_that_listens_to_batches_changes_nothing(Class, assert_same):
     for options in ({}, {"early_stopping": True}, {"lr_schedule": "onecycle", "dropout": 0.2}):
-        alone = small(Class, batch_size=40, **options).fit(IRIS)
-        watched = small(Class, batch_size=40, callbacks=[RecordBatches()], **options).fit(IRIS)
-        assert watched.loss_curve_ == alone.loss_curve_
-        np.testing.assert_array_equal(watched.transform(IRIS), alone.transform(IRIS))
+        alone = small(Class, batch_size=40, **options).fit(IRIS, SPECIES)
+        watched = small(Class, batch_size=40, callbacks=[RecordBatches()], **options)
+        watched.fit(IRIS, SPECIES)
+        assert_same(watched, alone, IRIS)
 
 
 def test_callbacks_see_epochs_in_order_and_may_have_names(Class):
     counter = CountEpochs()
-    small(Class, callbacks=[("counter", counter)]).fit(IRIS)
+    small(Class, callbacks=[("counter", counter)]).fit(IRIS, SPECIES)
     assert counter.hooks_ == ["train begin", *5 * ["epoch begin", "epoch end"], "train end"]
 
 
-def test_skorchs_early_stopping_ends_training_in_good_order(Class):
+def test_skorchs_early_stopping_ends_training_in_good_order(Class, assert_same):
     stopping = EarlyStopping(monitor="train_loss", patience=3, threshold=1e6, sink=lambda _: None)
     counter = CountEpochs()
-    estimator = small(Class, max_epochs=50, callbacks=[stopping, counter]).fit(IRIS)
+    estimator = small(Class, max_epochs=50, callbacks=[stopping, counter]).fit(IRIS, SPECIES)
     # patience counts the first epoch as an improvement, for whatever threshold
     assert 3 <= estimator.n_iter_ <= 4
     assert counter.hooks_[-1] == "train end"
-    expected = small(Class, max_epochs=estimator.n_iter_).fit(IRIS)
-    np.testing.assert_array_equal(estimator.transform(IRIS), expected.transform(IRIS))
+    assert_same(estimator, small(Class, max_epochs=estimator.n_iter_).fit(IRIS, SPECIES), IRIS)
 
 
-def test_a_callback_may_end_training_and_best_weights_still_come_back():
+def test_a_callback_may_end_training_and_best_weights_still_come_back(Class, assert_same):
     options = {"early_stopping": True, "n_iter_no_change": 50, "batch_size": 32}
-    stopped = small(max_epochs=50, callbacks=[StopAfter(7)], **options).fit(IRIS)
-    expected = small(max_epochs=7, **options).fit(IRIS)
+    stopped = small(Class, max_epochs=50, callbacks=[StopAfter(7)], **options).fit(IRIS, SPECIES)
     assert stopped.n_iter_ == 7
-    np.testing.assert_array_equal(stopped.transform(IRIS), expected.transform(IRIS))
+    assert_same(stopped, small(Class, max_epochs=7, **options).fit(IRIS, SPECIES), IRIS)
+
+
+@pytest.mark.nets({"refit": {"early_stopping": True, "refit_full": True}})
+def test_callbacks_see_only_the_training_that_finds_the_best_epoch(params, Class):
+    counter, batches = CountEpochs(), RecordBatches()
+    small(Class, batch_size=100, callbacks=[counter, batches], **params).fit(IRIS, SPECIES)
+    assert counter.hooks_ == ["train begin", *5 * ["epoch begin", "epoch end"], "train end"]
+    assert batches.begun_ == 5 * [(True, 100), (True, 35), (False, 15)]
 
 
 @pytest.mark.parametrize("hook", ["on_batch_end", "on_epoch_end"])
@@ -124,7 +131,7 @@ def test_an_interrupt_inside_a_callback_propagates(hook, Class):
 
     estimator = small(Class, callbacks=[Interrupt()])
     with pytest.raises(KeyboardInterrupt):
-        estimator.fit(IRIS)
+        estimator.fit(IRIS, SPECIES)
     assert not hasattr(estimator, "net_")
 
 
@@ -135,12 +142,12 @@ def test_an_error_in_a_callback_propagates_and_leaves_the_estimator_unfitted(Cla
 
     estimator = small(Class, callbacks=[Fail()])
     with pytest.raises(RuntimeError, match="no more disk"):
-        estimator.fit(IRIS)
+        estimator.fit(IRIS, SPECIES)
     assert not hasattr(estimator, "net_")
 
 
 def test_history_is_kept(Class):
-    estimator = small(Class, early_stopping=True).fit(IRIS)
+    estimator = small(Class, early_stopping=True).fit(IRIS, SPECIES)
     history = estimator.net_.history
     assert len(history) == 5
     assert history[:, "epoch"] == [1, 2, 3, 4, 5]
@@ -151,7 +158,7 @@ def test_history_is_kept(Class):
 
 
 def test_history_has_batches_for_callbacks_that_listen_to_them():
-    ae = small(batch_size=40, callbacks=[RecordBatches()]).fit(IRIS)
+    ae = small(batch_size=40, callbacks=[RecordBatches()]).fit(IRIS, SPECIES)
     sizes = ae.net_.history[:, "batches", :, "train_batch_size"]
     assert sizes == 5 * [[40, 40, 40, 30]]
 
@@ -160,21 +167,21 @@ def test_history_has_batches_for_callbacks_that_listen_to_them():
 
 
 def test_verbose_0_prints_nothing(Class, capfd):
-    small(Class).fit(IRIS)
+    small(Class).fit(IRIS, SPECIES)
     assert capfd.readouterr() == ("", "")
 
 
 def test_verbose_1_shows_a_bar_over_the_epochs_on_standard_error(Class, capsys):
-    small(Class, verbose=1).fit(IRIS)
+    small(Class, verbose=1).fit(IRIS, SPECIES)
     out, err = capsys.readouterr()
     assert out == ""
     assert re.search(r"100%\|.*\| 5/5 \[.*epoch.*train_loss=[-\d.]+", err)
-    small(Class, verbose=1, early_stopping=True).fit(IRIS)
+    small(Class, verbose=1, early_stopping=True).fit(IRIS, SPECIES)
     assert "valid_loss=" in capsys.readouterr().err
 
 
 def test_verbose_2_prints_a_line_for_each_epoch(Class, capsys):
-    small(Class, verbose=2, early_stopping=True).fit(IRIS)
+    small(Class, verbose=2, early_stopping=True).fit(IRIS, SPECIES)
     out, err = capsys.readouterr()
     lines = out.splitlines()
     assert "epoch" in lines[0] and "train_loss" in lines[0] and "valid_loss" in lines[0]
@@ -185,7 +192,7 @@ def test_verbose_2_prints_a_line_for_each_epoch(Class, capsys):
 
 def test_callbacks_that_are_no_list_are_refused():
     with pytest.raises(ValueError, match="The 'callbacks' parameter of Autoencoder must be"):
-        small(callbacks=RecordBatches()).fit(IRIS)
+        small(callbacks=RecordBatches()).fit(IRIS, SPECIES)
 
 
 @pytest.mark.parametrize("early_stopping", [False, True])
@@ -195,7 +202,7 @@ def test_checkpoints_of_skorch_hold_the_best_epoch(early_stopping, tmp_path):
         Checkpoint(monitor=monitor, dirname=tmp_path / "best"),
         TrainEndCheckpoint(dirname=tmp_path / "last"),
     ]
-    estimator = small(early_stopping=early_stopping, callbacks=callbacks, max_epochs=5).fit(IRIS)
+    estimator = small(early_stopping=early_stopping, callbacks=callbacks).fit(IRIS)
     saved = torch.load(tmp_path / "best" / "params.pt", weights_only=True)
     restored = small(early_stopping=early_stopping, max_epochs=1).fit(IRIS)
     restored.module_.load_state_dict(saved)

@@ -1,5 +1,6 @@
 """When training ends and goes on: early stopping, convergence, warm start, partial_fit."""
 
+import copy
 import gc
 import weakref
 
@@ -13,7 +14,7 @@ from skorch.callbacks import Callback
 from skdeep.decomposition import Autoencoder, VariationalAutoencoder
 from skdeep.exceptions import DivergenceError
 
-IRIS = load_iris().data
+IRIS, SPECIES = load_iris(return_X_y=True)
 DIGITS = load_digits().data / 16
 # Nothing that is learned about some of these rows holds for the others.
 NOISE = np.random.default_rng(0).normal(size=(100, 20))
@@ -30,14 +31,15 @@ class KeepHeldOutRows(Callback):
             self.rows_.append(batch.x.numpy())
 
 
-@pytest.fixture(params=[Autoencoder, VariationalAutoencoder])
-def Class(request):
-    return request.param
+@pytest.fixture
+def Class(Estimator):
+    return Estimator
 
 
 def small(Class=Autoencoder, **parameters):
     """Estimator that trains in a moment."""
-    return Class(**{"max_epochs": 5, "device": "cpu", "random_state": 0, **parameters})
+    plain = {"max_epochs": 5, "lr_schedule": "constant", "device": "cpu", "random_state": 0}
+    return Class(**{**plain, **parameters})
 
 
 def overfitting(**parameters):
@@ -118,11 +120,11 @@ def test_early_stopping_needs_a_row_to_train_on(Class):
     with pytest.raises(
         ValueError, match=r"validation_fraction must leave a row to train on; got 0.9"
     ):
-        small(Class, early_stopping=True, validation_fraction=0.9).fit(IRIS[:5])
+        small(Class, early_stopping=True, validation_fraction=0.9).fit(IRIS[:5], SPECIES[:5])
 
 
 def test_no_validation_curve_without_early_stopping(Class):
-    assert not hasattr(small(Class).fit(IRIS), "validation_loss_curve_")
+    assert not hasattr(small(Class).fit(IRIS, SPECIES), "validation_loss_curve_")
 
 
 # Convergence -------------------------------------------------------------------------------
@@ -137,7 +139,7 @@ def test_n_iter_no_change_means_what_it_means_in_scikit_learn(n_iter_no_change):
 
 
 def test_training_ends_when_the_loss_has_not_fallen_by_tol(Class):
-    estimator = small(Class, max_epochs=400, n_iter_no_change=3, tol=0.01).fit(IRIS)
+    estimator = small(Class, max_epochs=400, n_iter_no_change=3, tol=0.01).fit(IRIS, SPECIES)
     curve = np.array(estimator.loss_curve_)
     assert 4 < estimator.n_iter_ < 400
     best = np.minimum.accumulate(curve)
@@ -146,64 +148,84 @@ def test_training_ends_when_the_loss_has_not_fallen_by_tol(Class):
 
 
 def test_training_uses_all_epochs_when_nothing_stops_it(Class):
-    estimator = small(Class, max_epochs=30, n_iter_no_change=100).fit(IRIS)
+    estimator = small(Class, max_epochs=30, n_iter_no_change=100).fit(IRIS, SPECIES)
     assert estimator.n_iter_ == len(estimator.loss_curve_) == len(estimator.history_) == 30
 
 
 # Going on ----------------------------------------------------------------------------------
 
 
-def test_warm_start_goes_on_from_the_fitted_state(Class):
-    estimator = small(Class, warm_start=True, tol=0).fit(IRIS)
-    codes, last = estimator.transform(IRIS), estimator.loss_curve_[-1]
-    estimator.fit(IRIS)
+def test_warm_start_goes_on_from_the_fitted_state(Class, outputs):
+    estimator = small(Class, warm_start=True, tol=0).fit(IRIS, SPECIES)
+    before, last = outputs(estimator, IRIS), estimator.loss_curve_[-1]
+    estimator.fit(IRIS, SPECIES)
     assert estimator.n_iter_ == len(estimator.loss_curve_) == len(estimator.net_.history) == 10
     assert estimator.loss_curve_[-1] < last
-    assert not np.array_equal(estimator.transform(IRIS), codes)
+    for name, result in outputs(estimator, IRIS).items():
+        # labels may stay what they are while the probabilities move
+        assert result.dtype.kind == "i" or not np.array_equal(result, before[name]), name
 
 
-def test_warm_start_of_twice_five_epochs_is_ten_epochs(Class):
-    twice = small(Class, warm_start=True, batch_size=32, tol=0).fit(IRIS).fit(IRIS)
-    once = small(Class, max_epochs=10, batch_size=32, tol=0).fit(IRIS)
-    assert twice.loss_curve_ == once.loss_curve_
-    np.testing.assert_array_equal(twice.transform(IRIS), once.transform(IRIS))
+@pytest.mark.nets({"default": {}, "dropout": {"dropout": 0.3}})
+def test_warm_start_of_twice_five_epochs_is_ten_epochs(params, Class, assert_same):
+    options = {"batch_size": 32, "tol": 0, **params}
+    twice = small(Class, warm_start=True, **options).fit(IRIS, SPECIES).fit(IRIS, SPECIES)
+    assert_same(twice, small(Class, max_epochs=10, **options).fit(IRIS, SPECIES), IRIS)
 
 
-def test_without_warm_start_fit_starts_anew(Class):
-    estimator = small(Class)
-    first = estimator.fit(IRIS).transform(IRIS)
-    np.testing.assert_array_equal(estimator.fit(IRIS).transform(IRIS), first)
-    assert estimator.n_iter_ == 5
+def test_without_warm_start_fit_starts_anew(Class, assert_same):
+    first, again = small(Class).fit(IRIS, SPECIES), small(Class).fit(IRIS[::2], SPECIES[::2])
+    assert_same(again.fit(IRIS, SPECIES), first, IRIS)
+    assert again.n_iter_ == 5
 
 
-def test_warm_start_takes_new_training_parameters_and_no_new_shape(Class):
-    estimator = small(Class, warm_start=True).fit(IRIS)
-    estimator.set_params(lr=1e-12, max_epochs=2).fit(IRIS)
+@pytest.mark.nets({"codes": {"n_components": 3}, "blocks": {"width": 3}})
+def test_warm_start_takes_new_training_parameters_and_no_new_shape(params, Class, assert_same):
+    estimator = small(Class, warm_start=True).fit(IRIS, SPECIES)
+    estimator.set_params(lr=1e-12, max_epochs=2).fit(IRIS, SPECIES)
     assert estimator.n_iter_ == 7
-    codes = estimator.transform(IRIS)
-    estimator.set_params(n_components=3)
+    before = copy.deepcopy(estimator)
+    estimator.set_params(**params)
+    name = next(iter(params))
     with pytest.raises(
-        ValueError, match=r"net of the same shape; got new values of \['n_components'\]"
+        ValueError, match=rf"net of the same shape; got new values of \[.*'{name}'\]"
     ):
-        estimator.fit(IRIS)
-    np.testing.assert_array_equal(estimator.transform(IRIS), codes)
-    assert clone(estimator).fit(IRIS).transform(IRIS).shape == (150, 3)
+        estimator.fit(IRIS, SPECIES)
+    assert_same(estimator, before, IRIS)
+    anew = clone(estimator).fit(IRIS, SPECIES)
+    features = anew.transform if hasattr(anew, "transform") else anew.embed
+    assert features(IRIS).shape == (150, 3)
 
 
 def test_warm_start_refuses_other_columns(Class):
-    estimator = small(Class, warm_start=True).fit(IRIS)
+    estimator = small(Class, warm_start=True).fit(IRIS, SPECIES)
     with pytest.raises(ValueError, match=r"X has 3 features, but .* is expecting 4 features"):
-        estimator.fit(IRIS[:, :3])
+        estimator.fit(IRIS[:, :3], SPECIES)
 
 
-def test_partial_fit_is_one_epoch(Class):
+@pytest.mark.nets(
+    {
+        "dropout": {"dropout": 0.5, "norm": "batch"},
+        "residual dropout": {"residual_dropout": 0.5},
+        "smoothing": {"label_smoothing": 0.3},
+        "loss": {"loss": "huber", "quantile": None},
+    }
+)
+def test_warm_start_takes_what_no_weight_depends_on(params, Class):
+    expected = small(Class, warm_start=True, max_epochs=3).fit(IRIS, SPECIES)
+    changed = copy.deepcopy(expected).set_params(**params).fit(IRIS, SPECIES)
+    expected.fit(IRIS, SPECIES)
+    assert changed.n_iter_ == expected.n_iter_ == 6
+    assert changed.loss_curve_[:3] == expected.loss_curve_[:3]
+    assert changed.loss_curve_[3:] != expected.loss_curve_[3:]
+
+
+def test_partial_fit_is_one_epoch(Class, assert_same):
     parts = small(Class, batch_size=32)
     for epoch in range(1, 6):
-        parts.partial_fit(IRIS)
+        parts.partial_fit(IRIS, SPECIES)
         assert parts.n_iter_ == len(parts.loss_curve_) == epoch
-    whole = small(Class, batch_size=32, tol=0).fit(IRIS)
-    assert parts.loss_curve_ == whole.loss_curve_
-    np.testing.assert_array_equal(parts.transform(IRIS), whole.transform(IRIS))
+    assert_same(parts, small(Class, batch_size=32, tol=0).fit(IRIS, SPECIES), IRIS)
 
 
 def test_partial_fit_learns_from_parts(Class):
@@ -211,20 +233,25 @@ def test_partial_fit_learns_from_parts(Class):
     order = np.random.default_rng(0).permutation(len(IRIS))
     for _ in range(10):
         for part in np.array_split(order, 3):
-            estimator.partial_fit(IRIS[part], sample_weight=np.ones(len(part)))
+            weight = np.ones(len(part))
+            estimator.partial_fit(IRIS[part], SPECIES[part], sample_weight=weight)
     assert estimator.n_iter_ == 30
-    assert estimator.reconstruction_error(IRIS).mean() < IRIS.var(axis=0).mean()
+    if hasattr(estimator, "predict"):
+        assert estimator.score(IRIS, SPECIES) > 0.6
+    else:
+        assert estimator.reconstruction_error(IRIS).mean() < IRIS.var(axis=0).mean()
 
 
-def test_partial_fit_goes_on_from_fit(Class):
-    estimator = small(Class, batch_size=32, tol=0).fit(IRIS).partial_fit(IRIS)
-    expected = small(Class, batch_size=32, tol=0, max_epochs=6).fit(IRIS)
-    assert estimator.loss_curve_ == expected.loss_curve_
+def test_partial_fit_goes_on_from_fit(Class, assert_same):
+    options = {"batch_size": 32, "tol": 0}
+    estimator = small(Class, **options).fit(IRIS, SPECIES).partial_fit(IRIS, SPECIES)
+    expected = small(Class, max_epochs=6, **options).fit(IRIS, SPECIES)
+    assert_same(estimator, expected, IRIS)
 
 
 def test_partial_fit_refuses_early_stopping(Class):
     with pytest.raises(ValueError, match="early_stopping must be False for partial_fit"):
-        small(Class, early_stopping=True).partial_fit(IRIS)
+        small(Class, early_stopping=True).partial_fit(IRIS, SPECIES)
 
 
 # Divergence --------------------------------------------------------------------------------
@@ -233,45 +260,57 @@ def test_partial_fit_refuses_early_stopping(Class):
 def test_divergence_names_epoch_and_lr_and_leaves_the_estimator_unfitted(Class):
     estimator = small(Class, lr=1e30, optimizer="sgd", batch_size=32)
     with pytest.raises(DivergenceError, match=r"in epoch \d+ with lr=1e\+30.*Lower lr"):
-        estimator.fit(IRIS)
+        estimator.fit(IRIS, SPECIES)
     assert not hasattr(estimator, "net_") and not hasattr(estimator, "n_iter_")
 
 
-@pytest.mark.parametrize("early_stopping", [False, True])
-def test_fitted_estimator_does_not_keep_the_training_data(early_stopping):
+@pytest.mark.nets(
+    {
+        "whole": {},
+        "split": {"early_stopping": True},
+        "refit": {"early_stopping": True, "refit_full": True},
+    }
+)
+def test_fitted_estimator_does_not_keep_the_training_data(params, Class):
     X = np.random.default_rng(0).normal(size=(200, 5))
-    reference = weakref.ref(X)
-    estimator = Autoencoder(max_epochs=1, early_stopping=early_stopping).fit(X)
-    del X
+    y = np.arange(200) % 2
+    references = weakref.ref(X), weakref.ref(y)
+    estimator = small(Class, max_epochs=1, **params).fit(X, y)
+    del X, y
     gc.collect()
-    assert reference() is None
+    assert [reference() for reference in references] == [None, None]
     assert estimator.n_iter_ == 1
 
 
-def test_refit_leaves_no_attribute_of_an_earlier_kind_of_training():
-    estimator = small(early_stopping=True).fit(IRIS)
+def test_refit_leaves_no_attribute_of_an_earlier_kind_of_training(Class):
+    estimator = small(Class, early_stopping=True).fit(IRIS, SPECIES)
     assert len(estimator.validation_loss_curve_) == estimator.n_iter_
-    estimator.set_params(early_stopping=False).fit(IRIS)
+    estimator.set_params(early_stopping=False).fit(IRIS, SPECIES)
     assert not hasattr(estimator, "validation_loss_curve_")
+    assert not hasattr(estimator, "best_epoch_")
+
+
+def test_fit_to_other_data_leaves_no_attribute_of_the_data_before():
     variational = small(VariationalAutoencoder).fit(IRIS)
     variational.set_params(likelihood="bernoulli").fit(IRIS > IRIS.mean(axis=0))
     assert not hasattr(variational, "scale_")
 
 
-def test_warm_start_keeps_its_curves_aligned_with_the_epochs():
-    estimator = small(early_stopping=True, warm_start=True).fit(IRIS)
+def test_warm_start_keeps_its_curves_aligned_with_the_epochs(Class):
+    estimator = small(Class, early_stopping=True, warm_start=True).fit(IRIS, SPECIES)
     n_first = estimator.n_iter_
-    estimator.set_params(early_stopping=False).fit(IRIS)
+    estimator.set_params(early_stopping=False).fit(IRIS, SPECIES)
     curve = estimator.validation_loss_curve_
     assert len(curve) == estimator.n_iter_ > n_first
     assert np.isnan(curve[n_first:]).all() and not np.isnan(curve[:n_first]).any()
 
 
-def test_warm_start_holds_the_same_rows_out_again():
+def test_warm_start_holds_the_same_rows_out_again(Class):
     keep = KeepHeldOutRows()
-    estimator = small(early_stopping=True, warm_start=True, callbacks=[keep]).fit(IRIS)
+    options = {"early_stopping": True, "warm_start": True, "callbacks": [keep]}
+    estimator = small(Class, **options).fit(IRIS, SPECIES)
     first = np.sort(np.concatenate(keep.rows_), axis=0)
-    estimator.fit(IRIS)
+    estimator.fit(IRIS, SPECIES)
     np.testing.assert_array_equal(np.sort(np.concatenate(keep.rows_), axis=0), first)
 
 

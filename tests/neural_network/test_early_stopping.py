@@ -1,0 +1,209 @@
+"""Early stopping, the rows it holds out, and the refit on all rows."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import load_diabetes, load_iris
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skdeep.neural_network import ResNetClassifier, ResNetRegressor
+
+IRIS, SPECIES = load_iris(return_X_y=True)
+DIABETES, PROGRESSION = (part[:200] for part in load_diabetes(return_X_y=True))
+NOISE = np.random.default_rng(0).integers(0, 3, size=150)
+
+
+def net(Class, **parameters):
+    """Net that overfits within a few epochs."""
+    defaults = {"n_blocks": 1, "width": 16, "max_epochs": 30, "lr": 0.02, "batch_size": 32}
+    defaults |= {"lr_schedule": "constant", "dropout": 0.1, "n_iter_no_change": 5}
+    defaults |= {"validation_fraction": 0.2, "device": "cpu", "random_state": 0}
+    return Class(**{**defaults, **parameters})
+
+
+CASES = {
+    "classes": (ResNetClassifier, IRIS, SPECIES),
+    "noise": (ResNetClassifier, IRIS, NOISE),
+    "labels": (ResNetClassifier, IRIS, np.eye(3, dtype=int)[SPECIES]),
+    "numbers": (ResNetRegressor, DIABETES, PROGRESSION),
+    "outputs": (ResNetRegressor, DIABETES, np.column_stack([PROGRESSION, DIABETES[:, 2]])),
+}
+
+
+@pytest.fixture(params=CASES.values(), ids=CASES)
+def case(request):
+    return request.param
+
+
+def raw(estimator, X):
+    name = "decision_function" if hasattr(estimator, "decision_function") else "predict"
+    return getattr(estimator, name)(X)
+
+
+def shares_of_classes_in_training(y, **parameters):
+    """What a net that learns nothing predicts: the shares of the classes it trained on."""
+    clf = net(ResNetClassifier, lr=1e-12, max_epochs=1, early_stopping=True, **parameters)
+    return clf.fit(np.zeros((len(y), 1)), y).predict_proba([[0.0]])[0]
+
+
+# The best epoch ----------------------------------------------------------------------------
+
+
+def test_weights_are_those_of_the_best_epoch(case):
+    Class, X, y = case
+    stopped = net(Class, early_stopping=True).fit(X, y)
+    losses = stopped.validation_loss_curve_
+    assert len(losses) == len(stopped.loss_curve_) == stopped.n_iter_
+    assert stopped.best_epoch_ == 1 + np.argmin(losses) < stopped.n_iter_
+    # a net that trains for just as many epochs on the same rows ends at its best one
+    as_long = net(Class, early_stopping=True, max_epochs=stopped.best_epoch_).fit(X, y)
+    assert as_long.n_iter_ == as_long.best_epoch_ == stopped.best_epoch_
+    np.testing.assert_array_equal(raw(stopped, X), raw(as_long, X))
+    # the last epoch is not the best
+    longer = net(Class, early_stopping=True, max_epochs=stopped.best_epoch_ + 1)
+    assert longer.fit(X, y).n_iter_ == stopped.best_epoch_ + 1
+    np.testing.assert_array_equal(raw(stopped, X), raw(longer, X))
+
+
+def test_training_stops_when_the_loss_of_the_rows_held_out_has_not_fallen():
+    stopped = net(ResNetClassifier, early_stopping=True, max_epochs=100).fit(IRIS, NOISE)
+    assert stopped.n_iter_ < 30
+    tail = stopped.validation_loss_curve_[-6:]
+    best = min(stopped.validation_loss_curve_[:-6])
+    assert min(tail) > best - 1e-4
+
+
+def test_without_early_stopping_nothing_is_held_out():
+    estimator = net(ResNetClassifier, max_epochs=2).fit(IRIS, SPECIES)
+    assert not hasattr(estimator, "best_epoch_")
+    assert not hasattr(estimator, "validation_loss_curve_")
+    estimator.set_params(early_stopping=True).fit(IRIS, SPECIES)
+    assert estimator.best_epoch_ in (1, 2)
+    estimator.set_params(early_stopping=False).fit(IRIS, SPECIES)
+    assert not hasattr(estimator, "best_epoch_")
+
+
+# Rows held out -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_each_class_keeps_its_share(seed):
+    y = np.random.default_rng(seed).permutation(np.repeat([0, 1, 2], [250, 200, 50]))
+    shares = shares_of_classes_in_training(y, random_state=seed)
+    # 400 rows to train on; up to two more or fewer of a class than its share
+    np.testing.assert_allclose(400 * shares, [200, 160, 40], atol=2.01)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_classes_of_one_row_stay_in_training(seed):
+    y = np.array(["a"] * 50 + ["b"] * 47 + ["x", "y", "z"])
+    shares = shares_of_classes_in_training(y, random_state=seed)
+    np.testing.assert_allclose(80 * shares[2:], [1, 1, 1], rtol=1e-3)
+    np.testing.assert_allclose(80 * shares[:2], [40, 37], atol=2.01)
+
+
+def test_rows_held_out_follow_the_random_state(case):
+    Class, X, y = case
+    first, second, other = (
+        net(Class, early_stopping=True, random_state=seed, max_epochs=2).fit(X, y)
+        for seed in (3, 3, 4)
+    )
+    assert first.validation_loss_curve_ == second.validation_loss_curve_
+    assert first.validation_loss_curve_ != other.validation_loss_curve_
+
+
+def test_share_held_out_is_validation_fraction():
+    y = np.repeat([0, 1], [499, 1])
+    for fraction in (0.1, 0.5, 0.75):
+        shares = shares_of_classes_in_training(y, validation_fraction=fraction)
+        # the only row of its class stays in training: its share tells their number
+        assert 1 / shares[1] == pytest.approx(500 - np.ceil(fraction * 500), rel=1e-3)
+
+
+def test_early_stopping_of_a_regressor_holds_rows_out_of_its_scaling():
+    y = np.where(np.arange(200) < 20, 1e6, 1.0)
+    reg = net(ResNetRegressor, early_stopping=True, lr=1e-12, max_epochs=1)
+    mean = reg.fit(np.zeros((200, 1)), y).predict([[0.0]])[0]
+    n_large = 160 * (mean - 1) / (1e6 - 1)
+    # a whole number of the large ones among 160 rows, other than their share of 16 by chance only
+    assert abs(n_large - round(n_large)) < 1e-3
+    assert 8 <= n_large <= 20
+
+
+def test_partial_fit_refuses_early_stopping():
+    with pytest.raises(ValueError, match="early_stopping must be False for partial_fit"):
+        net(ResNetClassifier, early_stopping=True).partial_fit(IRIS, SPECIES)
+
+
+# Refit -------------------------------------------------------------------------------------
+
+
+def assert_same_net(actual, expected, X):
+    np.testing.assert_array_equal(raw(actual, X), raw(expected, X))
+    np.testing.assert_array_equal(actual.embed(X), expected.embed(X))
+    assert actual.loss_curve_ == expected.loss_curve_
+    assert actual.n_iter_ == expected.n_iter_
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_refit_is_a_fresh_fit_of_all_rows_for_the_best_number_of_epochs(case, weighted):
+    Class, X, y = case
+    weight = np.arange(len(X)) % 3 if weighted else None
+    refitted = net(Class, early_stopping=True, refit_full=True).fit(X, y, sample_weight=weight)
+    stopped = net(Class, early_stopping=True).fit(X, y, sample_weight=weight)
+    assert refitted.best_epoch_ == stopped.best_epoch_
+    assert refitted.validation_loss_curve_ == stopped.validation_loss_curve_
+    fresh = net(Class, max_epochs=refitted.best_epoch_, tol=0.0, n_iter_no_change=100)
+    assert_same_net(refitted, fresh.fit(X, y, sample_weight=weight), X)
+    assert not np.array_equal(raw(refitted, X), raw(stopped, X))
+
+
+def test_refit_sees_all_rows():
+    y = np.repeat([0, 1, 2], [71, 56, 23])
+    shares = shares_of_classes_in_training(y, refit_full=True)
+    np.testing.assert_allclose(shares, [71 / 150, 56 / 150, 23 / 150], rtol=1e-6)
+    assert not np.allclose(shares_of_classes_in_training(y), shares, rtol=1e-6)
+
+
+def test_refit_knows_the_categories_of_rows_that_were_held_out():
+    X = pd.DataFrame({"kind": pd.Categorical(np.arange(40)), "number": np.arange(40.0)})
+    y = np.arange(40) % 2
+    outputs = {}
+    for refit_full in (False, True):
+        clf = net(ResNetClassifier, early_stopping=True, refit_full=refit_full, max_epochs=2)
+        same_number = X.assign(number=1.0)
+        outputs[refit_full] = clf.fit(X, y).decision_function(same_number)
+    # the eight categories that were held out are all the same to the net without a refit
+    assert len(np.unique(outputs[False].round(6))) == 33
+    assert len(np.unique(outputs[True].round(6))) == 40
+
+
+def test_refit_in_a_search_is_a_fresh_fit_of_all_rows():
+    pipe = make_pipeline(StandardScaler(), net(ResNetClassifier, early_stopping=True))
+    pipe.set_params(resnetclassifier__refit_full=True)
+    search = GridSearchCV(pipe, {"resnetclassifier__lr": [1e-9, 0.02]}, cv=2).fit(IRIS, SPECIES)
+    best = search.best_estimator_[-1]
+    assert search.best_params_ == {"resnetclassifier__lr": 0.02}
+    fresh = net(ResNetClassifier, max_epochs=best.best_epoch_, tol=0.0, n_iter_no_change=100)
+    scaled = StandardScaler().fit_transform(IRIS)
+    assert_same_net(best, fresh.fit(scaled, SPECIES), scaled)
+
+
+@pytest.mark.parametrize("Class, X, y", list(CASES.values())[::3], ids=list(CASES)[::3])
+def test_refit_without_early_stopping_does_nothing(Class, X, y):
+    plain = net(Class, max_epochs=3).fit(X, y)
+    assert_same_net(net(Class, max_epochs=3, refit_full=True).fit(X, y), plain, X)
+
+
+def test_refit_draws_the_same_without_a_seed():
+    clf = net(ResNetClassifier, early_stopping=True, refit_full=True, random_state=None)
+    clf.set_params(max_epochs=3).fit(IRIS, SPECIES)
+    assert clf.n_iter_ == clf.best_epoch_
+
+
+def test_refit_and_warm_start_exclude_each_other():
+    clf = net(ResNetClassifier, early_stopping=True, refit_full=True, warm_start=True)
+    with pytest.raises(ValueError, match="refit_full must be False with warm_start=True"):
+        clf.fit(IRIS, SPECIES)
