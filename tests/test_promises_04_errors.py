@@ -305,7 +305,7 @@ def test_rows_too_large_for_the_net_are_refused_instead_of_mapped_to_infinity(ma
 def test_warm_start_with_another_shape_is_refused_and_changes_nothing(params, make, assert_same):
     estimator = make(warm_start=True).fit(X_ROWS, Y)
     before = copy.deepcopy(estimator)
-    name = "hidden_width" if "hidden_factor" in params else next(iter(params))
+    name = next(iter(params))
     with pytest.raises(ValueError, match=rf"new values of \[.*'{name}'.*Fit a clone"):
         estimator.set_params(**params).fit(X_ROWS, Y)
     assert_same(estimator, before, X_ROWS)
@@ -318,7 +318,11 @@ NEEDS = {
         "numerical_embedding must be None with image_shape",
     ),
     "image and gaps": ({"image_shape": (8, 8), "missing": "indicator"}, "missing must be 'error'"),
-    "refit and warm start": ({"refit_full": True, "warm_start": True}, "refit_full must be False"),
+    "refit and warm start": (
+        {"refit_full": True, "early_stopping": True, "warm_start": True},
+        "refit_full must be False",
+    ),
+    "refit alone": ({"refit_full": True}, "refit_full=True needs early_stopping=True"),
 }
 
 

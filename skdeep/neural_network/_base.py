@@ -260,6 +260,6 @@ def _remedy(error):
         )
     if "X contains NaN" in text:
         return 'Set missing="indicator", or fill the gaps first, by SimpleImputer say.'
-    if isinstance(error, TypeError):
+    if isinstance(error, TypeError) and "dates" not in text:
         return "X must hold numbers and categories: turn other columns, dates say, into numbers."
     return None

@@ -327,7 +327,7 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
         check_consistent_length(X, y)
         if np.abs(y).max() > _LARGEST_TARGET:
             raise ValueError(
-                f"y must stay within {_LARGEST_TARGET:g}; got values up to {np.abs(y).max():g}. "
+                f"y must be within {_LARGEST_TARGET:g}; got values up to {np.abs(y).max():g}. "
                 "Divide y by a constant."
             )
         if reset:

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils import check_array
 
 from skdeep.utils._sklearn import safe_indexing
+from skdeep.utils._validation import as_numbers
 
 __all__ = ["encode_table", "find_categories"]
 
@@ -55,12 +56,13 @@ def encode_table(X, is_categorical, categories, *, allow_nan):
     numeric = np.flatnonzero(~is_categorical)
     table = np.empty((X.shape[0], len(is_categorical)))
     if len(numeric):
-        table[:, numeric] = check_array(
+        numbers_of_X = check_array(
             safe_indexing(X, numeric, axis=1),
-            dtype=np.float64,
+            dtype="numeric",
             ensure_all_finite="allow-nan" if allow_nan else True,
             input_name="X",
         )
+        table[:, numeric] = as_numbers(numbers_of_X)
     for column, known in zip(np.flatnonzero(is_categorical), categories, strict=True):
         codes = {category: code for code, category in enumerate(known, start=1)}
         table[:, column] = [codes.get(key, 0) for key in _keys(X, column)]

@@ -9,6 +9,7 @@ from sklearn.utils.validation import validate_data
 from skdeep.utils._sklearn import check_sample_weight
 
 __all__ = [
+    "as_numbers",
     "check_image_shape",
     "check_range",
     "check_rows",
@@ -74,14 +75,30 @@ def check_rows(estimator, X, *, reset, image_shape=None, allow_nan=False):
         ensure_all_finite="allow-nan" if allow_nan else True,
         reset=reset,
     )
-    if X.dtype == object:  # of a dataframe with other columns than numbers
-        X = X.astype(np.float64)
+    X = as_numbers(X)
     if image_shape is not None and math.prod(image_shape) != X.shape[1]:
         raise ValueError(
             f"image_shape must hold as many pixels as X has features; got {image_shape=} with "
             f"{math.prod(image_shape)} pixels and X with {X.shape[1]} features."
         )
     return X
+
+
+def as_numbers(X):
+    """Rows of a numeric dtype, from what scikit-learn lets through as numeric.
+
+    Raises
+    ------
+    TypeError
+        If they hold dates or time spans.
+    ValueError
+        If they hold strings, as dataframes with columns of several types can.
+    """
+    if X.dtype.kind in "mM":
+        raise TypeError(
+            f"X must hold numbers; got dtype {X.dtype}. Turn dates into numbers, days say, first."
+        )
+    return X.astype(np.float64) if X.dtype.kind == "O" else X
 
 
 def check_range(X, *, low, high, reason):

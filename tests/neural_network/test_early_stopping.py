@@ -191,10 +191,9 @@ def test_refit_in_a_search_is_a_fresh_fit_of_all_rows():
     assert_same_net(best, fresh.fit(scaled, SPECIES), scaled)
 
 
-@pytest.mark.parametrize("Class, X, y", list(CASES.values())[::3], ids=list(CASES)[::3])
-def test_refit_without_early_stopping_does_nothing(Class, X, y):
-    plain = net(Class, max_epochs=3).fit(X, y)
-    assert_same_net(net(Class, max_epochs=3, refit_full=True).fit(X, y), plain, X)
+def test_refit_without_early_stopping_is_refused():
+    with pytest.raises(ValueError, match="refit_full=True needs early_stopping=True"):
+        net(ResNetClassifier, refit_full=True).fit(IRIS, SPECIES)
 
 
 def test_refit_draws_the_same_without_a_seed():

@@ -29,7 +29,7 @@ COMMON = {
     "norm": "batch",
     "activation": "relu",
 }
-TABLE = {**COMMON, "columns": COLUMNS, "width": 12, "hidden_width": 20}
+TABLE = {**COMMON, **COLUMNS, "width": 12, "hidden_factor": 1.5}
 IMAGE = {**COMMON, "image_shape": (2, 9, 8), "stem_width": 4, "augment": None}
 
 
@@ -172,8 +172,8 @@ def train(net, x, y, n_steps=40):
 
 
 def test_net_of_32_blocks_trains_and_the_same_net_without_skips_does_not():
-    columns = {**COLUMNS, "n_indicators": 0, "cardinalities": ()}
-    deep = make_net({**TABLE, "columns": columns, "n_blocks": 32, "hidden_width": 12})
+    columns = {"n_indicators": 0, "cardinalities": ()}
+    deep = make_net({**TABLE, **columns, "n_blocks": 32, "hidden_factor": 1.0})
     plain = without_skips(deep)
     x = normal(200, 4)
     y = x[:, 0] * x[:, 1] + x[:, 2]
