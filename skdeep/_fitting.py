@@ -185,7 +185,8 @@ class FittingMixin:
     def _rebuild(self, architecture):
         """Move the fitted weights into a module with other training options."""
         old = self._fitted_architecture
-        changed = sorted(name for name in old if architecture[name] != old[name])
+        names = old.keys() | architecture.keys()
+        changed = sorted(name for name in names if architecture.get(name) != old.get(name))
         if not set(changed) <= set(self._CHANGEABLE):
             raise ValueError(
                 "warm_start and partial_fit must go on with a net of the same shape; got new "

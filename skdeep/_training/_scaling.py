@@ -178,7 +178,10 @@ def _distribution(column, weight):
     """Distinct values, ascending, and the middle of each one's step in the distribution."""
     values, inverse = np.unique(column.astype(np.float64), return_inverse=True)
     mass = np.bincount(inverse, weights=weight)
-    return values, (np.cumsum(mass) - mass / 2) / mass.sum()
+    reached = np.cumsum(mass)
+    # weights of very different size round the last shares to one
+    smallest = np.finfo(np.float64).eps
+    return values, ((reached - mass / 2) / reached[-1]).clip(smallest, 1 - smallest)
 
 
 def _normal_positions(column, weight):
@@ -201,9 +204,8 @@ def bin_edges(column, weight, n_bins):
     """
     values, shares = _distribution(column, weight)
     edges = np.interp(np.linspace(0, 1, n_bins + 1), shares, values)
-    if np.ptp(np.float32(edges)) == 0:
-        edges = edges[0] + np.array([-0.5, 0.5])
     edges = np.unique(edges.astype(np.float32))
-    if len(edges) == 2:
-        edges = np.insert(edges, 1, edges.mean())
+    if len(edges) < 3:  # wide enough for float32 to tell them apart
+        reach = max((edges[-1] - edges[0]) / 2, 0.5, 4 * float(np.spacing(np.abs(edges).max())))
+        edges = edges.mean() + np.float32(reach) * np.array([-1, 0, 1], dtype=np.float32)
     return tuple(edges.tolist())

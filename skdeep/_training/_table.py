@@ -28,17 +28,20 @@ class TableScaler:
         Places among the numeric columns of those that get a column of marks.
     code_maps : list of ndarray of int
         New code of each code of a categorical column, 0 for those that training did not see.
+    gaps : tuple of bool
+        Whether training saw missing categories, for each categorical column.
     bins : tuple of tuple of float
         Edges of bins for each numeric column, in scaled units; empty where none were asked for.
     """
 
-    def __init__(self, numbers, numeric, categorical, fill, marked, code_maps, bins=()):
+    def __init__(self, numbers, numeric, categorical, fill, marked, code_maps, gaps, bins=()):
         self.numbers = numbers
         self.numeric = numeric
         self.categorical = categorical
         self.fill = fill
         self.marked = marked
         self.code_maps = code_maps
+        self.gaps = gaps
         self.bins = bins
 
     @classmethod
@@ -65,7 +68,8 @@ class TableScaler:
             is_categorical = np.zeros(X.shape[1], dtype=bool)
         numeric, categorical = np.flatnonzero(~is_categorical), np.flatnonzero(is_categorical)
         code_maps = [_code_map(X[:, column], sample_weight) for column in categorical]
-        scaler = cls(RowScaler(), numeric, categorical, None, np.arange(0), code_maps)
+        gaps = tuple(_has_gap(X[:, column], sample_weight) for column in categorical)
+        scaler = cls(RowScaler(), numeric, categorical, None, np.arange(0), code_maps, gaps)
         if fills_missing:
             scaler.fill, scaler.marked = _fill_values(X, sample_weight, numeric)
         scaler._fit_numbers(X, sample_weight, kind, generator)
@@ -138,6 +142,11 @@ def _code_map(codes, sample_weight):
     code_map = np.zeros(codes.max() + 1, dtype=int)
     code_map[seen] = np.arange(1, len(seen) + 1)
     return code_map
+
+
+def _has_gap(codes, sample_weight):
+    """Whether a row with a weight misses its category."""
+    return bool((codes[slice(None) if sample_weight is None else sample_weight > 0] == 0).any())
 
 
 def _fill_values(X, sample_weight, numeric):

@@ -1,6 +1,5 @@
 """What residual nets for classification and for regression have in common."""
 
-import importlib.util
 from numbers import Integral, Real
 
 import numpy as np
@@ -65,7 +64,8 @@ class ResNetMixin:
         Parameters
         ----------
         X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
-            Rows to train on. Memory-mapped and sparse ones are read batch by batch.
+            Rows to train on. Memory-mapped and sparse ones are read batch by batch, unless they
+            hold categories.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             What to learn for each row.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -90,8 +90,8 @@ class ResNetMixin:
         Returns
         -------
         Z : ndarray of shape (n_samples, width)
-            Features, float32 for float32 rows, else float64; ``4 * stem_width`` of them for
-            images. ``FunctionTransformer(net.embed)`` puts them into a pipeline.
+            Features, float32 for float32 rows without categories, else float64. Images have
+            ``4 * stem_width``. ``FunctionTransformer(net.embed)`` puts them into a pipeline.
         """
         X = self._check_new_rows(X)
         return self._apply(self.module_.embed, X, self.module_.trunk.out_features)
@@ -132,13 +132,6 @@ class ResNetMixin:
             raise ValueError(
                 "refit_full must be False with warm_start=True: one trains anew, the other goes on."
             )
-        if self.numerical_embedding is not None and not importlib.util.find_spec(
-            "rtdl_num_embeddings"
-        ):
-            raise ImportError(
-                f"numerical_embedding={self.numerical_embedding!r} needs the package "
-                "rtdl_num_embeddings: pip install skdeep[embeddings]."
-            )
 
     def _refits(self):
         return self.early_stopping and self.refit_full
@@ -170,13 +163,15 @@ class ResNetMixin:
                 "categorical_features must be 'from_dtype' or None for a sparse X; got "
                 f"{self.categorical_features!r}."
             )
-        X = X if hasattr(X, "shape") or not isinstance(X, list) else np.asarray(X, dtype=object)
-        mask = check_categorical_features(X, self.categorical_features)
+        if isinstance(self.categorical_features, str | None):
+            mask = check_categorical_features(X, self.categorical_features)
+        else:
+            mask = check_categorical_features(_as_table(X), self.categorical_features)
         return None if mask is None or not mask.any() else mask
 
     def _encode_rows(self, X, reset, allow_nan):
         """Rows with the codes of their categories, float64."""
-        X = np.asarray(X, dtype=object) if isinstance(X, list) else X
+        X = _as_table(X)
         validate_data(self, X, skip_check_array=True, reset=reset)
         if reset:
             self._categories = find_categories(X, self.is_categorical_)
@@ -228,6 +223,7 @@ class ResNetMixin:
             "n_numeric": len(self._scaler.numeric),
             "n_indicators": len(self._scaler.marked),
             "cardinalities": self._scaler.cardinalities,
+            "gaps": self._scaler.gaps,
             "embedding_dim": int(self.embedding_dim),
             "numerical_embedding": self.numerical_embedding,
             "frequency_scale": float(self.frequency_scale),
@@ -249,6 +245,16 @@ class ResNetMixin:
         return tags
 
 
+def _as_table(X):
+    """Dataframe or array of two dimensions from what users give."""
+    X = X if hasattr(X, "shape") else np.asarray(X, dtype=object)
+    if len(X.shape) != 2:
+        raise ValueError(
+            f"X must be a table of rows and columns. Expected 2D array, got shape {X.shape}."
+        )
+    return X
+
+
 def _remedy(error):
     """Say what to do about rows that were refused, None where the error says it itself."""
     text = str(error)
@@ -259,7 +265,7 @@ def _remedy(error):
             'categorical_features="from_dtype".'
         )
     if "X contains NaN" in text:
-        return 'Set missing="indicator", or fill the gaps first, by SimpleImputer say.'
-    if isinstance(error, TypeError) and "dates" not in text:
+        return 'Fit with missing="indicator", or fill the gaps first, by SimpleImputer say.'
+    if isinstance(error, np.exceptions.DTypePromotionError) or "float() argument" in text:
         return "X must hold numbers and categories: turn other columns, dates say, into numbers."
     return None

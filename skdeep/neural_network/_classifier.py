@@ -114,8 +114,7 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
     device : str, torch.device or list of these, default="auto"
         Where to train: ``"auto"`` takes CUDA, then MPS, then the CPU; of a list each worker one.
     random_state : int, RandomState instance or None, default=None
-        Seed of weights, split, shuffling, dropout and augmentation. An int gives the same result
-        on every call.
+        Seed of weights, split, shuffling, dropout, augmentation; an int repeats the same result.
     verbose : int, default=0
         0 prints nothing, 1 shows a bar over the epochs, 2 a line for each epoch.
 
@@ -268,7 +267,8 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Train the net for one pass over these rows.
 
-        The first call, of ``partial_fit`` or ``fit``, decides scaling, categories and classes.
+        The first call decides scaling, categories and classes: its rows must stand for all.
+        Numbers beyond theirs count as their largest or smallest one.
 
         Parameters
         ----------

@@ -20,6 +20,8 @@ __all__ = [
 ]
 
 _SMALLEST_SHARE = 1e-6
+# Labels, unlike classes, may turn up later without having been announced.
+_RARE_LABEL = 1e-3
 
 
 def encode_labels(y):
@@ -111,9 +113,11 @@ def log_odds(codes, weight, kind, n_classes):
     """Find the logits that give each class its share of the weights; tuple of float."""
     if kind == "multilabel":
         shares = np.average(codes, axis=0, weights=weight)
-        return tuple(logit(shares.clip(_SMALLEST_SHARE, 1 - _SMALLEST_SHARE)).tolist())
+        return tuple(logit(shares.clip(_RARE_LABEL, 1 - _RARE_LABEL)).tolist())
     mass = np.bincount(codes, weights=weight, minlength=n_classes)
-    logits = np.log((mass / mass.sum()).clip(_SMALLEST_SHARE))
+    shares = (mass / mass.sum()).clip(_SMALLEST_SHARE)
+    shares[mass == 0] = 1 / n_classes  # announced, and yet to come
+    logits = np.log(shares)
     if kind == "binary":
         return (float(logits[1] - logits[0]),)
     return tuple((logits - logits.mean()).tolist())

@@ -277,8 +277,9 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
     def partial_fit(self, X, y, sample_weight=None):
         """Train the net for one pass over these rows.
 
-        The first call, of ``partial_fit`` or ``fit``, decides the scaling of features and targets
-        and the categories.
+        The first call, of ``partial_fit`` or ``fit``, decides scaling, categories and the unit of
+        ``y``: its rows must stand for all. Numbers beyond theirs count as their largest or
+        smallest one.
 
         Parameters
         ----------

@@ -75,7 +75,8 @@ class BatchNorm(nn.Module):
         """(batch, channels, ...) -> (batch, channels, ...)."""
         statistics = self.running_mean, self.running_var
         training = self.training and x.numel() > x.shape[1]
-        if training and x.ndim == 2 and x.device.type == "cpu" and torch.get_num_threads() > 1:
+        is_plain = x.ndim == 2 and x.device.type == "cpu" and not torch.compiler.is_compiling()
+        if training and is_plain and torch.get_num_threads() > 1:
             return _OneThreadBatchNorm.apply(
                 x, self.weight, self.bias, *statistics, self.momentum, self.eps
             )

@@ -180,9 +180,8 @@ class ResNet(nn.Module):
         super().__init__()
         self.trunk = trunk
         self.head = Linear(trunk.out_features, len(baseline), generator=generator)
-        with torch.no_grad():
-            self.head.weight.zero_()
-            self.head.bias.copy_(torch.tensor(baseline))
+        nn.init.zeros_(self.head.weight)
+        self.head.bias = nn.Parameter(torch.tensor(baseline))
 
     def embed(self, x):
         """(batch, n_columns) -> (batch, width), the features that the head reads."""

@@ -31,8 +31,13 @@ class _DrawFrom(TorchFunctionMode):
 
 def _make_numerical_embedding(kind, n_numeric, dim, frequency_scale, bins, generator):
     """Make a module (batch, n_numeric) -> (batch, n_numeric, dim) of ``rtdl_num_embeddings``."""
-    import rtdl_num_embeddings as rtdl
-
+    try:
+        import rtdl_num_embeddings as rtdl
+    except ImportError as error:
+        raise ImportError(
+            f"numerical_embedding={kind!r} needs the package rtdl_num_embeddings: "
+            "pip install skdeep[embeddings]."
+        ) from error
     with _DrawFrom(generator):
         if kind == "periodic":
             return rtdl.PeriodicEmbeddings(
@@ -45,8 +50,8 @@ def _make_numerical_embedding(kind, n_numeric, dim, frequency_scale, bins, gener
 class CategoryEmbedding(nn.Module):
     """One learned vector for each category of each categorical feature [1]_.
 
-    Code 0 stands for a missing category and for those that training did not see. Its vector starts
-    at zero, the mean of the others, and learns only where training has missing ones.
+    Code 0 stands for a missing category and for those that training did not see. Its vector is
+    learned where training has missing categories; else it is the mean of the others.
 
     **Shape**: (batch, n_categorical) codes -> (batch, n_categorical * dim)
 
@@ -56,6 +61,8 @@ class CategoryEmbedding(nn.Module):
         Number of categories of each feature, code 0 not counted.
     dim : int
         Length of a vector.
+    gaps : tuple of bool
+        Whether training has missing categories, for each feature.
     generator : torch.Generator
         Source of the initial vectors, uniform in ``+-1/sqrt(dim)``.
 
@@ -67,8 +74,9 @@ class CategoryEmbedding(nn.Module):
 
     offsets: torch.Tensor
 
-    def __init__(self, cardinalities, dim, *, generator):
+    def __init__(self, cardinalities, dim, *, gaps, generator):
         super().__init__()
+        self.cardinalities, self.gaps = cardinalities, gaps
         sizes = torch.tensor(cardinalities) + 1
         offsets = sizes.cumsum(0) - sizes
         self.register_buffer("offsets", offsets, persistent=False)
@@ -77,9 +85,20 @@ class CategoryEmbedding(nn.Module):
         with torch.no_grad():
             self.weight[offsets] = 0.0
 
+    def _with_means(self):
+        """Vectors of all features, those of code 0 filled in where they were not learned."""
+        weight = self.weight.clone()
+        start = 0
+        for size, has_gap in zip(self.cardinalities, self.gaps, strict=True):
+            if size and not has_gap:
+                weight[start] = self.weight[start + 1 : start + 1 + size].mean(dim=0)
+            start += 1 + size
+        return weight
+
     def forward(self, codes):
         """(batch, n_categorical) -> (batch, n_categorical * dim)."""
-        vectors = F.embedding(codes.long() + self.offsets, self.weight)
+        weight = self.weight if self.training else self._with_means()
+        vectors = F.embedding(codes.long() + self.offsets, weight)
         return vectors.flatten(1)  # (batch, n_categorical, dim) -> (batch, n_categorical * dim)
 
 
@@ -94,6 +113,8 @@ class TableInput(nn.Module):
         Number of leading columns that are numbers, and of those behind them that are marks.
     cardinalities : tuple of int
         Number of categories of each of the columns that follow.
+    gaps : tuple of bool
+        Whether training has missing categories in them.
     embedding_dim : int
         Length of the vector of a category and, with ``numerical_embedding``, of a number.
     numerical_embedding : {"periodic", "piecewise-linear"} or None
@@ -116,6 +137,7 @@ class TableInput(nn.Module):
         n_numeric,
         n_indicators,
         cardinalities,
+        gaps,
         embedding_dim,
         numerical_embedding,
         frequency_scale,
@@ -134,7 +156,7 @@ class TableInput(nn.Module):
             )
             numeric_width = n_numeric * embedding_dim
         self.categorical = (
-            CategoryEmbedding(cardinalities, embedding_dim, generator=generator)
+            CategoryEmbedding(cardinalities, embedding_dim, gaps=gaps, generator=generator)
             if cardinalities
             else None
         )

@@ -1,7 +1,5 @@
 """Columns of categories as columns of codes."""
 
-import numbers
-
 import numpy as np
 from sklearn.utils import check_array
 
@@ -77,12 +75,12 @@ def _keys(X, column):
 
 def _key(value):
     if isinstance(value, str):
-        return value
+        return str(value)
     if value is None or str(value) in _MISSING:
         return None
     if isinstance(value, np.generic):
         value = value.item()
-    return value if isinstance(value, numbers.Real) else str(value)
+    return value if isinstance(value, int | float) else str(value)
 
 
 def _sort_key(value):

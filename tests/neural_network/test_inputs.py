@@ -232,7 +232,7 @@ def test_model_with_categories_survives_skops(kind):
 )
 def test_columns_of_strings_are_refused_with_a_remedy(rows):
     with pytest.raises(
-        ValueError, match="could not convert string to float.*of categorical dtype.*astype"
+        ValueError, match=r"could not convert string to float.*of categorical dtype.*astype"
     ):
         small().fit(rows, Y)
 

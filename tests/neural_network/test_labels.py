@@ -104,6 +104,13 @@ def test_partial_fit_of_a_part_of_the_classes_keeps_the_others():
     assert clf.predict_proba(IRIS).shape == (150, 3)
 
 
+def test_class_that_was_announced_is_learned_when_its_rows_come():
+    clf = small(lr=1e-2).partial_fit(IRIS[:100:2], SPECIES[:100:2], classes=[0, 1, 2])
+    for _ in range(30):
+        clf.partial_fit(IRIS, SPECIES)
+    assert clf.score(IRIS[100:], SPECIES[100:]) > 0.8
+
+
 def test_partial_fit_refuses_other_classes_than_at_its_first_call():
     clf = small().partial_fit(IRIS, SPECIES, classes=[0, 1, 2])
     clf.partial_fit(IRIS, SPECIES, classes=[2, 1, 0])
@@ -169,6 +176,13 @@ def test_warm_start_refuses_a_net_of_another_shape(change):
     clf = small(warm_start=True).fit(IRIS, SPECIES)
     with pytest.raises(ValueError, match="must go on with a net of the same shape"):
         clf.set_params(**change).fit(IRIS, SPECIES)
+
+
+def test_warm_start_refuses_to_turn_a_table_into_images():
+    X = np.random.default_rng(0).normal(size=(30, 64))
+    clf = small(warm_start=True).fit(X, np.arange(30) % 2)
+    with pytest.raises(ValueError, match=r"new values of .*'image_shape'"):
+        clf.set_params(image_shape=(8, 8)).fit(X, np.arange(30) % 2)
 
 
 def test_fit_without_warm_start_begins_anew():

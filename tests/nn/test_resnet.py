@@ -17,6 +17,7 @@ COLUMNS = {
     "n_numeric": 4,
     "n_indicators": 1,
     "cardinalities": (3,),
+    "gaps": (True,),
     "embedding_dim": 4,
     "numerical_embedding": None,
     "frequency_scale": 0.1,
@@ -172,7 +173,7 @@ def train(net, x, y, n_steps=40):
 
 
 def test_net_of_32_blocks_trains_and_the_same_net_without_skips_does_not():
-    columns = {"n_indicators": 0, "cardinalities": ()}
+    columns = {"n_indicators": 0, "cardinalities": (), "gaps": ()}
     deep = make_net({**TABLE, **columns, "n_blocks": 32, "hidden_factor": 1.0})
     plain = without_skips(deep)
     x = normal(200, 4)

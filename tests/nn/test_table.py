@@ -19,6 +19,7 @@ def make_input(kind=None, *, n_numeric=2, n_indicators=0, cardinalities=(), bins
         n_numeric=n_numeric,
         n_indicators=n_indicators,
         cardinalities=cardinalities,
+        gaps=(False,) * len(cardinalities),
         embedding_dim=5,
         numerical_embedding=kind,
         frequency_scale=0.3,
@@ -31,7 +32,7 @@ def make_input(kind=None, *, n_numeric=2, n_indicators=0, cardinalities=(), bins
 
 
 def test_each_category_of_each_feature_has_a_vector_of_its_own():
-    layer = CategoryEmbedding((2, 3), 4, generator=generator())
+    layer = CategoryEmbedding((2, 3), 4, gaps=(True, True), generator=generator())
     codes = torch.tensor([[0.0, 0.0], [1.0, 1.0], [2.0, 2.0], [2.0, 3.0]])
     vectors = layer(codes).reshape(4, 2, 4)
     distinct = [*vectors[1:3, 0], *vectors[1:, 1]]
@@ -44,7 +45,7 @@ def test_each_category_of_each_feature_has_a_vector_of_its_own():
 
 
 def test_code_zero_has_the_vector_zero_at_first_and_learns_only_from_its_rows():
-    layer = CategoryEmbedding((2, 3), 4, generator=generator())
+    layer = CategoryEmbedding((2, 3), 4, gaps=(True, True), generator=generator())
     unknown = torch.zeros(1, 2)
     assert torch.equal(layer(unknown), torch.zeros(1, 8))
     optimizer = torch.optim.SGD(layer.parameters(), lr=1.0)
@@ -53,14 +54,22 @@ def test_code_zero_has_the_vector_zero_at_first_and_learns_only_from_its_rows():
     np.testing.assert_array_equal(layer(unknown).detach(), [[0] * 4 + [-1] * 4])
 
 
+def test_code_zero_is_the_mean_of_the_others_where_training_has_no_gaps():
+    layer = CategoryEmbedding((2, 3), 4, gaps=(True, False), generator=generator()).eval()
+    known = layer(torch.tensor([[1.0, 1.0], [2.0, 2.0], [1.0, 3.0]]))[:, 4:]
+    unknown = layer(torch.zeros(1, 2))[0].detach()
+    np.testing.assert_array_equal(unknown[:4], np.zeros(4))
+    np.testing.assert_allclose(unknown[4:], known.mean(dim=0).detach(), rtol=1e-6)
+
+
 def test_category_vectors_are_uniform_in_plus_minus_one_by_the_root_of_their_length():
-    layer = CategoryEmbedding((20_000,), 4, generator=generator(3))
+    layer = CategoryEmbedding((20_000,), 4, gaps=(False,), generator=generator(3))
     vectors = layer(torch.arange(1, 20_001)[:, None].float()).detach()
     assert 0.499 < vectors.abs().max() <= 0.5
     # 80,000 draws: standard error of the mean 0.001, of the deviation 0.0007
     assert vectors.mean() == pytest.approx(0.0, abs=0.005)
     assert vectors.std() == pytest.approx(0.5 / np.sqrt(3), abs=0.003)
-    again = CategoryEmbedding((20_000,), 4, generator=generator(3))
+    again = CategoryEmbedding((20_000,), 4, gaps=(False,), generator=generator(3))
     assert torch.equal(again.weight, layer.weight)
 
 
@@ -141,6 +150,7 @@ def test_periodic_embedding_tells_apart_numbers_that_lie_close_and_frequencies_s
             n_numeric=1,
             n_indicators=0,
             cardinalities=(),
+            gaps=(),
             embedding_dim=5,
             numerical_embedding="periodic",
             frequency_scale=frequency_scale,

@@ -193,3 +193,22 @@ def test_there_are_two_bins_at_least_with_edges_that_ascend_and_span_the_values(
     assert len(edges) >= 3
     assert (np.diff(np.float32(edges)) > 0).all()
     assert edges[0] <= column.min() and edges[-1] >= column.max()
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.03, 0.1, 1.0])
+def test_quantiles_are_finite_under_weights_of_very_different_size(rate):
+    rows = np.arange(2000.0)[:, None]
+    weight = np.exp(-rate * np.arange(2000))
+    scaler = QuantileScaler.fit(rows, weight, generator=np.random.default_rng(0))
+    assert np.isfinite(scaler.to_tensor(rows).numpy()).all()
+    edges = bin_edges(rows[:, 0], weight, 48)
+    assert np.isfinite(edges).all() and (np.diff(edges) > 0).all()
+
+
+@pytest.mark.parametrize("value", [0.0, -3.7, 1e9, -1e30])
+def test_bins_of_a_constant_or_of_neighbours_are_apart(value):
+    neighbour = float(np.nextafter(np.float32(value), np.float32(np.inf)))
+    for column in (np.full(60, value), np.where(np.arange(60) % 2, value, neighbour)):
+        edges = np.array(bin_edges(column, None, 48), dtype=np.float32)
+        assert len(edges) >= 3
+        assert (np.diff(edges) > 0).all()
