@@ -61,4 +61,4 @@ class Dropout(nn.Module):
         """(batch, ...) -> (batch, ...), unchanged outside of training."""
         if not self.training or not self.rate:
             return x
-        return x * keep_mask(x, self.rate, self.generator) / (1 - self.rate)
+        return x * keep_mask(x, self.rate, self.generator).div_(1 - self.rate)
