@@ -124,10 +124,7 @@ class FittingMixin:
                 self._scaler = self._fit_scaler(X, train_weight)
             y = self._scale_targets(y, train_weight, reset=not resume)
             self._build(X.shape[1], resume, callbacks)
-            rows, valid_rows = (
-                None if index is None else self._rows(X, y, weight, index)
-                for index in (train, valid)
-            )
+            rows, valid_rows = (self._rows(X, y, weight, index) for index in (train, valid))
             with thread_scope(self.module_, min(self.batch_size, len(rows)), device):
                 self.net_.train_on(
                     rows,
@@ -136,10 +133,14 @@ class FittingMixin:
                     n_schedule_epochs=self.max_epochs,
                     lr_schedule=self.lr_schedule if lr_schedule is None else lr_schedule,
                 )
-            self.module_.eval()
-            for name in self._OPTIONAL_ATTRIBUTES:
-                vars(self).pop(name, None)
-            vars(self).update(self._curves())
+            self._conclude()
+
+    def _conclude(self):
+        """Set what a finished training leaves."""
+        self.module_.eval()
+        for name in self._OPTIONAL_ATTRIBUTES:
+            vars(self).pop(name, None)
+        vars(self).update(self._curves())
 
     def _split(self, n_rows, y, weight, holds_out):
         """Choose the rows to train on and those held out; indices, None where none are held out.
@@ -156,7 +157,9 @@ class FittingMixin:
         return hold_out(kept, self.validation_fraction, generator, strata)
 
     def _rows(self, X, y, weight, index):
-        """Rows of those indices, ready for the net."""
+        """Rows of those indices, ready for the net; None for None."""
+        if index is None:
+            return None
         return make_rows(
             X,
             y,
