@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 from skorch.callbacks import Callback
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for one process")
@@ -115,3 +116,24 @@ def test_fit_that_fails_in_a_callback_leaves_the_estimator_as_it_was(
     assert_same(estimator, expected, X)
     estimator.set_params(callbacks=None)
     assert_same(estimator.partial_fit(X, y), expected.partial_fit(X, y), X)
+
+
+class InterruptedWithoutGradients(Callback):
+    """Does what a Ctrl-C in the midst of an optimiser's step can do."""
+
+    def on_epoch_end(self, net, **kwargs):
+        torch.set_grad_enabled(False)
+        raise KeyboardInterrupt
+
+
+def test_interrupt_in_a_step_leaves_gradients_switched_on(make, X, y):
+    with pytest.raises(KeyboardInterrupt):
+        make(callbacks=[InterruptedWithoutGradients()]).fit(X, y)
+    assert torch.is_grad_enabled()
+
+
+def test_fit_works_where_the_user_switched_gradients_off(make, X, y, assert_same):
+    expected = make().fit(X, y)
+    with torch.no_grad():
+        assert_same(make().fit(X, y), expected, X)
+        assert not torch.is_grad_enabled()

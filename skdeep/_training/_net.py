@@ -204,7 +204,8 @@ class TrainingNet(NeuralNet):
         self.n_epochs_ = n_epochs
         self.stop_requested_ = False
         self.notify("on_train_begin", X=rows, y=None)
-        with contextlib.suppress(_StopTraining):
+        # a Ctrl-C inside of an optimiser's step can leave gradients switched off for the process
+        with torch.enable_grad(), contextlib.suppress(_StopTraining):
             self.fit_loop(rows, epochs=n_epochs)
         self.notify("on_train_end", X=rows, y=None)
         self.train_split = None  # lets go of the rows that were held out
