@@ -118,11 +118,12 @@ class DeepEstimator(FittingMixin, CallbackSupportMixin, BaseEstimator, ABC):
 
     def _check_rows(self, X, *, reset):
         """Validate rows; numbers, one column per feature."""
-        image_shape = self._image_shape() if reset else self._fitted_architecture.get("image_shape")
-        return check_rows(self, X, reset=reset, image_shape=image_shape)
+        return check_rows(self, X, reset=reset, image_shape=self._image_shape(reset=reset))
 
-    def _image_shape(self):
-        """Channels, height and width of a row, None where rows are no images."""
+    def _image_shape(self, *, reset=True):
+        """Channels, height and width of a row, None for no images; the fitted ones, or anew."""
+        if not reset:
+            return self._fitted_architecture.get("image_shape")
         return check_image_shape(getattr(self, "image_shape", None))
 
     def _check_data(self, X):
@@ -165,7 +166,7 @@ class DeepEstimator(FittingMixin, CallbackSupportMixin, BaseEstimator, ABC):
     def _apply(self, function, X, n_outputs, *, scaler=None, chunk_rows=None):
         """Apply a row-wise function of the module to validated rows."""
         if chunk_rows is None:
-            has_images = self._fitted_architecture.get("image_shape") is not None
+            has_images = self._image_shape(reset=False) is not None
             chunk_rows = CHUNK_IMAGES if has_images and self.device_ == "cpu" else CHUNK_ROWS
         with thread_scope(self.module_, chunk_rows, self.device_):
             return apply_in_chunks(

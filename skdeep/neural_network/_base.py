@@ -139,7 +139,7 @@ class ResNetMixin:
     # Rows ----------------------------------------------------------------------------------
 
     def _check_rows(self, X, *, reset):
-        image_shape = self._image_shape() if reset else self._fitted_architecture.get("image_shape")
+        image_shape = self._image_shape(reset=reset)
         if reset:
             self.is_categorical_ = None if image_shape else self._find_categorical(X)
         allow_nan = self.missing == "indicator" if reset else self._scaler.fill is not None
