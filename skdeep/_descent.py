@@ -46,16 +46,18 @@ class DescentMixin:
                 "that come in parts; got early_stopping=True. Use fit, or early_stopping=False."
             )
         resume = hasattr(self, "net_")
-        with self._unchanged_on_failure(resume):
-            self._train(
+        with self._unchanged_on_failure(resume), self._lease(self.device, resume) as device:
+            for run in self._training(
                 X,
                 y,
                 sample_weight,
+                device=device,
                 n_epochs=1,
                 resume=resume,
                 callbacks=check_callbacks(self.callbacks),
                 lr_schedule="constant",
-            )
+            ):
+                run.start()
         return self
 
     def _collect_net_options(self):

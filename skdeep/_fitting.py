@@ -7,13 +7,13 @@ import numpy as np
 from skdeep._training._callbacks import (
     DivergenceGuard,
     EpochProgress,
-    EpochTasks,
+    FitTasks,
     check_callbacks,
 )
 from skdeep._training._data import make_rows, weight_of_rows
+from skdeep._training._run import Run
 from skdeep._training._split import hold_out
 from skdeep._training._state import continue_from, fitted_state
-from skdeep._training._threads import thread_scope
 from skdeep.utils._device import lease_device
 from skdeep.utils._random import draw_seed, make_generator, make_streams
 from skdeep.utils._validation import check_target_is_given, check_weights
@@ -31,48 +31,65 @@ class FittingMixin:
 
     def _fit(self, X, y, sample_weight):
         """Train for up to ``max_epochs`` epochs, anew or on from the fitted state."""
+        runs = self._runs(X, y, sample_weight, self.device)
+        for run in runs:
+            try:
+                run.start()
+            except BaseException as error:
+                runs.throw(error)
+        return self
+
+    def _runs(self, X, y, sample_weight, device):
+        """Yield each training of a fit when it is ready to start; the net is trained by then.
+
+        Who trains it throws the error of one that fails back into here.
+        """
+        self._check_combination()
         refits = self._refits()
         resume = self.warm_start and hasattr(self, "net_")
-        context = self._init_callback_context(max_subtasks=self.max_epochs * (1 + refits))
-        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
-        task = {"estimator": self, "X": X, "y": y, "metadata": metadata}
-        context.call_on_fit_task_begin(**task)
+        tasks = FitTasks(self, X, y, sample_weight, n_epochs=self.max_epochs * (1 + refits))
         stopping = self._stopping()
         holds_out = stopping is not None and stopping.restore_best
         data = (X, y, sample_weight)
-        with self._unchanged_on_failure(resume):
-            self._train(
+        with self._unchanged_on_failure(resume), self._lease(device, resume) as device:
+            yield from self._training(
                 *data,
+                device=device,
                 n_epochs=self.max_epochs,
                 resume=resume,
                 holds_out=holds_out,
                 callbacks=[
                     *([] if stopping is None else [stopping]),
-                    EpochTasks(context, task, self._curves),
+                    *tasks.epochs(self._curves),
                     *check_callbacks(self.callbacks),
                 ],
             )
             if holds_out:
                 self.best_epoch_ = stopping.best_epoch_
             if refits:
-                self._refit(data, EpochTasks(context, task, self._curves))
-        context.call_on_fit_task_end(**task, reconstruction_attributes={})
-        return self
+                yield from self._refitting(data, device, tasks.epochs(self._curves))
+        tasks.end()
 
-    def _refit(self, data, callback):
+    def _refitting(self, data, device, callbacks):
         """Train anew on all rows, from the same seed, for as many epochs as were best."""
         found = {name: vars(self)[name] for name in self._OPTIONAL_ATTRIBUTES}
-        self._train(
-            *data, n_epochs=self.best_epoch_, resume=False, callbacks=[callback], seed=self._seed
+        yield from self._training(
+            *data,
+            device=device,
+            n_epochs=self.best_epoch_,
+            resume=False,
+            callbacks=callbacks,
+            seed=self._seed,
         )
         vars(self).update(found)
 
-    def _train(
+    def _training(
         self,
         X,
         y,
         sample_weight,
         *,
+        device,
         n_epochs,
         resume,
         callbacks,
@@ -80,34 +97,32 @@ class FittingMixin:
         lr_schedule=None,
         seed=None,
     ):
-        """Validate, build, train, set attributes."""
-        with self._lease(resume) as device:
-            X = self._check_rows(X, reset=not resume)
-            check_target_is_given(self, y)
-            y = self._check_targets(y, X, reset=not resume)
-            self._check_data(X)
-            X, y = self._arrange(X, y)
-            weight = self._weigh(check_weights(sample_weight, X), y)
-            if not resume:
-                self.device_ = device
-                self._seed = draw_seed(self.random_state) if seed is None else seed
-                self._streams = make_streams(self._seed, device)
-            train, valid = self._split(X.shape[0], y, weight, holds_out)
-            train_weight = weight_of_rows(weight, train, X.shape[0])
-            if not resume:
-                self._scaler = self._fit_scaler(X, train_weight)
-            y = self._scale_targets(y, train_weight, reset=not resume)
-            self._build(X.shape[1], resume, callbacks)
-            rows, valid_rows = (self._rows(X, y, weight, index) for index in (train, valid))
-            with thread_scope(self.module_, self.net_.batch_rows(rows), device):
-                self.net_.train_on(
-                    rows,
-                    valid_rows,
-                    n_epochs=n_epochs,
-                    n_schedule_epochs=self.max_epochs,
-                    lr_schedule=self.lr_schedule if lr_schedule is None else lr_schedule,
-                )
-            self._conclude(X, train_weight)
+        """Validate, build, yield the run, set attributes."""
+        X = self._check_rows(X, reset=not resume)
+        check_target_is_given(self, y)
+        y = self._check_targets(y, X, reset=not resume)
+        self._check_data(X)
+        X, y = self._arrange(X, y)
+        weight = self._weigh(check_weights(sample_weight, X), y)
+        if not resume:
+            self.device_ = device
+            self._seed = draw_seed(self.random_state) if seed is None else seed
+            self._streams = make_streams(self._seed, device)
+        train, valid = self._split(X.shape[0], y, weight, holds_out)
+        train_weight = weight_of_rows(weight, train, X.shape[0])
+        if not resume:
+            self._scaler = self._fit_scaler(X, train_weight)
+        y = self._scale_targets(y, train_weight, reset=not resume)
+        self._build(X.shape[1], resume, callbacks)
+        yield Run(
+            self.net_,
+            self._rows(X, y, weight, train),
+            self._rows(X, y, weight, valid),
+            n_epochs=n_epochs,
+            lr_schedule=self.lr_schedule if lr_schedule is None else lr_schedule,
+            n_schedule_epochs=self.max_epochs,
+        )
+        self._conclude(X, train_weight)
 
     def _conclude(self, X, weight):
         """Set what a finished training on those rows leaves."""
@@ -203,9 +218,9 @@ class FittingMixin:
             curves["validation_loss_curve_"] = [row.get("valid_loss", np.nan) for row in history]
         return curves
 
-    def _lease(self, resume):
+    def _lease(self, device, resume):
         """Context that gives the device to train on: a new one, or the one of the fitted net."""
-        return contextlib.nullcontext(self.device_) if resume else lease_device(self.device)
+        return contextlib.nullcontext(self.device_) if resume else lease_device(device)
 
     @contextlib.contextmanager
     def _unchanged_on_failure(self, resume):

@@ -7,8 +7,9 @@ from skorch.callbacks import Callback
 from tqdm import tqdm
 
 from skdeep.exceptions import DivergenceError
+from skdeep.utils._sklearn import has_callbacks
 
-__all__ = ["DivergenceGuard", "EarlyStopping", "EpochProgress", "EpochTasks", "check_callbacks"]
+__all__ = ["DivergenceGuard", "EarlyStopping", "EpochProgress", "FitTasks", "check_callbacks"]
 
 
 def check_callbacks(callbacks):
@@ -115,6 +116,36 @@ class EpochProgress(Callback):
     def on_train_end(self, net, **kwargs):
         """Close the bar."""
         self.bar_.close()
+
+
+class FitTasks:
+    """A fit as scikit-learn's callbacks see it; does nothing where there are none.
+
+    Parameters
+    ----------
+    estimator : CallbackSupportMixin
+    X, y, sample_weight
+        What it is fitted with.
+    n_epochs : int
+        Most epochs that the fit may take.
+    """
+
+    def __init__(self, estimator, X, y, sample_weight, *, n_epochs):
+        self.context = None
+        if has_callbacks(estimator):
+            metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+            self.task = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
+            self.context = estimator._init_callback_context(max_subtasks=n_epochs)
+            self.context.call_on_fit_task_begin(**self.task)
+
+    def epochs(self, attributes):
+        """Make the skorch callbacks that report epochs; see ``EpochTasks``."""
+        return [] if self.context is None else [EpochTasks(self.context, self.task, attributes)]
+
+    def end(self):
+        """Report that the fit has come to its end."""
+        if self.context is not None:
+            self.context.call_on_fit_task_end(**self.task, reconstruction_attributes={})
 
 
 class EpochTasks(Callback):

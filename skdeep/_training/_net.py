@@ -15,7 +15,7 @@ from skdeep._training._data import Batches
 from skdeep._training._optim import make_schedule, optimizer_options
 from skdeep.utils._threads import one_thread
 
-__all__ = ["Objective", "TrainingNet"]
+__all__ = ["Objective", "StopTraining", "TrainingNet"]
 
 # Batches with fewer rows run on one thread.
 _FEW_ROWS = 16
@@ -41,20 +41,24 @@ class Objective(nn.Module):
         self.hyperparameters = hyperparameters
 
     def forward(self, output, batch):
-        """Mean loss, a scalar, and the mean of each term, a dict of scalars."""
+        """Mean loss, a scalar, and the mean of each term, a dict of scalars; one for each member.
+
+        A stack of nets gives (members, batch, ...) tensors and gets (members,) ones.
+        """
         terms = self.loss_terms(output, batch, self.hyperparameters)
-        means = {name: _weighted_mean(term, batch.weight) for name, term in terms.items()}
+        means = {
+            name: term if term.ndim == batch.x.ndim - 2 else _weighted_mean(term, batch.weight)
+            for name, term in terms.items()
+        }
         return functools.reduce(operator.add, means.values()), means
 
 
 def _weighted_mean(term, weight):
-    """Mean over rows with weights of mean one; a term may come as its mean already."""
-    if term.ndim == 0:
-        return term
-    return term.mean() if weight is None else (term * weight).mean()
+    """Mean over rows with weights of mean one."""
+    return term.mean(dim=-1) if weight is None else (term * weight).mean(dim=-1)
 
 
-class _StopTraining(Exception):
+class StopTraining(Exception):
     """Ends training in good order."""
 
 
@@ -163,11 +167,15 @@ class TrainingNet(NeuralNet):
 
     def initialize_optimizer(self, triggered_directly=None):
         """Build the optimiser over the module's and the objective's parameters."""
+        self.optimizer_ = self.make_optimizer(self.module_.parameters())
+        return self
+
+    def make_optimizer(self, parameters):
+        """Make an optimiser as this net has it."""
         options = optimizer_options(
             self.optimizer, weight_decay=self.weight_decay, device=self.device
         )
-        self.optimizer_ = self.optimizer(self.module_.parameters(), lr=self.lr, **options)
-        return self
+        return self.optimizer(parameters, lr=self.lr, **options)
 
     def batch_rows(self, rows):
         """Rows of a batch."""
@@ -201,6 +209,21 @@ class TrainingNet(NeuralNet):
         n_schedule_epochs : int or None
             Epochs that the schedule is made for, ``n_epochs`` for None. Training may end earlier.
         """
+        self.begin_training(
+            rows,
+            valid_rows,
+            n_epochs=n_epochs,
+            lr_schedule=lr_schedule,
+            n_schedule_epochs=n_schedule_epochs,
+        )
+        # a Ctrl-C inside of an optimiser's step can leave gradients switched off for the process
+        with torch.enable_grad(), contextlib.suppress(StopTraining):
+            self.fit_loop(rows, epochs=n_epochs)
+        self.end_training(rows)
+        return self
+
+    def begin_training(self, rows, valid_rows, *, n_epochs, lr_schedule, n_schedule_epochs):
+        """Do what comes before the first epoch of ``train_on``."""
         self.train_split = None if valid_rows is None else _Split(valid_rows)
         groups = self.optimizer_.param_groups
         for group, lr in zip(groups, self._step_sizes(), strict=True):
@@ -217,12 +240,11 @@ class TrainingNet(NeuralNet):
         self.n_epochs_ = n_epochs
         self.stop_requested_ = False
         self.notify("on_train_begin", X=rows, y=None)
-        # a Ctrl-C inside of an optimiser's step can leave gradients switched off for the process
-        with torch.enable_grad(), contextlib.suppress(_StopTraining):
-            self.fit_loop(rows, epochs=n_epochs)
+
+    def end_training(self, rows):
+        """Do what comes behind the last epoch of ``train_on``."""
         self.notify("on_train_end", X=rows, y=None)
         self.train_split = None  # lets go of the rows that were held out
-        return self
 
     def request_stop(self):
         """End training behind the present epoch."""
@@ -244,7 +266,7 @@ class TrainingNet(NeuralNet):
                 row = self.history[-1]
                 self.schedule_.step(row.get("valid_loss", row["train_loss"]))
             if self.stop_requested_:
-                raise _StopTraining
+                raise StopTraining
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         """Run one epoch of training or validation and record its mean loss and terms."""
@@ -263,14 +285,29 @@ class TrainingNet(NeuralNet):
             record.add(step, len(batch.x))
             if schedule is not None and not isinstance(schedule, ReduceLROnPlateau):
                 schedule.step()
-        for name, value in record.means().items():
+        self.record_epoch(prefix, record.means(), record.sizes, as_batch=not is_listened_to)
+
+    def record_epoch(self, prefix, means, sizes, *, as_batch=True):
+        """Write down an epoch of training or validation.
+
+        Parameters
+        ----------
+        prefix : {"train", "valid"}
+        means : dict of str to float
+            ``"loss"`` and its terms where there are several.
+        sizes : list of int
+            Rows of each batch.
+        as_batch : bool
+            Whether the epoch is recorded as a batch, too: skorch's callbacks expect batches.
+        """
+        for name, value in means.items():
             self.history.record(f"{prefix}_{name}", value)
-        self.history.record(f"{prefix}_batch_count", len(record.sizes))
+        self.history.record(f"{prefix}_batch_count", len(sizes))
         self._record_best(prefix)
-        if not is_listened_to:  # skorch's callbacks expect batches: the epoch is one
+        if as_batch:
             self.history.new_batch()
-            self.history.record_batch(f"{prefix}_loss", self.history[-1, f"{prefix}_loss"])
-            self.history.record_batch(f"{prefix}_batch_size", sum(record.sizes))
+            self.history.record_batch(f"{prefix}_loss", means["loss"])
+            self.history.record_batch(f"{prefix}_batch_size", sum(sizes))
 
     def _record_best(self, prefix):
         """Record whether the epoch is the best so far, which skorch's ``Checkpoint`` asks for."""

@@ -4,11 +4,13 @@ import contextlib
 
 from skdeep.utils._threads import one_thread
 
-__all__ = ["thread_scope"]
+__all__ = ["stack_scope", "thread_scope"]
 
 # Multiply-adds per batch under which a second thread brings next to nothing on an idle machine and
 # costs much on a busy one (benchmarks/threads.py, and with --busy 1).
 _SMALL_NET = 2e7
+# The same for a stack, whose steps are fewer and larger pieces of work.
+_SMALL_STACK = 2e6
 
 
 def thread_scope(module, batch_size, device):
@@ -31,3 +33,18 @@ def thread_scope(module, batch_size, device):
     if n_parameters * batch_size <= _SMALL_NET or is_normalised:
         return one_thread()
     return contextlib.nullcontext()
+
+
+def stack_scope(nets, batch_rows):
+    """Context in which small stacks of nets run on one thread.
+
+    Parameters
+    ----------
+    nets : list of TrainingNet
+    batch_rows : int
+        Rows per step and net.
+    """
+    n_parameters = sum(parameter.numel() for parameter in nets[0].module_.parameters())
+    if nets[0].device != "cpu" or len(nets) * n_parameters * batch_rows > _SMALL_STACK:
+        return contextlib.nullcontext()
+    return one_thread()

@@ -369,18 +369,15 @@ class Autoencoder(CoderMixin, DeepEstimator):
         if loss is losses.squared_error and batch.weight is None:
             loss = losses.mean_squared_error
         terms = {"reconstruction": loss(output.reconstruction, batch.x)}
-        if hyperparameters["sparsity"]:
+        if "sparsity" in hyperparameters:
             terms["sparsity"] = hyperparameters["sparsity"] * losses.l1_norm(output.code)
         if output.contraction is not None:
             terms["contraction"] = hyperparameters["contraction"] * output.contraction
         return terms
 
     def _hyperparameters(self):
-        return {
-            "loss": self.loss,
-            "sparsity": float(self.sparsity),
-            "contraction": float(self.contraction),
-        }
+        penalties = {"sparsity": float(self.sparsity), "contraction": float(self.contraction)}
+        return {"loss": self.loss, **{name: size for name, size in penalties.items() if size}}
 
     def _reconstruction_loss(self, X, X_hat):
         """Loss of each row between rows and reconstructions in the units of ``X``."""

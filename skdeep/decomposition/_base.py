@@ -57,7 +57,6 @@ class CoderMixin(DescentMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         self : object
             The fitted estimator.
         """
-        self._check_combination()
         return self._fit(X, y, sample_weight)
 
     @fit_context(prefer_skip_nested_validation=True)

@@ -369,7 +369,7 @@ class VariationalAutoencoder(CoderMixin, DeepEstimator):
         fit = log_likelihood(batch.x, output.reconstruction, output.log_scale)
         divergence = losses.gaussian_kl_divergence(output.mean, output.log_var)
         return {
-            "reconstruction": -fit.mean(dim=0),  # (n_samples, batch) -> (batch,)
+            "reconstruction": -fit.mean(dim=-2),  # (n_samples, batch) -> (batch,)
             "kl": hyperparameters["beta"] * divergence,
         }
 

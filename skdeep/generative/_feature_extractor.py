@@ -252,7 +252,6 @@ class GANFeatureExtractor(
         self : object
             The fitted estimator.
         """
-        self._check_combination()
         return self._fit(X, y, sample_weight)
 
     def transform(self, X):

@@ -69,7 +69,6 @@ class SamplingMixin(OneToOneFeatureMixin):
         self : object
             The fitted estimator.
         """
-        self._check_combination()
         return self._fit(X, y, sample_weight)
 
     def sample(self, n_samples=1, y=None, random_state=None):

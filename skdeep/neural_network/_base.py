@@ -78,7 +78,6 @@ class ResNetMixin(DescentMixin):
         self : object
             The fitted estimator.
         """
-        self._check_combination()
         return self._fit(X, y, sample_weight)
 
     def embed(self, X):

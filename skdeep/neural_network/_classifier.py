@@ -385,7 +385,7 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
     @staticmethod
     def _loss_terms(output, batch, hyperparameters):
         smoothing = hyperparameters["label_smoothing"]
-        if batch.y.ndim == 1:
+        if not batch.y.is_floating_point():
             return {"cross_entropy": losses.cross_entropy(output, batch.y, smoothing)}
         target = batch.y * (1 - smoothing) + smoothing / 2 if smoothing else batch.y
         return {"cross_entropy": losses.binary_cross_entropy(output, target)}

@@ -23,4 +23,4 @@ OUTPUT_ACTIVATIONS = ("identity", "logistic", "relu", "softmax", "softplus", "ta
 
 def make_activation(name):
     """Make the activation function of that name."""
-    return nn.Softmax(dim=1) if name == "softmax" else ACTIVATIONS[name]()
+    return nn.Softmax(dim=-1) if name == "softmax" else ACTIVATIONS[name]()

@@ -1,9 +1,60 @@
-"""Initial weights of other people's modules from a generator of ours."""
+"""Random draws from generators of ours, also in a stack of modules and in other people's."""
 
 import torch
 from torch.overrides import TorchFunctionMode
 
-__all__ = ["DrawFrom"]
+__all__ = ["DrawFrom", "MemberGenerators", "draw"]
+
+
+class MemberGenerators:
+    """One generator for each of the stacked modules, in place of the one that each of them has.
+
+    Parameters
+    ----------
+    generators : sequence of torch.Generator
+    batch : StackedBatch
+        Says how many rows of the present batch are each member's.
+    """
+
+    def __init__(self, generators, batch):
+        self.generators = generators
+        self.batch = batch
+
+    def fill(self, fill, x, amounts, idle):
+        """Draw each member's slice, (members, batch, ...), as the member would alone."""
+        result = torch.empty_like(x, memory_format=torch.contiguous_format)
+        amounts = amounts if isinstance(amounts, tuple) else (amounts,) * len(self.generators)
+        counts = self.batch.counts or (None,) * len(self.generators)
+        for part, amount, n_rows, generator in zip(
+            result, amounts, counts, self.generators, strict=True
+        ):
+            if not amount:
+                part.fill_(idle)
+                continue
+            if n_rows is not None:
+                part[n_rows:] = idle
+            fill(part[:n_rows], amount, generator)
+        return result
+
+
+def draw(fill, x, amount, generator, *, idle):
+    """Tensor in the shape of ``x`` that is filled at random.
+
+    Parameters
+    ----------
+    fill : callable
+        ``fill(tensor, amount, generator)`` fills a tensor in place.
+    x : Tensor
+    amount : float, or tuple of float, one for each member of a stack
+    generator : torch.Generator or MemberGenerators
+    idle : float
+        What members with an amount of zero get, who draw nothing.
+    """
+    if isinstance(generator, MemberGenerators):
+        return generator.fill(fill, x, amount, idle)
+    result = torch.empty_like(x)
+    fill(result, amount, generator)
+    return result
 
 
 class DrawFrom(TorchFunctionMode):

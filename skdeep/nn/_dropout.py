@@ -1,17 +1,28 @@
 """Random masks and noise; every draw has a generator."""
 
-import torch
 from torch import nn
 
-__all__ = ["CORRUPTIONS", "Dropout", "corrupt", "keep_mask"]
+from skdeep.nn._draw import draw
+
+__all__ = ["CORRUPTIONS", "Dropout", "corrupt"]
 
 #: What ``corrupt`` can do.
 CORRUPTIONS = ("gaussian", "masking")
 
 
-def keep_mask(x, rate, generator):
-    """Zeros with probability ``rate``, else ones, in the shape of ``x``."""
-    return torch.empty_like(x).bernoulli_(1 - rate, generator=generator)
+def _fill_mask(part, rate, generator):
+    """Zeros with probability ``rate``, else ones."""
+    part.bernoulli_(1 - rate, generator=generator)
+
+
+def _fill_scaled_mask(part, rate, generator):
+    """Zeros with probability ``rate``, else what keeps the mean at one."""
+    part.bernoulli_(1 - rate, generator=generator).div_(1 - rate)
+
+
+def _fill_noise(part, amount, generator):
+    """Gaussian noise of that standard deviation."""
+    part.normal_(generator=generator).mul_(amount)
 
 
 def corrupt(x, amount, kind, generator):
@@ -36,8 +47,8 @@ def corrupt(x, amount, kind, generator):
        Autoencoders", ICML.
     """
     if kind == "masking":
-        return x * keep_mask(x, amount, generator)
-    return x + amount * torch.empty_like(x).normal_(generator=generator)
+        return x * draw(_fill_mask, x, amount, generator, idle=1.0)
+    return x + draw(_fill_noise, x, amount, generator, idle=0.0)
 
 
 class Dropout(nn.Module):
@@ -61,4 +72,4 @@ class Dropout(nn.Module):
         """(batch, ...) -> (batch, ...), unchanged outside of training."""
         if not self.training or not self.rate:
             return x
-        return x * keep_mask(x, self.rate, self.generator).div_(1 - self.rate)
+        return x * draw(_fill_scaled_mask, x, self.rate, self.generator, idle=1.0)

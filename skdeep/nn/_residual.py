@@ -160,7 +160,7 @@ class BasicBlock(nn.Module):
 
     def shortcut(self, x):
         """(batch, in_channels, H, W) -> (batch, out_channels, H', W')."""
-        x = x[:, :, :: self.stride, :: self.stride]
+        x = x[..., :: self.stride, :: self.stride]
         return F.pad(x, (0, 0, 0, 0, 0, self.missing_channels))
 
     def forward(self, x):

@@ -151,7 +151,7 @@ class ImageTrunk(nn.Module):
 
     def forward(self, x):
         """(batch, channels * height * width) -> (batch, out_features)."""
-        return self.layers(x).mean(dim=(2, 3))
+        return self.layers(x).mean(dim=(-2, -1))
 
 
 def make_trunk(options, streams):

@@ -153,10 +153,10 @@ class TableInput(nn.Module):
         """(batch, n_columns) -> (batch, out_features)."""
         if self.numerical is None and self.categorical is None:
             return x
-        numbers, indicators, codes = x.split(self.sizes, dim=1)
+        numbers, indicators, codes = x.split(self.sizes, dim=-1)
         if self.numerical is not None:
-            vectors = self.numerical(numbers)[:, :, : self.embedding_dim]
-            numbers = vectors.flatten(1)  # (batch, n_numeric * embedding_dim)
+            vectors = self.numerical(numbers)[..., : self.embedding_dim]
+            numbers = vectors.flatten(-2)  # (batch, n_numeric * embedding_dim)
         if self.categorical is not None:
             codes = self.categorical(codes)
-        return torch.cat([numbers, indicators, codes], dim=1)
+        return torch.cat([numbers, indicators, codes], dim=-1)

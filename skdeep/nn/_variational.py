@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from skdeep.nn._coder import make_decoder, make_encoder
+from skdeep.nn._draw import draw
 from skdeep.nn.losses import (
     bernoulli_log_likelihood,
     gaussian_kl_divergence,
@@ -48,9 +49,14 @@ def log_likelihood(x, raw, log_scale):
     -------
     log_likelihood : Tensor, shape (n_samples, batch)
     """
+    x = x.unsqueeze(-3)  # (1, batch, n_features)
     if log_scale is None:
         return bernoulli_log_likelihood(x, raw)
-    return gaussian_log_likelihood(x, raw, log_scale)
+    return gaussian_log_likelihood(x, raw, log_scale[..., None, None, :])
+
+
+def _fill_noise(part, _, generator):
+    part.normal_(generator=generator)
 
 
 class VariationalModule(nn.Module):
@@ -94,15 +100,15 @@ class VariationalModule(nn.Module):
 
     def posterior(self, x):
         """(batch, n_features) -> mean and log-variance, (batch, n_components) each."""
-        return self.encoder(x).chunk(2, dim=1)
+        return self.encoder(x).chunk(2, dim=-1)
 
     def encode(self, x):
         """(batch, n_features) -> (batch, n_components), the posterior's mean."""
         return self.posterior(x)[0]
 
     def decode_raw(self, z):
-        """(..., n_components) -> (..., n_features), means or logits of the likelihood."""
-        return self.decoder(z.flatten(0, -2)).unflatten(0, z.shape[:-1])
+        """(n_samples, batch, n_components) -> (..., n_features), what the likelihood reads."""
+        return self.decoder(z.flatten(-3, -2)).unflatten(-2, z.shape[-3:-1])
 
     def decode(self, z):
         """(batch, n_components) -> (batch, n_features), means of the likelihood."""
@@ -121,11 +127,12 @@ class VariationalModule(nn.Module):
         """
         mean, log_var = self.posterior(x)
         if self.training:
-            noise = mean.new_empty(self.n_samples, *mean.shape)
-            noise.normal_(generator=self.noise_generator)
+            draws = mean.unsqueeze(-3).expand(*mean.shape[:-2], self.n_samples, -1, -1)
+            noise = draw(_fill_noise, draws, 1.0, self.noise_generator, idle=0.0)
         else:
             noise = self.evaluation_noise
-        z = mean + (0.5 * log_var).exp() * noise  # (n_samples, batch, n_components)
+        spread = (0.5 * log_var).exp().unsqueeze(-3)
+        z = mean.unsqueeze(-3) + spread * noise  # (n_samples, batch, n_components)
         return VariationalOutput(self.decode_raw(z), mean, log_var, self.log_scale)
 
     def evidence_bound(self, x, noise):

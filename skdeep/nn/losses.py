@@ -1,4 +1,7 @@
-"""Per-row losses and penalties as pure functions, ``(batch, ...) -> (batch,)``."""
+"""Per-row losses and penalties as pure functions, ``(batch, ...) -> (batch,)``.
+
+Those that nets are trained with take any number of leading axes: a stack of nets has one more.
+"""
 
 import math
 
@@ -29,11 +32,34 @@ _PARALLEL_SUM = 2**15
 
 def squared_error(x_hat, x):
     """Mean squared error per feature; (batch, n_features) twice -> (batch,)."""
-    return (x_hat - x).square().mean(dim=1)
+    return (x_hat - x).square().mean(dim=-1)
+
+
+class _StackedMeanSquaredError(torch.autograd.Function):
+    """Mean squared error of each member of a stack, in half the passes over its rows."""
+
+    @staticmethod
+    def forward(ctx, x_hat, x):
+        """(members, batch, n_features) twice -> (members,)."""
+        distance = x_hat - x
+        ctx.save_for_backward(distance)
+        return distance.square().flatten(1).mean(dim=1)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        """Gradient of ``x_hat``; ``x`` is data."""
+        (distance,) = ctx.saved_tensors
+        share = gradient * (2 / distance[0].numel())
+        return distance * share.view(-1, 1, 1), None
 
 
 def mean_squared_error(x_hat, x):
-    """Mean of ``squared_error`` over rows, a scalar; for small batches in half the time."""
+    """Mean of ``squared_error`` over rows, a scalar; for small batches in half the time.
+
+    A stack of nets has one for each member, (members, batch, n_features) twice -> (members,).
+    """
+    if x.ndim == 3:
+        return _StackedMeanSquaredError.apply(x_hat, x)
     if x.numel() < _PARALLEL_SUM:
         return F.mse_loss(x_hat, x)
     return squared_error(x_hat, x).mean()
@@ -41,12 +67,12 @@ def mean_squared_error(x_hat, x):
 
 def huber(x_hat, x):
     """Mean Huber loss per feature, quadratic up to a distance of one, linear beyond."""
-    return F.huber_loss(x_hat, x, reduction="none").mean(dim=1)
+    return F.huber_loss(x_hat, x, reduction="none").mean(dim=-1)
 
 
 def absolute_error(y_hat, y):
     """Mean absolute error per output; (batch, n_outputs) twice -> (batch,)."""
-    return (y_hat - y).abs().mean(dim=1)
+    return (y_hat - y).abs().mean(dim=-1)
 
 
 def pinball(y_hat, y, quantile):
@@ -59,7 +85,7 @@ def pinball(y_hat, y, quantile):
     .. [1] Koenker and Bassett (1978), "Regression Quantiles", Econometrica 46.
     """
     distance = y - y_hat
-    return torch.maximum(quantile * distance, (quantile - 1) * distance).mean(dim=1)
+    return torch.maximum(quantile * distance, (quantile - 1) * distance).mean(dim=-1)
 
 
 def cross_entropy(logits, labels, label_smoothing=0.0):
@@ -73,12 +99,15 @@ def cross_entropy(logits, labels, label_smoothing=0.0):
     .. [1] Szegedy et al. (2016), "Rethinking the Inception Architecture for Computer Vision",
        CVPR.
     """
-    return F.cross_entropy(logits, labels, reduction="none", label_smoothing=label_smoothing)
+    loss = F.cross_entropy(
+        logits.flatten(0, -2), labels.flatten(), reduction="none", label_smoothing=label_smoothing
+    )
+    return loss.view(labels.shape)
 
 
 def binary_cross_entropy(logits, x):
     """Mean binary cross-entropy per feature in nats; ``x`` in [0, 1]."""
-    return F.binary_cross_entropy_with_logits(logits, x, reduction="none").mean(dim=1)
+    return F.binary_cross_entropy_with_logits(logits, x, reduction="none").mean(dim=-1)
 
 
 def multinomial(logits, x):
@@ -90,12 +119,12 @@ def multinomial(logits, x):
     ----------
     .. [1] Liang et al. (2018), "Variational Autoencoders for Collaborative Filtering", WWW.
     """
-    return -(x * F.log_softmax(logits, dim=1)).mean(dim=1)
+    return -(x * F.log_softmax(logits, dim=-1)).mean(dim=-1)
 
 
 def l1_norm(z):
     """Mean absolute value of the codes; (batch, n_components) -> (batch,)."""
-    return z.abs().mean(dim=1)
+    return z.abs().mean(dim=-1)
 
 
 def contraction(z, x):
@@ -119,10 +148,10 @@ def contraction(z, x):
     .. [1] Rifai et al. (2011), "Contractive Auto-Encoders: Explicit Invariance During Feature
        Extraction", ICML.
     """
-    penalty = x.new_zeros(len(x))
-    for column in z.unbind(dim=1):
+    penalty = x.new_zeros(x.shape[:-1])
+    for column in z.unbind(dim=-1):
         (jacobian_row,) = torch.autograd.grad(column.sum(), x, create_graph=True)
-        penalty = penalty + jacobian_row.square().sum(dim=1)
+        penalty = penalty + jacobian_row.square().sum(dim=-1)
     return penalty
 
 
@@ -152,8 +181,8 @@ def gaussian_log_likelihood(x, mean, log_scale):
     ``log_scale`` is the logarithm of the standard deviation and broadcasts with ``x``.
     """
     constant = 0.5 * math.log(2 * math.pi)
-    if log_scale.numel() == 1:  # sums over features first: fewer steps, and one per row
-        log_scale = log_scale.reshape(())
+    if log_scale.shape[-1] == 1:  # sums over features first: fewer steps, and one per row
+        log_scale = log_scale.squeeze(-1)
         distance = x - mean
         n_features, squares = distance.shape[-1], distance.square().sum(dim=-1)
         return -0.5 * squares * (-2 * log_scale).exp() - n_features * (log_scale + constant)

@@ -12,5 +12,11 @@ __all__ = [
     "check_categorical_features",
     "check_sample_weight",
     "fit_context",
+    "has_callbacks",
     "safe_indexing",
 ]
+
+
+def has_callbacks(estimator):
+    """Whether callbacks of scikit-learn listen to the fit of an estimator."""
+    return hasattr(estimator, "_skl_callbacks") or hasattr(estimator, "_parent_callback_ctx")

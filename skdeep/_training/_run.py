@@ -1,0 +1,35 @@
+"""A training that is ready to start."""
+
+from typing import NamedTuple
+
+from skdeep._training._data import StreamedRows, TensorRows
+from skdeep._training._net import TrainingNet
+from skdeep._training._threads import thread_scope
+
+__all__ = ["Run"]
+
+
+class Run(NamedTuple):
+    """A net, its rows, and for how long to train; what ``train_on`` takes.
+
+    Run by itself, or together with others of the same shape by ``train_together``.
+    """
+
+    net: TrainingNet
+    rows: TensorRows | StreamedRows
+    valid_rows: TensorRows | StreamedRows | None
+    n_epochs: int
+    lr_schedule: str
+    n_schedule_epochs: int
+
+    def start(self):
+        """Train the net by itself."""
+        net = self.net
+        with thread_scope(net.module_, net.batch_rows(self.rows), net.device):
+            net.train_on(
+                self.rows,
+                self.valid_rows,
+                n_epochs=self.n_epochs,
+                lr_schedule=self.lr_schedule,
+                n_schedule_epochs=self.n_schedule_epochs,
+            )

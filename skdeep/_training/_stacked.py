@@ -1,0 +1,278 @@
+"""Training K nets of one shape as one."""
+
+import contextlib
+
+import torch
+
+from skdeep._training._callbacks import DivergenceGuard, EarlyStopping
+from skdeep._training._data import TensorRows
+from skdeep._training._net import Objective, StopTraining, TrainingNet
+from skdeep._training._stacked_optim import (
+    StackedOptimizer,
+    can_be_stacked,
+    step_factors,
+)
+from skdeep._training._stacked_rows import StackedRows
+from skdeep._training._threads import stack_scope
+from skdeep.nn._norm import BatchNorm
+from skdeep.nn._stacked import StackedBatch, StackedWeights, signature, stack_modules
+
+__all__ = ["reason_to_train_alone", "run_signature", "train_together"]
+
+
+def reason_to_train_alone(run):
+    """Say why a net cannot be one of a stack; None where it can."""
+    net = run.net
+    if type(net) is not TrainingNet:
+        return "its training has steps of its own"
+    if not isinstance(run.rows, TensorRows):
+        return "its rows are read batch by batch"
+    if net.compile or net.precision != "float32":
+        return "it asks for compile or precision"
+    if not can_be_stacked(net.optimizer_):
+        return "its optimizer is none of 'adamw', 'adam' and 'sgd'"
+    if net.verbose or any(not _is_stackable(callback) for _, callback in net.callbacks_):
+        return "it has callbacks or is verbose"
+    return None
+
+
+def _is_stackable(callback):
+    is_timer = type(callback).__name__ == "EpochTimer"
+    return is_timer or isinstance(callback, DivergenceGuard | EarlyStopping)
+
+
+def run_signature(run):
+    """Hashable description of what runs must have in common to be trained together."""
+    net, rows, valid_rows = run.net, run.rows, run.valid_rows
+    objective = net.criterion_
+    shared = {
+        name: value for name, value in objective.hyperparameters.items() if not _is_lifted(name)
+    }
+    # rows that fill up a batch would spoil its statistics
+    has_batch_norm = any(isinstance(part, BatchNorm) for part in net.module_.modules())
+    return (
+        signature(net.module_),
+        objective.loss_terms,
+        repr(sorted(shared.items())),
+        tuple(sorted(objective.hyperparameters)),
+        type(net.optimizer_),
+        net.device,
+        net.batch_size,
+        _layout(rows, net),
+        len(rows) if has_batch_norm else None,
+        None if valid_rows is None else _layout(valid_rows, net),
+        net.gradient_clip_value is None,
+    )
+
+
+def _is_lifted(name):
+    return name in ("beta", "contraction", "sparsity")
+
+
+def _layout(rows, net):
+    y = None if rows.y is None else (rows.y.dtype, rows.y.shape[1:])
+    return net.n_batches(rows), rows.x.shape[1], y, rows.weight is None
+
+
+def train_together(runs, on_epoch=None):
+    """Train nets of equal ``run_signature``; each ends as if it had been trained alone.
+
+    A net leaves when it has had its epochs, when early stopping says so, or when it fails; the
+    others go on.
+
+    Parameters
+    ----------
+    runs : list of Run
+    on_epoch : callable or None
+        Called behind each epoch; training ends if it returns True.
+
+    Returns
+    -------
+    errors : list of Exception or None
+        What ended the training of each net early.
+    """
+    members = [_Member(run) for run in runs]
+    try:
+        for member in members:
+            member.begin()
+        present = [member for member in members if member.is_present]
+        nets, rows = [member.net for member in members], runs[0].rows
+        with stack_scope(nets, nets[0].batch_rows(rows)), torch.enable_grad():
+            while present:
+                stack = _Stack(present)
+                while all(member.is_present for member in present):
+                    stack.run_epoch()
+                    if on_epoch is not None and on_epoch():
+                        for member in present:
+                            member.is_present = False
+                stack.dissolve()
+                present = [member for member in present if member.is_present]
+    finally:
+        for member in members:
+            StackedWeights.release(member.net.module_)
+    for member in members:
+        member.end()
+    return [member.error for member in members]
+
+
+class _Member:
+    """One of the nets of a stack, with everything that is done once per epoch."""
+
+    def __init__(self, run):
+        self.run, self.net = run, run.net
+        self.n_epochs = 0
+        self.is_present = True
+        self.error = None
+        n_batches = self.net.n_batches(run.rows)
+        self.factors = step_factors(run.lr_schedule, run.n_schedule_epochs, n_batches)
+
+    @contextlib.contextmanager
+    def _kept_apart(self):
+        """Context in which this net can stop or fail without the others."""
+        try:
+            yield
+        except StopTraining:
+            self.is_present = False
+        except Exception as error:
+            self.error = error
+            self.is_present = False
+
+    def begin(self):
+        """Do what comes before the first epoch."""
+        run = self.run
+        with self._kept_apart():
+            self.net.begin_training(
+                run.rows,
+                run.valid_rows,
+                n_epochs=run.n_epochs,
+                lr_schedule=run.lr_schedule,
+                n_schedule_epochs=run.n_schedule_epochs,
+            )
+
+    def begin_epoch(self):
+        self.net.notify("on_epoch_begin", dataset_train=self.run.rows)
+
+    def end_epoch(self):
+        """Let the callbacks see the epoch."""
+        with self._kept_apart():
+            self.net.notify("on_epoch_end", dataset_train=self.run.rows)
+        self.n_epochs += 1
+        if self.n_epochs == self.run.n_epochs:
+            self.is_present = False
+
+    def end(self):
+        """Do what comes behind the last epoch."""
+        if self.error is None:
+            with self._kept_apart():
+                self.net.end_training(self.run.rows)
+
+    def lr(self, batch):
+        """Step size of a batch of the present epoch."""
+        base = self.net.optimizer_.param_groups[0]["lr"]
+        if self.run.lr_schedule in ("constant", "plateau"):
+            return base
+        n_batches = len(self.factors) // self.run.n_schedule_epochs
+        return self.net.lr * self.factors[self.n_epochs * n_batches + batch]
+
+
+class _Stack:
+    """Nets that are present, as one."""
+
+    def __init__(self, members):
+        self.members = members
+        nets = [member.net for member in members]
+        self.weights = StackedWeights([net.module_ for net in nets])
+        self.batch = StackedBatch()
+        self.module = stack_modules([net.module_ for net in nets], self.weights, self.batch)
+        self.objective = self._make_objective(nets)
+        self.leaves = list(self.weights.parameters.values())
+        self.gradients = torch.empty_like(self.weights.flat)
+        self.optimizer = StackedOptimizer(nets, self.weights.views(self.gradients))
+        clips = [net.gradient_clip_value for net in nets]
+        self.clips = None if clips[0] is None else self.weights.flat.new_tensor(clips)
+        generators = [net.shuffle_generator for net in nets]
+        batch_size = nets[0].batch_size
+        self.rows = StackedRows([m.run.rows for m in members], batch_size, generators)
+        self.valid_rows = None
+        if members[0].run.valid_rows is not None:
+            self.valid_rows = StackedRows([m.run.valid_rows for m in members], batch_size)
+
+    def _make_objective(self, nets):
+        every = [net.criterion_.hyperparameters for net in nets]
+        column = self.weights.flat.new_tensor
+        hyperparameters = {
+            name: column([one[name] for one in every]).unsqueeze(1) if _is_lifted(name) else value
+            for name, value in every[0].items()
+        }
+        return Objective(nets[0].criterion_.loss_terms, hyperparameters)
+
+    def run_epoch(self):
+        """Train for one epoch and validate; members that are through are no longer present."""
+        for member in self.members:
+            member.begin_epoch()
+        self.module.train()
+        record = _Record()
+        for number, (batch, counts) in enumerate(self.rows.epoch()):
+            record.add(*self._step(batch, counts, number))
+        record.write("train", self.members, self.rows.sizes)
+        if self.valid_rows is not None:
+            self.module.eval()
+            record = _Record()
+            with torch.no_grad():
+                for batch, counts in self.valid_rows.epoch():
+                    record.add(*self._forward(batch, counts))
+            record.write("valid", self.members, self.valid_rows.sizes)
+        for member in self.members:
+            member.end_epoch()
+
+    def _forward(self, batch, counts):
+        self.batch.counts = counts
+        return self.objective(self.module(batch.x), batch)
+
+    def _step(self, batch, counts, number):
+        """Move all nets by one step; losses and terms, (members,) each."""
+        losses, terms = self._forward(batch, counts)
+        parts = torch.autograd.grad(losses.sum(), self.leaves)
+        torch.cat([part.flatten(1) for part in parts], dim=1, out=self.gradients)
+        if self.clips is not None:
+            self._clip()
+        self.optimizer.step([member.lr(number) for member in self.members])
+        return losses, terms
+
+    def _clip(self):
+        """Shorten gradients as ``clip_grad_norm_`` does: the norm of the norms of the tensors."""
+        parts = self.weights.views(self.gradients).values()
+        norms = [torch.linalg.vector_norm(part.flatten(1), dim=1) for part in parts]
+        norms = torch.linalg.vector_norm(torch.stack(norms, dim=1), dim=1)
+        shares = (self.clips / (norms + 1e-6)).clamp(max=1.0)
+        self.gradients.mul_(shares.unsqueeze(1))
+
+    def dissolve(self):
+        """Give every net what it has learned; it can go on by itself or in another stack."""
+        self.optimizer.close()
+        for member in self.members:
+            StackedWeights.release(member.net.module_)
+
+
+class _Record:
+    """Losses of an epoch's batches and their terms, read from the device at its end."""
+
+    def __init__(self):
+        self.names, self.values = ["loss"], []
+
+    def add(self, losses, terms):
+        """Take a batch's losses and terms, (members,) each."""
+        parts = [losses]
+        if len(terms) > 1:
+            self.names = ["loss", *terms]
+            parts += terms.values()
+        self.values.append(torch.stack([part.detach() for part in parts]))
+
+    def write(self, prefix, members, sizes):
+        """Write each member's means down; ``sizes`` are rows of (members, batches)."""
+        values = torch.stack(self.values).cpu().double()  # (batches, terms, members)
+        counts = torch.tensor(sizes, dtype=torch.float64)
+        shares = counts / counts.sum(dim=1, keepdim=True)
+        means = torch.einsum("mb,btm->mt", shares, values).tolist()
+        for member, row, size in zip(members, means, sizes, strict=True):
+            member.net.record_epoch(prefix, dict(zip(self.names, row, strict=True)), size)

@@ -1,0 +1,177 @@
+"""One optimiser for the weights of K nets."""
+
+import functools
+import itertools
+
+import torch
+
+from skdeep._training._optim import OPTIMIZERS, make_schedule
+
+__all__ = ["StackedOptimizer", "can_be_stacked", "step_factors"]
+
+# What torch's fused optimisers call. Their own step spends three times as long on its way there,
+# most of it on a counter of steps for each tensor.
+_FUSED_ADAM = {
+    torch.optim.Adam: getattr(torch, "_fused_adam_", None),
+    torch.optim.AdamW: getattr(torch, "_fused_adamw_", None),
+}
+
+
+def can_be_stacked(optimizer):
+    """Whether the weights of several nets may share an optimiser of that kind."""
+    return type(optimizer) in OPTIMIZERS.values()
+
+
+@functools.lru_cache(maxsize=64)
+def step_factors(name, n_epochs, n_batches):
+    """Step size of each batch of a schedule, as shares of the largest one.
+
+    Parameters
+    ----------
+    name : {"constant", "cosine", "onecycle", "plateau"}
+        The step size of ``"plateau"`` depends on the losses and not on the batch: ones.
+    n_epochs, n_batches : int
+        Length of training and of an epoch.
+
+    Returns
+    -------
+    factors : tuple of float, length n_epochs * n_batches
+    """
+    n_steps = n_epochs * n_batches
+    if name in ("constant", "plateau"):
+        return (1.0,) * n_steps
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+    schedule = make_schedule(
+        name, optimizer, n_epochs=n_epochs, n_batches=n_batches, patience=1, tol=0.0
+    )
+    factors = []
+    for _ in range(n_steps):
+        factors.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    return tuple(factors)
+
+
+class StackedOptimizer:
+    """Steps of K nets at once, on the weights and with the state of their own optimisers.
+
+    Each number is that of a net trained by itself, to the last bit.
+
+    Parameters
+    ----------
+    nets : list of TrainingNet
+        Their optimisers are of one class. Nets of equal settings beside each other are moved
+        together.
+    gradients : dict of str to Tensor of shape (members, ...)
+        Where the gradients of the parameters will be.
+    """
+
+    def __init__(self, nets, gradients):
+        self.nets = nets
+        for number, net in enumerate(nets):
+            for name, parameter in net.module_.named_parameters():
+                parameter.grad = gradients[name][number]
+        first = nets[0].optimizer_
+        fused = _FUSED_ADAM.get(type(first)) if first.defaults.get("fused") else None
+        make = _TorchGroup if fused is None else functools.partial(_FusedGroup, fused)
+        # the step size of "plateau" is each net's own
+        settings = [
+            (net.lr, net.weight_decay, type(net.schedule_), number * _is_plateau(net))
+            for number, net in enumerate(nets)
+        ]
+        self.groups = [
+            (numbers[0], make([nets[number] for number in numbers]))
+            for numbers in _runs_of_equals(settings)
+        ]
+
+    def step(self, lr):
+        """Move all weights.
+
+        Parameters
+        ----------
+        lr : list of float
+            Step size of each net.
+        """
+        for first, group in self.groups:
+            group.step(lr[first])
+
+    def close(self):
+        """Leave the nets' own optimisers as if each had made the steps by itself."""
+        for _, group in self.groups:
+            group.close()
+        for net in self.nets:
+            net.optimizer_.zero_grad()
+
+
+def _is_plateau(net):
+    return isinstance(net.schedule_, torch.optim.lr_scheduler.ReduceLROnPlateau)
+
+
+def _runs_of_equals(values):
+    """Numbers of equal values that lie beside each other, as lists."""
+    numbers = itertools.groupby(range(len(values)), key=values.__getitem__)
+    return [list(equal) for _, equal in numbers]
+
+
+class _TorchGroup:
+    """Nets with one step size, moved by one of torch's optimisers."""
+
+    def __init__(self, nets):
+        self.nets = nets
+        parameters = [parameter for net in nets for parameter in net.module_.parameters()]
+        self.joint = nets[0].make_optimizer(parameters)
+        for net in nets:
+            self.joint.state.update(net.optimizer_.state)
+
+    def step(self, lr):
+        self.joint.param_groups[0]["lr"] = lr
+        self.joint.step()
+
+    def close(self):
+        for net in self.nets:
+            for parameter in net.module_.parameters():
+                net.optimizer_.state[parameter] = self.joint.state[parameter]
+
+
+class _FusedGroup(_TorchGroup):
+    """Nets with one step size, moved by the kernel of torch's fused Adam."""
+
+    def __init__(self, kernel, nets):
+        super().__init__(nets)
+        self.kernel = kernel
+        self.tensors = None
+        options = self.joint.param_groups[0]
+        self.options = {
+            "weight_decay": options["weight_decay"],
+            "beta1": options["betas"][0],
+            "beta2": options["betas"][1],
+            "eps": options["eps"],
+            "amsgrad": False,
+            "maximize": False,
+        }
+
+    def step(self, lr):
+        if self.tensors is None:  # torch sets up the state that a first step needs
+            super().step(lr)
+            self._collect()
+            return
+        self.n_steps.add_(1)
+        self.kernel(*self.tensors, [self.n_steps] * len(self.tensors[0]), lr=lr, **self.options)
+
+    def _collect(self):
+        parameters = self.joint.param_groups[0]["params"]
+        states = [self.joint.state[parameter] for parameter in parameters]
+        self.tensors = (
+            [parameter.data for parameter in parameters],
+            [parameter.grad for parameter in parameters],
+            [state["exp_avg"] for state in states],
+            [state["exp_avg_sq"] for state in states],
+            [],
+        )
+        self.n_steps = states[0]["step"].clone()
+
+    def close(self):
+        super().close()
+        if self.tensors is not None:
+            for state in self.joint.state.values():
+                state["step"].copy_(self.n_steps)

@@ -1,0 +1,113 @@
+"""Batches for K nets at once, each with rows and an order of its own."""
+
+import torch
+
+from skdeep._training._data import Batch
+
+__all__ = ["StackedRows"]
+
+
+class StackedRows:
+    """Rows of K members in one tensor, in which equal ones of several members lie once.
+
+    Parameters
+    ----------
+    members : list of TensorRows
+        With the same number of batches, the last of which may differ in length.
+    batch_size : int
+    generators : list of torch.Generator or None
+        Shuffle the rows of each member anew in every epoch; None keeps their order.
+
+    Attributes
+    ----------
+    sizes : list of list of int
+        Rows of each batch, for each member.
+    """
+
+    def __init__(self, members, batch_size, generators=None):
+        distinct, places = _distinct(members)
+        starts = [0]
+        for rows in distinct:
+            starts.append(starts[-1] + len(rows))
+        self.starts = [starts[place] for place in places]
+        self.lengths = [len(rows) for rows in members]
+        self.generators = generators
+        self.batch_size = min(batch_size, max(self.lengths))
+        self.x = _cat([rows.x for rows in distinct])
+        self.y = None if distinct[0].y is None else _cat([rows.y for rows in distinct])
+        has_weights = distinct[0].weight is not None
+        self.weight = _cat([rows.weight for rows in distinct]) if has_weights else None
+        self.sizes = [_sizes(length, self.batch_size) for length in self.lengths]
+        self.is_shuffled = generators is not None and max(self.lengths) > batch_size
+
+    def epoch(self):
+        """Yield each batch with the number of rows that each member has in it, None if equal.
+
+        Where members have fewer rows than there is room for, the rest has weight zero.
+        """
+        order = self._order().to(self.x.device)
+        for number, index in enumerate(order.split(self.batch_size, dim=1)):
+            counts = tuple(sizes[number] for sizes in self.sizes)
+            room = max(counts)
+            index = index[:, :room].flatten()
+            x, y, weight = (
+                None if part is None else part.index_select(0, index).unflatten(0, (-1, room))
+                for part in (self.x, self.y, self.weight)
+            )
+            if min(counts) < room:
+                weight = self._level(weight, counts, room)
+                yield Batch(x, y, weight), counts
+            else:
+                yield Batch(x, y, weight), None
+
+    def _order(self):
+        """Places of the rows in the order of an epoch, (members, n_rows)."""
+        longest = max(self.lengths)
+        orders = []
+        for number, (start, length) in enumerate(zip(self.starts, self.lengths, strict=True)):
+            if self.is_shuffled:
+                order = torch.randperm(length, generator=self.generators[number])
+            else:
+                order = torch.arange(length)
+            if length < longest:  # the place of any row
+                order = torch.cat([order, order.new_zeros(longest - length)])
+            orders.append(order + start)
+        return torch.stack(orders)
+
+    def _level(self, weight, counts, room):
+        """Weights under which the mean over the room is the mean over a member's own rows."""
+        counts = self.x.new_tensor(counts).unsqueeze(1)
+        share = (torch.arange(room, device=self.x.device) < counts) * (room / counts)
+        return share if weight is None else weight * share
+
+
+def _sizes(length, batch_size):
+    """Rows of each batch."""
+    return [min(batch_size, length - start) for start in range(0, length, batch_size)]
+
+
+def _cat(parts):
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def _distinct(members):
+    """Rows that differ, and for each member the number of its own among them."""
+    distinct, places = [], []
+    for rows in members:
+        equal = (place for place, other in enumerate(distinct) if _are_equal(rows, other))
+        place = next(equal, len(distinct))
+        if place == len(distinct):
+            distinct.append(rows)
+        places.append(place)
+    return distinct, places
+
+
+def _are_equal(rows, other):
+    if rows is other:
+        return True
+    pairs = [(rows.x, other.x), (rows.y, other.y), (rows.weight, other.weight)]
+    return all(
+        (a is None and b is None)
+        or (a is not None and b is not None and a.shape == b.shape and torch.equal(a, b))
+        for a, b in pairs
+    )
