@@ -243,8 +243,9 @@ class _Stack:
         """Shorten gradients as ``clip_grad_norm_`` does: the norm of the norms of the tensors."""
         parts = self.weights.views(self.gradients).values()
         norms = [torch.linalg.vector_norm(part.flatten(1), dim=1) for part in parts]
-        norms = torch.linalg.vector_norm(torch.stack(norms, dim=1), dim=1)
-        shares = (self.clips / (norms + 1e-6)).clamp(max=1.0)
+        rows = torch.stack(norms, dim=1)  # (members, parameters)
+        total = torch.stack([torch.linalg.vector_norm(row) for row in rows])
+        shares = ((total + 1e-6).reciprocal() * self.clips).clamp(max=1.0)
         self.gradients.mul_(shares.unsqueeze(1))
 
     def dissolve(self):

@@ -21,6 +21,8 @@ from skdeep.nn._variational import VariationalModule
 
 __all__ = ["StackedBatch", "StackedWeights", "signature", "stack_modules"]
 
+# Matrix products with fewer multiply-adds are loops of torch's own where they come in batches.
+_TINY = 400
 # Numbers that members of a stack need not have in common, by the module that holds them.
 _LIFTED = {AutoencoderModule: ("noise",), Dropout: ("rate",)}
 
@@ -206,7 +208,17 @@ class _StackedTiedLinear(nn.Module):
 
 
 def _affine(x, weight, bias):
+    """Products of K matrices, to the last bit those that ``F.linear`` gives for each."""
+    if _is_tiny(x.shape[1], *weight.shape[1:]):
+        biases = (None,) * len(x) if bias is None else bias
+        parts = zip(x, weight, biases, strict=True)
+        return torch.stack([F.linear(rows, one.t(), shift) for rows, one, shift in parts])
     return torch.bmm(x, weight) if bias is None else torch.baddbmm(bias.unsqueeze(1), x, weight)
+
+
+def _is_tiny(n_rows, in_features, out_features):
+    """Whether torch forms a single product of that shape in another way than one of a batch."""
+    return min(in_features, out_features) == 1 or n_rows * in_features * out_features < _TINY
 
 
 class _StackedBatchNorm(nn.Module):
