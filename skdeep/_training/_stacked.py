@@ -15,13 +15,36 @@ from skdeep._training._stacked_optim import (
 from skdeep._training._stacked_rows import StackedRows
 from skdeep._training._threads import stack_scope
 from skdeep.nn._norm import BatchNorm
-from skdeep.nn._stacked import StackedBatch, StackedWeights, signature, stack_modules
+from skdeep.nn._stacked import (
+    StackedBatch,
+    StackedWeights,
+    has_twins,
+    signature,
+    stack_modules,
+)
 
-__all__ = ["reason_to_train_alone", "run_signature", "train_together"]
+__all__ = ["reason_to_train_alone", "run_signature", "stack_limit", "train_together"]
+
+# Multiply-adds per step above which a net keeps a CPU busy by itself (benchmarks/batched_search.py,
+# --border).
+_LARGE_NET = 5e6
+# Numbers in the widest layers of all nets of a stack, which should stay in a CPU's caches.
+_CACHED = 2**18
+# Nets in a stack: fewer than the least save little, more than the most save no more on a CPU.
+_LEAST, _MOST = 4, 32
+# Share of a GPU's free memory for the weights of a stack, their gradients and moments.
+_GPU_SHARE = 0.25
 
 
-def reason_to_train_alone(run):
-    """Say why a net cannot be one of a stack; None where it can."""
+def reason_to_train_alone(run, max_models="auto"):
+    """Say why a net is not to be one of a stack; None where it is.
+
+    Parameters
+    ----------
+    run : Run
+    max_models : int or "auto"
+        With ``"auto"`` nets whose stack would be slower stay alone, too.
+    """
     net = run.net
     if type(net) is not TrainingNet:
         return "its training has steps of its own"
@@ -33,7 +56,31 @@ def reason_to_train_alone(run):
         return "its optimizer is none of 'adamw', 'adam' and 'sgd'"
     if net.verbose or any(not _is_stackable(callback) for _, callback in net.callbacks_):
         return "it has callbacks or is verbose"
+    if max_models == "auto" and net.device == "cpu":
+        if not has_twins(net.module_):
+            return "it has layers that are not faster in a stack on a CPU"
+        if _size(net) * net.batch_rows(run.rows) > _LARGE_NET:
+            return "it is large enough to keep a CPU busy by itself"
     return None
+
+
+def _size(net):
+    return sum(parameter.numel() for parameter in net.module_.parameters())
+
+
+def stack_limit(run):
+    """Most nets of that size that a stack should have: as many as caches or memory hold."""
+    net = run.net
+    if net.device == "cpu":
+        shapes = [parameter.shape for parameter in net.module_.parameters()]
+        width = max((max(shape) for shape in shapes if len(shape) == 2), default=1)
+        limit = _CACHED // (net.batch_rows(run.rows) * width)
+        return max(_LEAST, min(_MOST, limit))
+    if net.device.startswith("cuda"):
+        free = torch.cuda.mem_get_info(net.device)[0]
+        batch = net.batch_rows(run.rows) * sum(max(p.shape) for p in net.module_.parameters())
+        return max(1, int(_GPU_SHARE * free / (4 * (4 * _size(net) + 4 * batch))))
+    return _MOST
 
 
 def _is_stackable(callback):
@@ -48,7 +95,7 @@ def run_signature(run):
     shared = {
         name: value for name, value in objective.hyperparameters.items() if not _is_lifted(name)
     }
-    # rows that fill up a batch would spoil its statistics
+    # rows of weight zero, which fill up the last batch, would spoil its statistics
     has_batch_norm = any(isinstance(part, BatchNorm) for part in net.module_.modules())
     return (
         signature(net.module_),
@@ -274,6 +321,7 @@ class _Record:
         values = torch.stack(self.values).cpu().double()  # (batches, terms, members)
         counts = torch.tensor(sizes, dtype=torch.float64)
         shares = counts / counts.sum(dim=1, keepdim=True)
-        means = torch.einsum("mb,btm->mt", shares, values).tolist()
-        for member, row, size in zip(members, means, sizes, strict=True):
-            member.net.record_epoch(prefix, dict(zip(self.names, row, strict=True)), size)
+        for number, member in enumerate(members):
+            means = (shares[number] @ values[:, :, number].contiguous()).tolist()
+            row = dict(zip(self.names, means, strict=True))
+            member.net.record_epoch(prefix, row, sizes[number])

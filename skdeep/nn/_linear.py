@@ -4,12 +4,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-__all__ = ["Linear", "TiedLinear", "linear"]
+__all__ = ["WIDTH_MULTIPLE", "Linear", "TiedLinear", "linear"]
 
 # Matrix products pick another kernel, which sums in another order, where the summed width is no
 # multiple of the vector width: the result of a row then depends on its place among the others.
 # With the width padded by zeros to this multiple it does not (benchmarks/row_independence.py).
-_WIDTH_MULTIPLE = 16
+WIDTH_MULTIPLE = 16
 
 
 def linear(x, weight, bias=None):
@@ -25,7 +25,7 @@ def linear(x, weight, bias=None):
     -------
     y : Tensor, shape (batch, out_features)
     """
-    missing = -x.shape[-1] % _WIDTH_MULTIPLE
+    missing = -x.shape[-1] % WIDTH_MULTIPLE
     if missing:
         x, weight = F.pad(x, (0, missing)), F.pad(weight, (0, missing))
     # a transposed view picks such a kernel, too

@@ -12,14 +12,14 @@ from skdeep.nn._augment import Augment
 from skdeep.nn._autoencoder import AutoencoderModule
 from skdeep.nn._draw import MemberGenerators
 from skdeep.nn._dropout import Dropout
-from skdeep.nn._linear import Linear, TiedLinear
+from skdeep.nn._linear import WIDTH_MULTIPLE, Linear, TiedLinear
 from skdeep.nn._norm import BatchNorm, LayerNorm
 from skdeep.nn._residual import BasicBlock, ResidualBlock, ResidualConvBlock
 from skdeep.nn._resnet import ImageTrunk, ResNet, TableTrunk
 from skdeep.nn._table import CategoryEmbedding, TableInput
 from skdeep.nn._variational import VariationalModule
 
-__all__ = ["StackedBatch", "StackedWeights", "signature", "stack_modules"]
+__all__ = ["StackedBatch", "StackedWeights", "has_twins", "signature", "stack_modules"]
 
 # Matrix products with fewer multiply-adds are loops of torch's own where they come in batches.
 _TINY = 400
@@ -58,6 +58,13 @@ def signature(module):
         )
         parts.append((name, type(part), shapes, settings))
     return tuple(parts)
+
+
+def has_twins(module):
+    """Whether a stack has layers of its own for every layer of a module."""
+    return type(module) in _TWINS or (
+        type(module) in _RANK_FREE and all(has_twins(child) for child in module.children())
+    )
 
 
 def _is_live(value):
@@ -188,7 +195,7 @@ class _StackedLinear(nn.Module):
     def forward(self, x):
         """(members, batch, in_features) -> (members, batch, out_features)."""
         weight = self.weight if self.is_transposed else self.weight.transpose(1, 2)
-        return _affine(x, weight, self.bias)
+        return _affine(x, weight, self.bias, self.training)
 
 
 class _StackedTiedLinear(nn.Module):
@@ -204,11 +211,15 @@ class _StackedTiedLinear(nn.Module):
     def forward(self, x):
         """(members, batch, source.out_features) -> (members, batch, source.in_features)."""
         weight = self.weight.transpose(1, 2) if self.is_transposed else self.weight
-        return _affine(x, weight, self.bias)
+        return _affine(x, weight, self.bias, self.training)
 
 
-def _affine(x, weight, bias):
-    """Products of K matrices, to the last bit those that ``F.linear`` gives for each."""
+def _affine(x, weight, bias, training):
+    """Products of K matrices, to the last bit those that each member forms."""
+    if not training:  # as ``linear`` does
+        missing = -x.shape[-1] % WIDTH_MULTIPLE
+        x, weight = F.pad(x, (0, missing)), F.pad(weight.transpose(1, 2), (0, missing))
+        x, weight = x.contiguous(), weight.contiguous().transpose(1, 2)
     if _is_tiny(x.shape[1], *weight.shape[1:]):
         biases = (None,) * len(x) if bias is None else bias
         parts = zip(x, weight, biases, strict=True)

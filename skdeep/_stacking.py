@@ -1,0 +1,149 @@
+"""Fitting several estimators at once: nets of one shape are trained as one."""
+
+import contextlib
+import itertools
+from typing import Any, NamedTuple
+
+from skdeep._training._stacked import (
+    reason_to_train_alone,
+    run_signature,
+    stack_limit,
+    train_together,
+)
+from skdeep.utils._device import lease_device
+
+__all__ = ["Fit", "fit_together", "most_models"]
+
+
+# Nets of which a stack takes little longer per net than a larger one.
+_ENOUGH = 8
+
+
+class Fit(NamedTuple):
+    """An estimator that is not fitted yet, and what it is to be fitted with."""
+
+    estimator: Any
+    X: Any
+    y: Any = None
+    sample_weight: Any = None
+
+
+class _Pending:
+    """A fit on its way: between two trainings, or through."""
+
+    def __init__(self, fit, device):
+        self.fit, self.device = fit, device
+        self.runs, self.run, self.error = None, None, None
+
+    def start(self):
+        """Go to the first training."""
+        with self._kept_apart():
+            self.fit.estimator._validate_params()
+            self.runs = self.fit.estimator._runs(*self.fit[1:], self.device)
+            self.run = next(self.runs, None)
+
+    def resume(self, error):
+        """Go on from a training, which ended with an error or with None, to the next one."""
+        with self._kept_apart():
+            self.run = next(self.runs, None) if error is None else self.runs.throw(error)
+
+    @contextlib.contextmanager
+    def _kept_apart(self):
+        """Context in which this fit can fail without the others."""
+        try:
+            yield
+        except Exception as error:
+            self.run, self.error = None, error
+
+
+def fit_together(fits, device, max_models="auto", on_epoch=None):
+    """Fit estimators, those that are alike as one stack.
+
+    Each becomes what its own ``fit`` would have made of it.
+
+    Parameters
+    ----------
+    fits : list of Fit
+        Of estimators that hold a net.
+    device : str, torch.device or list of these
+        Where to train all of them.
+    max_models : int or "auto"
+        Most nets in a stack. ``"auto"`` is what is fastest, which may be one.
+    on_epoch : callable or None
+        Called behind each epoch of a stack; training ends if it returns True.
+
+    Returns
+    -------
+    errors : list of Exception or None
+        What each fit raised.
+    """
+    with lease_device(device) as device:
+        pending = [_Pending(fit, device) for fit in fits]
+        for one in pending:
+            one.start()
+        while present := [one for one in pending if one.run is not None]:
+            for group in _groups(present, max_models):
+                errors = _train([one.run for one in group], on_epoch)
+                for one, error in zip(group, errors, strict=True):
+                    one.resume(error)
+    return [one.error for one in pending]
+
+
+def _by_length(members):
+    """Split members by their number of rows where that leaves enough of them together.
+
+    Rows of weight zero fill up what shorter ones lack, which costs the last bits of equality.
+    """
+    by_length = {}
+    for one in members:
+        by_length.setdefault(len(one.run.rows), []).append(one)
+    parts = list(by_length.values())
+    return parts if min(map(len, parts)) >= _ENOUGH else [members]
+
+
+def most_models(fit, device, max_models="auto"):
+    """Tell how many nets like that of a fit go into a stack.
+
+    Returns
+    -------
+    limit : int
+        One where it is trained by itself.
+    reason : str or None
+        Why it is.
+    """
+    with lease_device(device) as device:
+        probe = _Pending(fit, device)
+        probe.start()
+        if probe.run is None:
+            return 1, "its fit fails"
+        reason = reason_to_train_alone(probe.run, max_models)
+        limit = stack_limit(probe.run) if max_models == "auto" else max_models
+        probe.runs.close()
+    return (1, reason) if reason else (limit, None)
+
+
+def _train(runs, on_epoch):
+    """Train a group of nets; the error of each, or None."""
+    if len(runs) > 1:
+        return train_together(runs, on_epoch)
+    try:
+        runs[0].start()
+    except Exception as error:
+        return [error]
+    return [None]
+
+
+def _groups(pending, max_models):
+    """Lists of fits that are to be trained together, or of a single one."""
+    alike, groups = {}, []
+    for one in pending:
+        if reason_to_train_alone(one.run, max_models) is None:
+            alike.setdefault(run_signature(one.run), []).append(one)
+        else:
+            groups.append([one])
+    for members in itertools.chain.from_iterable(map(_by_length, alike.values())):
+        limit = stack_limit(members[0].run) if max_models == "auto" else max_models
+        n_parts = -(-len(members) // limit)
+        size = -(-len(members) // n_parts)
+        groups += [members[start : start + size] for start in range(0, len(members), size)]
+    return groups
