@@ -96,9 +96,7 @@ class StackedWeights:
         views = self.views(self.flat)
         self.parameters = {name: nn.Parameter(view) for name, view in views.items()}
         buffers = [dict(module.named_buffers()) for module in modules]
-        self.buffers = {
-            name: torch.stack([one[name] for one in buffers]) for name in buffers[0]
-        }
+        self.buffers = {name: torch.stack([one[name] for one in buffers]) for name in buffers[0]}
         everything = {**self.parameters, **self.buffers}
         for number, (parameters, rest) in enumerate(zip(members, buffers, strict=True)):
             for name, tensor in {**parameters, **rest}.items():

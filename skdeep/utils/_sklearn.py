@@ -1,22 +1,86 @@
 """The only home of private scikit-learn imports."""
 
+import inspect
+
 from sklearn.base import _fit_context as fit_context
+from sklearn.model_selection._search import (
+    _yield_masked_array_for_each_param as masked_parameters,
+)
+from sklearn.model_selection._validation import _aggregate_score_dicts as aggregate_score_dicts
+from sklearn.model_selection._validation import _fit_and_score as fit_and_score
+from sklearn.model_selection._validation import _insert_error_scores as insert_error_scores
+from sklearn.model_selection._validation import _normalize_score_results as scores_by_name
+from sklearn.model_selection._validation import (
+    _warn_or_raise_about_fit_failures as report_fit_failures,
+)
 from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metadata_routing import _routing_enabled as is_routing_enabled
+from sklearn.utils.metadata_routing import get_routing_for_object, process_routing
+from sklearn.utils.metaestimators import _safe_split as safe_split
 from sklearn.utils.validation import _check_categorical_features as check_categorical_features
+from sklearn.utils.validation import _check_method_params as check_method_params
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
 __all__ = [
     "Interval",
     "StrOptions",
+    "accepts_sample_weight",
+    "aggregate_score_dicts",
     "check_categorical_features",
+    "check_method_params",
     "check_sample_weight",
+    "fit_and_score",
     "fit_context",
     "has_callbacks",
+    "insert_error_scores",
+    "is_routing_enabled",
+    "masked_parameters",
+    "params_of_part",
+    "params_of_step",
+    "report_fit_failures",
     "safe_indexing",
+    "safe_split",
+    "scorers_by_name",
+    "scores_by_name",
 ]
 
 
 def has_callbacks(estimator):
     """Whether callbacks of scikit-learn listen to the fit of an estimator."""
     return hasattr(estimator, "_skl_callbacks") or hasattr(estimator, "_parent_callback_ctx")
+
+
+def accepts_sample_weight(scorer):
+    """Whether a scorer, or any of several, takes weights of rows."""
+    if hasattr(scorer, "_accept_sample_weight"):
+        return scorer._accept_sample_weight()
+    return "sample_weight" in inspect.signature(scorer).parameters
+
+
+def scorers_by_name(scorer):
+    """Scorers of a multi-metric scorer by name; None for a single one."""
+    return getattr(scorer, "_scorers", None)
+
+
+def params_of_step(estimator, params, name):
+    """Metadata of ``fit`` for one step of a pipeline; for an estimator with the name None all."""
+    if name is None or not params:
+        return params
+    if is_routing_enabled():
+        routed = process_routing(estimator, "fit", **params)[name]
+        return {**routed.get("fit_transform", {}), **routed.get("fit", {})}
+    return {
+        key.removeprefix(f"{name}__"): value
+        for key, value in params.items()
+        if key.startswith(f"{name}__")
+    }
+
+
+def params_of_part(part, params):
+    """Metadata of ``fit`` for a pipeline of some of the steps of another."""
+    if is_routing_enabled():
+        consumed = get_routing_for_object(part).consumes(method="fit", params=params.keys())
+        return {key: params[key] for key in consumed}
+    names = {name for name, _ in part.steps}
+    return {key: value for key, value in params.items() if key.partition("__")[0] in names}

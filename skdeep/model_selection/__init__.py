@@ -1,0 +1,5 @@
+"""Searches over hyperparameters that train many nets at once."""
+
+from skdeep.model_selection._search import BatchedGridSearchCV, BatchedRandomizedSearchCV
+
+__all__ = ["BatchedGridSearchCV", "BatchedRandomizedSearchCV"]

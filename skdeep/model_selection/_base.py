@@ -1,0 +1,233 @@
+"""What batched searches have in common: ``fit``."""
+
+import time
+import warnings
+from abc import abstractmethod
+from numbers import Integral
+
+from sklearn.base import clone, is_classifier
+from sklearn.callback import with_callbacks
+from sklearn.metrics import check_scoring
+from sklearn.model_selection import check_cv
+from sklearn.utils import indexable
+from sklearn.utils.metadata_routing import process_routing
+
+from skdeep.model_selection._evaluation import evaluate
+from skdeep.model_selection._results import choose_best, make_cv_results
+from skdeep.model_selection._stages import SearchData
+from skdeep.utils._sklearn import (
+    Interval,
+    StrOptions,
+    accepts_sample_weight,
+    check_method_params,
+    fit_context,
+    has_callbacks,
+    insert_error_scores,
+    is_routing_enabled,
+    report_fit_failures,
+    scorers_by_name,
+)
+
+__all__ = ["BATCHED_CONSTRAINTS", "BatchedSearchMixin"]
+
+#: Of the parameter that batched searches have beyond those of scikit-learn's.
+BATCHED_CONSTRAINTS = {
+    "max_batch_models": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})]
+}
+
+
+class BatchedSearchMixin:
+    """``fit`` of a search that trains many nets at once; the rest is scikit-learn's search."""
+
+    @with_callbacks
+    @fit_context(
+        # *SearchCV.estimator is not validated yet
+        prefer_skip_nested_validation=False
+    )
+    def fit(self, X, y=None, **params):
+        """Run fit with all sets of parameters.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to search on.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Targets, where the estimator takes some.
+        **params : dict
+            Metadata for the ``fit`` of the estimator, for the scorer and for the splitter, as
+            :class:`~sklearn.model_selection.GridSearchCV` takes it: ``sample_weight``,
+            ``groups``, ``stepname__parameter``.
+
+        Returns
+        -------
+        self : object
+            The search, with its results.
+        """
+        scorer = check_scoring(self.estimator, self.scoring, raise_exc=self.error_score == "raise")
+        named_scorers = scorers_by_name(scorer)
+        if named_scorers is not None:
+            self._check_refit(named_scorers)
+        X, y = indexable(X, y)
+        params = check_method_params(X, params=params)
+        routed = self._route(params, scorer)
+        weight = params.get("sample_weight")
+        task = {
+            "estimator": self,
+            "X": X,
+            "y": y,
+            "metadata": None if weight is None else {"sample_weight": weight},
+        }
+        root = self._open_tasks(task)
+        splitter = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
+        self.n_splits_ = splitter.get_n_splits(X, y, **routed["split"])
+        data = self._collect(X, y, splitter, routed, scorer)
+        found = self._search(
+            data, _subtask(root, "search", max_subtasks=None, sequential_subtasks=False)
+        )
+        self.cv_results_, first_scores = found
+        self._choose(scorer, first_scores)
+        if self.refit:
+            self._refit(routed["fit"], task, root)
+        self.scorer_ = scorer if named_scorers is None else named_scorers
+        if root is not None:
+            root.call_on_fit_task_end(**task)
+        return self
+
+    @abstractmethod
+    def _search(self, data, context):
+        """Evaluate candidates; ``cv_results_`` and the scores of the first fit."""
+
+    def _check_refit(self, scorers):
+        """Raise ``ValueError`` where ``refit`` does not say which of several scores counts."""
+        if self.refit is False or callable(self.refit):
+            return
+        if not isinstance(self.refit, str) or self.refit not in scorers:
+            raise ValueError(
+                "For multi-metric scoring, the parameter refit must be set to a scorer key or a "
+                f"callable, or to False; the keys are {sorted(scorers)}, {self.refit!r} was "
+                "passed."
+            )
+
+    def _route(self, params, scorer):
+        """Metadata for the estimator, the splitter and the scorer."""
+        if is_routing_enabled():
+            routed = process_routing(self, "fit", **params)
+            return {
+                "fit": routed.estimator.fit,
+                "split": routed.splitter.split,
+                "score": routed.scorer.score,
+            }
+        params = dict(params)
+        split = {"groups": params.pop("groups", None)}
+        weight = params.get("sample_weight")
+        weighs = weight is not None and self._accepts_weights(scorer)
+        return {
+            "fit": params,
+            "split": split,
+            "score": {"sample_weight": weight} if weighs else {},
+        }
+
+    def _accepts_weights(self, scorer):
+        """Whether the scorer takes weights; warns for each that does not."""
+        for name, one in (scorers_by_name(scorer) or {"": scorer}).items():
+            if not accepts_sample_weight(one):
+                warnings.warn(
+                    f"The scoring {name or one!r} does not support sample_weight, which may lead "
+                    f"to statistically incorrect results when fitting {self} with sample_weight.",
+                    stacklevel=2,
+                )
+        return accepts_sample_weight(scorer)
+
+    def _collect(self, X, y, splitter, routed, scorer):
+        splits = list(splitter.split(X, y, **routed["split"]))
+        if len(splits) != self.n_splits_:
+            raise ValueError(
+                "cv.split and cv.get_n_splits return inconsistent results. Expected "
+                f"{self.n_splits_} splits, got {len(splits)}"
+            )
+        return SearchData(
+            X,
+            y,
+            splits,
+            fit_params=routed["fit"],
+            score_options={
+                "scorer": scorer,
+                "score_params": routed["score"],
+                "return_train_score": self.return_train_score,
+                "error_score": self.error_score,
+                "verbose": self.verbose,
+            },
+            max_models=self.max_batch_models,
+        )
+
+    def _evaluate(self, data, params, context):
+        """Fit and score candidates, with the warnings and errors of scikit-learn's searches."""
+        if self.verbose > 0:
+            n_fits = len(params) * self.n_splits_
+            print(
+                f"Fitting {self.n_splits_} folds for each of {len(params)} candidates, "
+                f"totalling {n_fits} fits"
+            )
+        data.n_candidates = len(params)
+        results = evaluate(self, data, params, context)
+        if not results:
+            raise ValueError(
+                "No fits were performed. Was the CV iterator empty? Were there no candidates?"
+            )
+        report_fit_failures(results, self.error_score)
+        if callable(self.scoring):
+            insert_error_scores(results, self.error_score)
+        return results
+
+    def _search_once(self, data, params, context):
+        """Evaluate one list of candidates."""
+        params = list(params)
+        results = self._evaluate(data, params, context)
+        table = make_cv_results(params, results, self.n_splits_)
+        return table, results[0]["test_scores"]
+
+    def _choose(self, scorer, first_scores):
+        """Set what says which candidate is the best."""
+        self.multimetric_ = isinstance(first_scores, dict)
+        if self.multimetric_ and scorers_by_name(scorer) is None:
+            self._check_refit(first_scores)  # the callable said only now what it gives
+        if not self.refit and self.multimetric_:
+            return
+        metric = self.refit if self.multimetric_ else "score"
+        self.best_index_ = choose_best(self.refit, metric, self.cv_results_)
+        if not callable(self.refit):
+            self.best_score_ = self.cv_results_[f"mean_test_{metric}"][self.best_index_]
+        self.best_params_ = self.cv_results_["params"][self.best_index_]
+
+    def _refit(self, fit_params, task, root):
+        """Fit the best candidate on all rows."""
+        best = clone(self.estimator).set_params(**clone(self.best_params_, safe=False))
+        context = _subtask(root, "refit-with-best-params")
+        X, y = task["X"], task["y"]
+        targets = () if y is None else (y,)
+        began = time.time()
+        if context is None:
+            best.fit(X, *targets, **fit_params)
+        else:
+            with context.propagate_callback_context(best):
+                context.call_on_fit_task_begin(**task)
+                best.fit(X, *targets, **fit_params)
+            context.call_on_fit_task_end(**task)
+        self.refit_time_ = time.time() - began
+        self.best_estimator_ = best
+        if hasattr(best, "feature_names_in_"):
+            self.feature_names_in_ = best.feature_names_in_
+
+    def _open_tasks(self, task):
+        """Context of the search for scikit-learn's callbacks; None where there are none."""
+        if not has_callbacks(self):
+            return None
+        context = self._init_callback_context(max_subtasks=1 + (self.refit is not False))
+        return context.call_on_fit_task_begin(**task)
+
+
+def _subtask(context, name, **options):
+    """Context of a task below another; None where no callback listens."""
+    if context is None:
+        return None
+    return context.subcontext(task_name=name, **options)

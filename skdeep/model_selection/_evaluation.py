@@ -1,0 +1,202 @@
+"""Evaluating many candidates: what can be stacked as stacks, the rest one by one."""
+
+from collections import Counter
+
+from joblib import effective_n_jobs
+from sklearn.utils.parallel import Parallel, delayed
+
+from skdeep._stacking import Fit, most_models
+from skdeep.model_selection._jobs import Candidate, Job, Node
+from skdeep.model_selection._stages import (
+    fit_prefix,
+    rows_behind,
+    score_whole,
+    train_chunk,
+)
+from skdeep.utils._sklearn import params_of_step
+
+__all__ = ["evaluate"]
+
+# Parameters of estimators that may differ within a stack; others decide which nets are tried
+# together. Whether they fit together is looked at once more when the nets are there.
+_LIFTED = frozenset(
+    {
+        "beta",
+        "contraction",
+        "dropout",
+        "gradient_clip_value",
+        "lr",
+        "lr_schedule",
+        "max_epochs",
+        "n_iter_no_change",
+        "noise",
+        "random_state",
+        "residual_dropout",
+        "sparsity",
+        "tol",
+        "weight_decay",
+    }
+)
+
+
+def evaluate(search, data, params, context):
+    """Fit and score every candidate on every split.
+
+    Parameters
+    ----------
+    search : estimator
+        Its ``estimator``, ``n_jobs``, ``pre_dispatch`` and ``verbose`` are read.
+    data : SearchData
+    params : list of dict
+    context : sklearn.callback.CallbackContext or None
+        Its subtasks are the stacks and the fits that are done one by one.
+
+    Returns
+    -------
+    results : list of dict
+        Those of ``fit_and_score``, candidate by candidate, each split by split.
+    """
+    evaluation = _Evaluation(search, data, context)
+    candidates = [Candidate(number, one, search.estimator) for number, one in enumerate(params)]
+    jobs = [Job(one, split) for one in candidates for split in range(len(data.splits))]
+    return evaluation.run(jobs)
+
+
+class _Evaluation:
+    """Sends jobs through the stages that they have in common."""
+
+    def __init__(self, search, data, context):
+        self.search, self.data, self.context = search, data, context
+        self.parallel = Parallel(n_jobs=search.n_jobs, pre_dispatch=search.pre_dispatch)
+        self.results, self.n_tasks = {}, 0
+        self.log = Counter()
+
+    def run(self, jobs):
+        """Give the results in the order of the jobs."""
+        with self.parallel:
+            level, present = 0, [job for job in jobs if job.candidate.deep]
+            while present:
+                self._advance(present, level)
+                present = self._train(present, level)
+                level += 1
+            self._run_whole([job for job in jobs if not job.candidate.deep])
+        self._report()
+        return [self.results[id(job)] for job in jobs]
+
+    def _advance(self, jobs, level):
+        """Bring all jobs in front of their next net; shared steps are fitted once."""
+        shared = {}
+        for job in jobs:
+            job.node = Node(job.split) if job.node is None else job.node
+            start, stop = _span(job.candidate, level)
+            if stop > start:
+                key = job.split, start, stop, job.candidate.key(stop)
+                shared.setdefault(key, []).append(job)
+        nodes = self.parallel(
+            delayed(fit_prefix)(
+                self.data,
+                sharing[0].candidate,
+                sharing[0].node,
+                *_span(sharing[0].candidate, level),
+                len(sharing),
+            )
+            for sharing in shared.values()
+        )
+        for node, sharing in zip(nodes, shared.values(), strict=True):
+            for job in sharing:
+                job.node = node
+
+    def _train(self, jobs, level):
+        """Train the next net of each job; the jobs that have another one behind it."""
+        chunks = self._chunks(jobs, level)
+        contexts = [self._subtask("stack", max_subtasks=None) for _ in chunks]
+        outcomes = self.parallel(
+            delayed(train_chunk)(
+                self.data,
+                [(sharing[0].node, sharing[0].candidate.deep[level], sharing) for sharing in chunk],
+                self.search,
+                context,
+            )
+            for chunk, context in zip(chunks, contexts, strict=True)
+        )
+        going_on = []
+        for chunk, parts in zip(chunks, outcomes, strict=True):
+            for sharing, (node, results) in zip(chunk, parts, strict=True):
+                last = [job for job in sharing if len(job.candidate.deep) == level + 1]
+                for job, result in zip(last, results, strict=True):
+                    self.results[id(job)] = result
+                for job in sharing:
+                    if len(job.candidate.deep) > level + 1:
+                        job.node = node
+                        going_on.append(job)
+        return going_on
+
+    def _chunks(self, jobs, level):
+        """Lists of nets that are trained in one go, each as the list of jobs that share it."""
+        groups = {}
+        for job in jobs:
+            place = job.candidate.deep[level]
+            net = job.split, place, job.candidate.key(place + 1)
+            groups.setdefault(self._shape(job, place), {}).setdefault(net, []).append(job)
+        chunks = []
+        n_workers = effective_n_jobs(self.search.n_jobs)
+        for nets in groups.values():
+            nets = list(nets.values())
+            limit = self._limit(nets[0][0], level, len(nets))
+            n_chunks = max(-(-len(nets) // limit), min(n_workers, len(nets) // 2))
+            size = -(-len(nets) // max(1, n_chunks))
+            chunks += [nets[start : start + size] for start in range(0, len(nets), size)]
+        return chunks
+
+    def _shape(self, job, place):
+        """What nets that are trained together have in common, as far as parameters say."""
+        step = job.candidate.steps()[place][1]
+        settings = step.get_params(deep=False)
+        shape = {name: value for name, value in settings.items() if name not in _LIFTED}
+        n_rows = len(self.data.splits[job.split][0])
+        return place, n_rows, type(step), repr(sorted(shape.items(), key=str))
+
+    def _limit(self, job, level, n_nets):
+        """Most nets of that kind in a stack."""
+        if self.data.max_models == 1 or n_nets == 1 or job.node.error is not None:
+            return 1
+        place = job.candidate.deep[level]
+        name, step = job.candidate.steps()[place]
+        X, y, params = rows_behind(self.data, job.candidate, job.node)
+        params = params_of_step(job.candidate.estimator, params, name)
+        limit, reason = most_models(Fit(step, X, y, **params), step.device, self.data.max_models)
+        kind = type(step).__name__
+        how = f"one by one: {reason}" if reason else f"in stacks of up to {limit}"
+        self.log[f"{kind}: {{}} nets are trained {how}"] += n_nets
+        return limit
+
+    def _run_whole(self, jobs):
+        """Fit jobs in which there is no net to be stacked."""
+        contexts = [self._subtask("candidate-split-evaluation") for _ in jobs]
+        results = self.parallel(
+            delayed(score_whole)(self.data, job, self.search, context)
+            for job, context in zip(jobs, contexts, strict=True)
+        )
+        self.results.update(zip(map(id, jobs), results, strict=True))
+        if jobs:
+            self.log["{} fits are done one by one: no step holds a net that can be stacked"] += len(
+                jobs
+            )
+
+    def _subtask(self, name, **options):
+        """Make the context of a task; None where no callback listens."""
+        if self.context is None:
+            return None
+        self.n_tasks += 1
+        return self.context.subcontext(task_name=name, task_id=self.n_tasks, **options)
+
+    def _report(self):
+        if self.search.verbose > 0:
+            for line, number in self.log.items():
+                print(line.format(number) + ".")
+
+
+def _span(candidate, level):
+    """Place of the first step behind the net before, and of the net."""
+    start = candidate.deep[level - 1] + 1 if level else 0
+    return start, candidate.deep[level]

@@ -1,0 +1,116 @@
+"""Candidates times splits as jobs, and the steps that several of them have in common."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+
+from skdeep.base import DeepEstimator
+from skdeep.utils._sklearn import has_callbacks
+
+__all__ = ["Candidate", "Job", "Node", "deep_places"]
+
+
+class Candidate:
+    """Parameters to try, and what can be shared with other candidates.
+
+    Parameters
+    ----------
+    number : int
+    params : dict
+    base : estimator
+        What the parameters are set on.
+
+    Attributes
+    ----------
+    estimator : estimator
+        A clone with the parameters.
+    deep : list of int
+        Places of the steps that hold a net; empty where it has to be fitted as a whole. A bare
+        estimator counts as a pipeline of one step.
+    """
+
+    def __init__(self, number, params, base):
+        self.number, self.params = number, params
+        self.estimator = clone(base).set_params(**clone(params, safe=False))
+        self.deep = deep_places(self.estimator)
+
+    def steps(self):
+        """Names and estimators of the steps."""
+        if isinstance(self.estimator, Pipeline):
+            return self.estimator.steps
+        return [(None, self.estimator)]
+
+    def key(self, stop):
+        """Hashable description of the steps in front of a place, for this search only."""
+        if not isinstance(self.estimator, Pipeline):
+            return _tokens(self.params)
+        later = {name for name, _ in self.steps()[stop:]}
+        return _tokens(
+            {
+                name: value
+                for name, value in self.params.items()
+                if name.partition("__")[0] not in later
+            }
+        )
+
+
+def _tokens(params):
+    """Parameters as something hashable; values that are not count as equal to themselves only."""
+    tokens = []
+    for name, value in sorted(params.items()):
+        try:
+            hash(value)
+        except TypeError:
+            value = id(value)
+        tokens.append((name, type(value), value))
+    return tuple(tokens)
+
+
+def deep_places(estimator):
+    """Places of the steps whose nets may be trained together with others, as a list."""
+    if isinstance(estimator, DeepEstimator):
+        return [] if has_callbacks(estimator) else [0]
+    # a subclass may pass rows on in another way
+    if type(estimator) is not Pipeline or has_callbacks(estimator):
+        return []
+    if estimator.transform_input is not None:
+        return []
+    steps = [step for _, step in estimator.steps]
+    if any(has_callbacks(step) for step in steps):
+        return []
+    return [place for place, step in enumerate(steps) if isinstance(step, DeepEstimator)]
+
+
+@dataclass
+class Node:
+    """Leading steps of pipelines, fitted on the training rows of a split.
+
+    Attributes
+    ----------
+    split : int
+    steps : list of (str, estimator)
+        Fitted.
+    X : array-like or None
+        The training rows behind these steps; None for the rows themselves.
+    seconds : float
+        Time that the steps took, the share of each where several were fitted at once.
+    error : Exception or None
+        What the fit of a step raised.
+    """
+
+    split: int
+    steps: list = field(default_factory=list)
+    X: Any = None
+    seconds: float = 0.0
+    error: Exception | None = None
+
+
+@dataclass
+class Job:
+    """One candidate on one split."""
+
+    candidate: Candidate
+    split: int
+    node: Node | None = None
