@@ -1,6 +1,7 @@
 """Estimators that minimise one loss, until rows that were held out tell them to stop."""
 
 from abc import abstractmethod
+from dataclasses import dataclass
 from numbers import Integral, Real
 
 from skdeep._training._callbacks import EarlyStopping, check_callbacks
@@ -8,7 +9,7 @@ from skdeep._training._net import Objective, TrainingNet
 from skdeep._training._optim import OPTIMIZERS, optimizer_name, resolve_optimizer
 from skdeep.utils._sklearn import Interval, StrOptions
 
-__all__ = ["DESCENT_CONSTRAINTS", "DescentMixin"]
+__all__ = ["DESCENT_CONSTRAINTS", "DescentMixin", "Stretch"]
 
 #: Of the parameters that these estimators share beyond those of ``DeepEstimator``.
 DESCENT_CONSTRAINTS = {
@@ -20,6 +21,22 @@ DESCENT_CONSTRAINTS = {
     "precision": [StrOptions({"float32", "bf16-mixed"})],
     "compile": ["boolean"],
 }
+
+
+@dataclass
+class Stretch:
+    """One of the parts in which an estimator is fitted, each on from the end of the one before.
+
+    Attributes
+    ----------
+    n_schedule_epochs : int
+        Epochs of all parts together, for which ``lr_schedule`` is made.
+    stopping : EarlyStopping or None
+        That of the earlier parts; None before the first one.
+    """
+
+    n_schedule_epochs: int
+    stopping: EarlyStopping | None = None
 
 
 class DescentMixin:
@@ -37,6 +54,35 @@ class DescentMixin:
             tol=self.tol,
             restore_best=self.early_stopping,
         )
+
+    def _stretches(self, X, y, sample_weight, device, stretch):
+        """Yield the training of one part of a long fit, up to ``max_epochs``; see ``_runs``."""
+        self._check_combination()
+        first_epoch = 0
+        resume = stretch.stopping is not None
+        if resume:
+            first_epoch = len(self.net_.history)
+            if stretch.stopping.has_stopped or first_epoch >= self.max_epochs:
+                return
+        else:
+            stretch.stopping = self._stopping()
+            stretch.stopping.pauses = True
+        stopping = stretch.stopping
+        with self._unchanged_on_failure(resume), self._lease(device, resume) as device:
+            yield from self._training(
+                X,
+                y,
+                sample_weight,
+                device=device,
+                n_epochs=self.max_epochs - first_epoch,
+                resume=resume,
+                holds_out=stopping.restore_best,
+                callbacks=[stopping],
+                n_schedule_epochs=stretch.n_schedule_epochs,
+                first_epoch=first_epoch,
+            )
+            if stopping.restore_best:
+                self.best_epoch_ = stopping.best_epoch_
 
     def _partial_fit(self, X, y, sample_weight):
         """Train for one epoch on these rows."""

@@ -40,9 +40,9 @@ class FittingMixin:
         return self
 
     def _runs(self, X, y, sample_weight, device):
-        """Yield each training of a fit when it is ready to start; the net is trained by then.
+        """Yield each training of a fit when it is ready to start.
 
-        Who trains it throws the error of one that fails back into here.
+        Who trains the net throws an error that ends training back into here.
         """
         self._check_combination()
         refits = self._refits()
@@ -95,6 +95,8 @@ class FittingMixin:
         callbacks,
         holds_out=False,
         lr_schedule=None,
+        n_schedule_epochs=None,
+        first_epoch=0,
         seed=None,
     ):
         """Validate, build, yield the run, set attributes."""
@@ -120,7 +122,8 @@ class FittingMixin:
             self._rows(X, y, weight, valid),
             n_epochs=n_epochs,
             lr_schedule=self.lr_schedule if lr_schedule is None else lr_schedule,
-            n_schedule_epochs=self.max_epochs,
+            n_schedule_epochs=n_schedule_epochs or self.max_epochs,
+            first_epoch=first_epoch,
         )
         self._conclude(X, train_weight)
 

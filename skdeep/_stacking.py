@@ -4,6 +4,7 @@ import contextlib
 import itertools
 from typing import Any, NamedTuple
 
+from skdeep._descent import Stretch
 from skdeep._training._stacked import (
     reason_to_train_alone,
     run_signature,
@@ -26,6 +27,14 @@ class Fit(NamedTuple):
     X: Any
     y: Any = None
     sample_weight: Any = None
+    stretch: Stretch | None = None
+
+    def runs(self, device):
+        """Trainings that the fit is made of, one after the other."""
+        data = self.X, self.y, self.sample_weight
+        if self.stretch is None:
+            return self.estimator._runs(*data, device)
+        return self.estimator._stretches(*data, device, self.stretch)
 
 
 class _Pending:
@@ -39,7 +48,7 @@ class _Pending:
         """Go to the first training."""
         with self._kept_apart():
             self.fit.estimator._validate_params()
-            self.runs = self.fit.estimator._runs(*self.fit[1:], self.device)
+            self.runs = self.fit.runs(self.device)
             self.run = next(self.runs, None)
 
     def resume(self, error):
@@ -134,7 +143,7 @@ def _train(runs, on_epoch):
 
 
 def _groups(pending, max_models):
-    """Lists of fits that are to be trained together, or of a single one."""
+    """Split fits into lists of those to be trained together, or of a single one."""
     alike, groups = {}, []
     for one in pending:
         if reason_to_train_alone(one.run, max_models) is None:

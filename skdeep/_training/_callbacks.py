@@ -65,16 +65,29 @@ class EarlyStopping(Callback):
     tol : float
     restore_best : bool
         Whether the weights of the best epoch come back at the end of training.
+    pauses : bool
+        Whether a next training goes on from the end of this one: with its last weights, and
+        with the epochs that it has waited.
     """
 
-    def __init__(self, monitor, *, patience, tol, restore_best):
+    def __init__(self, monitor, *, patience, tol, restore_best, pauses=False):
         self.monitor = monitor
         self.patience = patience
         self.tol = tol
         self.restore_best = restore_best
+        self.pauses = pauses
+        self.last_state_ = None
+
+    @property
+    def has_stopped(self):
+        """Whether there have been enough epochs without a better one."""
+        return self.n_waited_ > self.patience
 
     def on_train_begin(self, net, **kwargs):
-        """Forget earlier calls."""
+        """Forget earlier calls, or take up the last one."""
+        if self.last_state_ is not None:
+            net.module_.load_state_dict(self.last_state_)
+            return
         self.best_ = float("inf")
         self.best_epoch_ = None
         self.best_state_ = None
@@ -88,16 +101,22 @@ class EarlyStopping(Callback):
             self.best_ = loss
             self.best_epoch_ = len(net.history)
             if self.restore_best:
-                state = net.module_.state_dict()
-                self.best_state_ = {name: value.clone() for name, value in state.items()}
-        if self.n_waited_ > self.patience:
+                self.best_state_ = _copy_of_weights(net)
+        if self.has_stopped:
             net.request_stop()
 
     def on_train_end(self, net, **kwargs):
         """Bring the best weights back."""
+        if self.pauses:
+            self.last_state_ = _copy_of_weights(net)
         if self.best_state_ is not None:
             net.module_.load_state_dict(self.best_state_)
-            self.best_state_ = None
+            if not self.pauses:
+                self.best_state_ = None
+
+
+def _copy_of_weights(net):
+    return {name: value.clone() for name, value in net.module_.state_dict().items()}
 
 
 class EpochProgress(Callback):

@@ -12,7 +12,7 @@ from torch import nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from skdeep._training._data import Batches
-from skdeep._training._optim import make_schedule, optimizer_options
+from skdeep._training._optim import advance, make_schedule, optimizer_options, watched_loss
 from skdeep.utils._threads import one_thread
 
 __all__ = ["Objective", "StopTraining", "TrainingNet"]
@@ -194,9 +194,7 @@ class TrainingNet(NeuralNet):
         generator = self.shuffle_generator if training else None
         return Batches(dataset, self.batch_size, generator)
 
-    def train_on(
-        self, rows, valid_rows=None, *, n_epochs, lr_schedule="constant", n_schedule_epochs=None
-    ):
+    def train_on(self, rows, valid_rows=None, *, n_epochs, **schedule):
         """Train for some epochs; a second call goes on where the first one stopped.
 
         Unlike skorch's ``partial_fit`` this lets a KeyboardInterrupt through.
@@ -205,38 +203,53 @@ class TrainingNet(NeuralNet):
         ----------
         rows, valid_rows : TensorRows or StreamedRows
         n_epochs : int
-        lr_schedule : {"constant", "cosine", "onecycle", "plateau"}
-        n_schedule_epochs : int or None
-            Epochs that the schedule is made for, ``n_epochs`` for None. Training may end earlier.
+        **schedule
+            Those of ``begin_training``.
         """
-        self.begin_training(
-            rows,
-            valid_rows,
-            n_epochs=n_epochs,
-            lr_schedule=lr_schedule,
-            n_schedule_epochs=n_schedule_epochs,
-        )
+        self.begin_training(rows, valid_rows, n_epochs=n_epochs, **schedule)
         # a Ctrl-C inside of an optimiser's step can leave gradients switched off for the process
         with torch.enable_grad(), contextlib.suppress(StopTraining):
             self.fit_loop(rows, epochs=n_epochs)
         self.end_training(rows)
         return self
 
-    def begin_training(self, rows, valid_rows, *, n_epochs, lr_schedule, n_schedule_epochs):
-        """Do what comes before the first epoch of ``train_on``."""
+    def begin_training(
+        self,
+        rows,
+        valid_rows=None,
+        *,
+        n_epochs,
+        lr_schedule="constant",
+        n_schedule_epochs=None,
+        first_epoch=0,
+    ):
+        """Do what comes before the first epoch of ``train_on``.
+
+        Parameters
+        ----------
+        rows, valid_rows : TensorRows or StreamedRows
+        n_epochs : int
+        lr_schedule : {"constant", "cosine", "onecycle", "plateau"}
+        n_schedule_epochs : int or None
+            Epochs that the schedule is made for, ``n_epochs`` for None. Training may end earlier.
+        first_epoch : int
+            Epochs of the schedule that earlier calls have had.
+        """
         self.train_split = None if valid_rows is None else _Split(valid_rows)
         groups = self.optimizer_.param_groups
         for group, lr in zip(groups, self._step_sizes(), strict=True):
             group.pop("initial_lr", None)  # of the schedule of an earlier call
             group["lr"] = lr
+        n_batches = self.n_batches(rows)
         self.schedule_ = make_schedule(
             lr_schedule,
             self.optimizer_,
             n_epochs=n_epochs if n_schedule_epochs is None else n_schedule_epochs,
-            n_batches=self.n_batches(rows),
+            n_batches=n_batches,
             patience=self.schedule_patience,
             tol=self.schedule_tol,
         )
+        advance(self.schedule_, self.history[:first_epoch], n_batches)
         self.n_epochs_ = n_epochs
         self.stop_requested_ = False
         self.notify("on_train_begin", X=rows, y=None)
@@ -263,8 +276,7 @@ class TrainingNet(NeuralNet):
                 self.request_stop()
         if method_name == "on_epoch_end":
             if isinstance(self.schedule_, ReduceLROnPlateau):
-                row = self.history[-1]
-                self.schedule_.step(row.get("valid_loss", row["train_loss"]))
+                self.schedule_.step(watched_loss(self.history[-1]))
             if self.stop_requested_:
                 raise StopTraining
 

@@ -1,6 +1,7 @@
 """Optimisers and step-size schedules by name."""
 
 import inspect
+import warnings
 
 import torch
 from torch.optim import lr_scheduler
@@ -8,10 +9,12 @@ from torch.optim import lr_scheduler
 __all__ = [
     "LR_SCHEDULES",
     "OPTIMIZERS",
+    "advance",
     "make_schedule",
     "optimizer_name",
     "optimizer_options",
     "resolve_optimizer",
+    "watched_loss",
 ]
 
 #: Optimisers that have a name of their own.
@@ -112,3 +115,20 @@ def make_schedule(name, optimizer, *, n_epochs, n_batches, patience, tol):
             optimizer, factor=0.2, patience=patience, threshold=tol, threshold_mode="abs"
         )
     return None
+
+
+def watched_loss(row):
+    """Loss that ``"plateau"`` looks at, from the history's row of an epoch."""
+    return row.get("valid_loss", row["train_loss"])
+
+
+def advance(schedule, history, n_batches):
+    """Bring a new schedule to where it was behind the epochs of a history."""
+    if isinstance(schedule, lr_scheduler.ReduceLROnPlateau):
+        for row in history:
+            schedule.step(watched_loss(row))
+    elif schedule is not None:
+        with warnings.catch_warnings():  # the steps of the optimiser were another object's
+            warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
+            for _ in range(len(history) * n_batches):
+                schedule.step()

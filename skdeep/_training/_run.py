@@ -21,6 +21,7 @@ class Run(NamedTuple):
     n_epochs: int
     lr_schedule: str
     n_schedule_epochs: int
+    first_epoch: int = 0
 
     def start(self):
         """Train the net by itself."""
@@ -32,4 +33,5 @@ class Run(NamedTuple):
                 n_epochs=self.n_epochs,
                 lr_schedule=self.lr_schedule,
                 n_schedule_epochs=self.n_schedule_epochs,
+                first_epoch=self.first_epoch,
             )

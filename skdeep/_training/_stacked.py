@@ -194,6 +194,7 @@ class _Member:
                 n_epochs=run.n_epochs,
                 lr_schedule=run.lr_schedule,
                 n_schedule_epochs=run.n_schedule_epochs,
+                first_epoch=run.first_epoch,
             )
 
     def begin_epoch(self):
@@ -219,7 +220,8 @@ class _Member:
         if self.run.lr_schedule in ("constant", "plateau"):
             return base
         n_batches = len(self.factors) // self.run.n_schedule_epochs
-        return self.net.lr * self.factors[self.n_epochs * n_batches + batch]
+        epoch = self.run.first_epoch + self.n_epochs
+        return self.net.lr * self.factors[epoch * n_batches + batch]
 
 
 class _Stack:

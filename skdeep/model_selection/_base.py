@@ -160,7 +160,7 @@ class BatchedSearchMixin:
             max_models=self.max_batch_models,
         )
 
-    def _evaluate(self, data, params, context):
+    def _evaluate(self, data, params, context, paused=None):
         """Fit and score candidates, with the warnings and errors of scikit-learn's searches."""
         if self.verbose > 0:
             n_fits = len(params) * self.n_splits_
@@ -169,7 +169,7 @@ class BatchedSearchMixin:
                 f"totalling {n_fits} fits"
             )
         data.n_candidates = len(params)
-        results = evaluate(self, data, params, context)
+        results = evaluate(self, data, params, context, paused)
         if not results:
             raise ValueError(
                 "No fits were performed. Was the CV iterator empty? Were there no candidates?"
@@ -194,10 +194,14 @@ class BatchedSearchMixin:
         if not self.refit and self.multimetric_:
             return
         metric = self.refit if self.multimetric_ else "score"
-        self.best_index_ = choose_best(self.refit, metric, self.cv_results_)
+        self.best_index_ = self._best_index(metric)
         if not callable(self.refit):
             self.best_score_ = self.cv_results_[f"mean_test_{metric}"][self.best_index_]
         self.best_params_ = self.cv_results_["params"][self.best_index_]
+
+    def _best_index(self, metric):
+        """Find the best candidate."""
+        return choose_best(self.refit, metric, self.cv_results_)
 
     def _refit(self, fit_params, task, root):
         """Fit the best candidate on all rows."""

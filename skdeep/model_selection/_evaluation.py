@@ -1,5 +1,6 @@
 """Evaluating many candidates: what can be stacked as stacks, the rest one by one."""
 
+import itertools
 from collections import Counter
 
 from joblib import effective_n_jobs
@@ -39,7 +40,7 @@ _LIFTED = frozenset(
 )
 
 
-def evaluate(search, data, params, context):
+def evaluate(search, data, params, context, paused=None):
     """Fit and score every candidate on every split.
 
     Parameters
@@ -50,13 +51,15 @@ def evaluate(search, data, params, context):
     params : list of dict
     context : sklearn.callback.CallbackContext or None
         Its subtasks are the stacks and the fits that are done one by one.
+    paused : PausedFits or None
+        Fits that go on from an earlier call.
 
     Returns
     -------
     results : list of dict
         Those of ``fit_and_score``, candidate by candidate, each split by split.
     """
-    evaluation = _Evaluation(search, data, context)
+    evaluation = _Evaluation(search, data, context, paused)
     candidates = [Candidate(number, one, search.estimator) for number, one in enumerate(params)]
     jobs = [Job(one, split) for one in candidates for split in range(len(data.splits))]
     return evaluation.run(jobs)
@@ -65,8 +68,8 @@ def evaluate(search, data, params, context):
 class _Evaluation:
     """Sends jobs through the stages that they have in common."""
 
-    def __init__(self, search, data, context):
-        self.search, self.data, self.context = search, data, context
+    def __init__(self, search, data, context, paused):
+        self.search, self.data, self.context, self.paused = search, data, context, paused
         self.parallel = Parallel(n_jobs=search.n_jobs, pre_dispatch=search.pre_dispatch)
         self.results, self.n_tasks = {}, 0
         self.log = Counter()
@@ -112,27 +115,35 @@ class _Evaluation:
         contexts = [self._subtask("stack", max_subtasks=None) for _ in chunks]
         outcomes = self.parallel(
             delayed(train_chunk)(
-                self.data,
-                [(sharing[0].node, sharing[0].candidate.deep[level], sharing) for sharing in chunk],
-                self.search,
-                context,
+                self.data, [self._item(net, level) for net in chunk], self.search, context
             )
             for chunk, context in zip(chunks, contexts, strict=True)
         )
-        going_on = []
-        for chunk, parts in zip(chunks, outcomes, strict=True):
-            for sharing, (node, results) in zip(chunk, parts, strict=True):
-                last = [job for job in sharing if len(job.candidate.deep) == level + 1]
-                for job, result in zip(last, results, strict=True):
-                    self.results[id(job)] = result
-                for job in sharing:
-                    if len(job.candidate.deep) > level + 1:
-                        job.node = node
-                        going_on.append(job)
+        going_on, found = [], []
+        nets = itertools.chain.from_iterable(chunks)
+        for net, (node, results, paused) in zip(
+            nets, itertools.chain.from_iterable(outcomes), strict=True
+        ):
+            last = [job for job in net if len(job.candidate.deep) == level + 1]
+            self.results.update(zip(map(id, last), results, strict=True))
+            for job in net:
+                if len(job.candidate.deep) > level + 1:
+                    job.node = node
+                    going_on.append(job)
+            if paused is not None:
+                found.append((net[0], net[0].candidate.deep[level], paused))
+        if found:
+            self.paused.keep(found)
         return going_on
 
+    def _item(self, net, level):
+        """Collect what ``train_chunk`` is told of a net that several jobs share."""
+        place = net[0].candidate.deep[level]
+        paused = None if self.paused is None else self.paused.take(net[0], place)
+        return net[0].node, place, net, paused
+
     def _chunks(self, jobs, level):
-        """Lists of nets that are trained in one go, each as the list of jobs that share it."""
+        """Split nets, each a list of the jobs that share it, into those trained in one go."""
         groups = {}
         for job in jobs:
             place = job.candidate.deep[level]
@@ -149,7 +160,7 @@ class _Evaluation:
         return chunks
 
     def _shape(self, job, place):
-        """What nets that are trained together have in common, as far as parameters say."""
+        """Describe what nets of one stack have in common, as far as parameters say."""
         step = job.candidate.steps()[place][1]
         settings = step.get_params(deep=False)
         shape = {name: value for name, value in settings.items() if name not in _LIFTED}

@@ -6,10 +6,11 @@ from typing import Any
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
+from skdeep._descent import DescentMixin, Stretch
 from skdeep.base import DeepEstimator
 from skdeep.utils._sklearn import has_callbacks
 
-__all__ = ["Candidate", "Job", "Node", "deep_places"]
+__all__ = ["Candidate", "Job", "Node", "PausedFits", "deep_places"]
 
 
 class Candidate:
@@ -42,18 +43,22 @@ class Candidate:
             return self.estimator.steps
         return [(None, self.estimator)]
 
-    def key(self, stop):
-        """Hashable description of the steps in front of a place, for this search only."""
-        if not isinstance(self.estimator, Pipeline):
-            return _tokens(self.params)
+    def key(self, stop, without=None):
+        """Describe the steps in front of a place as something hashable, for this search only.
+
+        Parameters
+        ----------
+        stop : int
+        without : str or None
+            A parameter that is not looked at.
+        """
         later = {name for name, _ in self.steps()[stop:]}
-        return _tokens(
-            {
-                name: value
-                for name, value in self.params.items()
-                if name.partition("__")[0] not in later
-            }
-        )
+        params = {
+            name: value
+            for name, value in self.params.items()
+            if name.partition("__")[0] not in later and name != without
+        }
+        return stop, *_tokens(params)
 
 
 def _tokens(params):
@@ -90,6 +95,7 @@ class Node:
     Attributes
     ----------
     split : int
+        Number of the split.
     steps : list of (str, estimator)
         Fitted.
     X : array-like or None
@@ -114,3 +120,53 @@ class Job:
     candidate: Candidate
     split: int
     node: Node | None = None
+
+
+class PausedFits:
+    """Nets that go on training when the search comes back to them with more epochs.
+
+    Parameters
+    ----------
+    resource : str
+        Parameter of the searched estimator that says how many epochs.
+    n_schedule_epochs : int
+        Epochs that nets which never drop out will have had in the end.
+    """
+
+    def __init__(self, resource, n_schedule_epochs):
+        self.resource = resource
+        self.n_schedule_epochs = n_schedule_epochs
+        self._fits = {}
+
+    def take(self, job, place):
+        """Estimator and stretch to go on with, a new stretch, or None if it cannot be paused."""
+        name, step = job.candidate.steps()[place]
+        resource = "max_epochs" if name is None else f"{name}__max_epochs"
+        if resource != self.resource or not can_pause(step):
+            return None
+        estimator, stretch = self._fits.get(self._key(job, place), (None, None))
+        if estimator is None:
+            return clone(step), Stretch(self.n_schedule_epochs)
+        return estimator.set_params(max_epochs=step.max_epochs), stretch
+
+    def keep(self, found):
+        """Keep those that have just been trained, and no others.
+
+        Parameters
+        ----------
+        found : list of (Job, int, (estimator, Stretch))
+        """
+        self._fits = {self._key(job, place): paused for job, place, paused in found}
+
+    def _key(self, job, place):
+        return job.split, job.candidate.key(place + 1, without=self.resource)
+
+
+def can_pause(estimator):
+    """Whether a fit of it can be trained part by part."""
+    return (
+        isinstance(estimator, DescentMixin)
+        and not estimator.callbacks
+        and not estimator.warm_start
+        and not estimator._refits()
+    )

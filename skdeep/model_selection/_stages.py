@@ -109,8 +109,9 @@ def train_chunk(data, items, caller, context):
     Parameters
     ----------
     data : SearchData
-    items : list of (Node, int, list of Job)
-        The steps in front of a net, its place, and the jobs that share it.
+    items : list of (Node, int, list of Job, (estimator, Stretch) or None)
+        The steps in front of a net, its place, the jobs that share it, and what it goes on from
+        where it is trained part by part.
     caller : estimator
         The search.
     context : sklearn.callback.CallbackContext or None
@@ -118,18 +119,19 @@ def train_chunk(data, items, caller, context):
 
     Returns
     -------
-    outcomes : list of (Node or None, list of dict)
-        What the jobs with further nets go on from, and the results of the others.
+    outcomes : list of (Node or None, list of dict, (estimator, Stretch) or None)
+        What the jobs with further nets go on from, the results of the others, and what the next
+        part goes on from.
     """
     began = time.perf_counter()
     if context is not None:
         context.call_on_fit_task_begin(estimator=caller, X=data.X, y=data.y)
     fits, nodes = [], []
-    for node, place, jobs in items:
+    for node, place, jobs, paused in items:
         name, step = jobs[0].candidate.steps()[place]
-        estimator = clone(step)
+        estimator, stretch = (clone(step), None) if paused is None else paused
         nodes.append(Node(node.split, [*node.steps, (name, estimator)], error=node.error))
-        fits.append(_make_fit(data, jobs[0].candidate, node, nodes[-1]))
+        fits.append(_make_fit(data, jobs[0].candidate, node, nodes[-1], stretch))
     present = [fit for fit in fits if fit is not None]
     errors = iter(())
     if present:
@@ -138,11 +140,12 @@ def train_chunk(data, items, caller, context):
         errors = iter(fit_together(present, device, data.max_models, report))
     share = (time.perf_counter() - began) / len(items)
     outcomes = []
-    for (before, place, jobs), node, fit in zip(items, nodes, fits, strict=True):
+    for (before, place, jobs, paused), node, fit in zip(items, nodes, fits, strict=True):
         if fit is not None:
             node.error = next(errors)
         node.seconds = before.seconds + share / len(jobs)
-        outcomes.append(_go_on(data, node, fit, place, jobs))
+        goes_on = paused if node.error is None else None
+        outcomes.append((*_go_on(data, node, fit, place, jobs), goes_on))
     if context is not None:
         context.call_on_fit_task_end(estimator=caller, X=data.X, y=data.y)
     return outcomes
@@ -161,14 +164,15 @@ def _epoch_reporter(caller, context):
     return report
 
 
-def _make_fit(data, candidate, before, node):
+def _make_fit(data, candidate, before, node, stretch):
     """Fit of the last step of a node; None where it cannot even start."""
     if node.error is not None:
         return None
     name, estimator = node.steps[-1]
     try:
         X, y, params = rows_behind(data, candidate, before)
-        return Fit(estimator, X, y, **params_of_step(candidate.estimator, params, name))
+        params = params_of_step(candidate.estimator, params, name)
+        return Fit(estimator, X, y, **params, stretch=stretch)
     except Exception as error:
         node.error = error
         return None

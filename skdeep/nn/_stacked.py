@@ -103,7 +103,7 @@ class StackedWeights:
                 tensor.data = everything[name].data[number]
 
     def views(self, flat):
-        """Views of a matrix like ``flat`` as tensors of (members, ...), by parameter."""
+        """Give views of a matrix like ``flat``, tensors of (members, ...) by parameter."""
         sizes = [shape.numel() for shape in self._shapes.values()]
         return {
             name: part.view(-1, *shape)
