@@ -2,5 +2,11 @@
 
 from skdeep.model_selection._halving import BatchedHalvingSearchCV
 from skdeep.model_selection._search import BatchedGridSearchCV, BatchedRandomizedSearchCV
+from skdeep.model_selection._space import search_space
 
-__all__ = ["BatchedGridSearchCV", "BatchedHalvingSearchCV", "BatchedRandomizedSearchCV"]
+__all__ = [
+    "BatchedGridSearchCV",
+    "BatchedHalvingSearchCV",
+    "BatchedRandomizedSearchCV",
+    "search_space",
+]

@@ -169,4 +169,5 @@ def can_pause(estimator):
         and not estimator.callbacks
         and not estimator.warm_start
         and not estimator._refits()
+        and getattr(estimator, "n_estimators", 1) == 1
     )

@@ -9,6 +9,7 @@ from sklearn.utils.validation import validate_data
 
 from skdeep._descent import DESCENT_CONSTRAINTS, DescentMixin
 from skdeep._training._table import TableScaler
+from skdeep.neural_network._ensemble import EnsembleMixin
 from skdeep.nn._activation import ACTIVATIONS
 from skdeep.nn._augment import AUGMENTATIONS
 from skdeep.nn._norm import NORMS
@@ -45,11 +46,12 @@ RESNET_CONSTRAINTS = {
     "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
     "feature_scaling": [StrOptions({"auto", "global", "quantile", "standard"}), None],
     "missing": [StrOptions({"error", "indicator"})],
+    "n_estimators": [Interval(Integral, 1, None, closed="left")],
     "refit_full": ["boolean"],
 }
 
 
-class ResNetMixin(DescentMixin):
+class ResNetMixin(EnsembleMixin, DescentMixin):
     """Rows as users have them, and the net behind them.
 
     A subclass sets ``_baseline``, the outputs that the net starts from, when it scales targets.
@@ -92,13 +94,18 @@ class ResNetMixin(DescentMixin):
         -------
         Z : ndarray of shape (n_samples, width)
             Features, float32 for float32 rows without categories, else float64. Images have
-            ``4 * stem_width``. ``FunctionTransformer(net.embed)`` puts them into a pipeline.
+            ``4 * stem_width``; those of several nets lie side by side.
+            ``FunctionTransformer(net.embed)`` puts them into a pipeline.
         """
+        return np.hstack([member._embed(X) for member in self._members()])
+
+    def _embed(self, X):
+        """Features of a single net."""
         X = self._check_new_rows(X)
         return self._apply(self.module_.embed, X, self.module_.trunk.out_features)
 
     def _predict_raw(self, X):
-        """Give the outputs of the net, float64, (n_samples, n_outputs)."""
+        """Give the outputs of a single net, float64, (n_samples, n_outputs)."""
         X = self._check_new_rows(X)
         outputs = self._apply(self.module_, X, len(self._baseline))
         return outputs.astype(np.float64, copy=False)

@@ -69,6 +69,9 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
     class_weight : dict, "balanced" or None, default=None
         Weight of each class in the loss, on top of ``sample_weight``; the same total for each
         with ``"balanced"``. Not for multilabel targets.
+    n_estimators : int, default=1
+        Nets with seeds of their own, trained as one stack; the mean of what they predict is
+        better and better calibrated than one of them [4]_.
     refit_full : bool, default=False
         Whether to train anew behind ``early_stopping``, on all rows, from the same seed, for the
         best number of epochs of the same ``lr_schedule``, without the ``callbacks``.
@@ -124,6 +127,8 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
         Labels; for multilabel targets the numbers of the columns.
     is_categorical_ : ndarray of bool of shape (`n_features_in_`,) or None
         Which features hold categories; None where none does.
+    estimators_ : list of estimators, length `n_estimators`
+        The single nets, only where there are several; they have the attributes of training.
     n_iter_ : int
         Number of epochs trained.
     best_epoch_ : int
@@ -162,6 +167,8 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
     .. [2] Gorishniy et al. (2022), "On Embeddings for Numerical Features in Tabular Deep
        Learning", NeurIPS.
     .. [3] He et al. (2016), "Deep Residual Learning for Image Recognition", CVPR.
+    .. [4] Lakshminarayanan et al. (2017), "Simple and Scalable Predictive Uncertainty Estimation
+       using Deep Ensembles", NeurIPS.
 
     Examples
     --------
@@ -203,6 +210,7 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
         missing="error",
         label_smoothing=0.0,
         class_weight=None,
+        n_estimators=1,
         refit_full=False,
         max_epochs=50,
         batch_size=256,
@@ -261,6 +269,7 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
         self.missing = missing
         self.label_smoothing = label_smoothing
         self.class_weight = class_weight
+        self.n_estimators = n_estimators
         self.refit_full = refit_full
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -306,7 +315,7 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
         y : ndarray of shape (n_samples,) or (n_samples, n_labels)
             The most probable class; for multilabel targets 1 where a label is likely.
         """
-        return _labels.decide(self._predict_raw(X), self._target_kind, self.classes_)
+        return _labels.decide(self._logits(X), self._target_kind, self.classes_)
 
     def predict_proba(self, X):
         """Predict probabilities.
@@ -321,7 +330,7 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
         probability : ndarray of shape (n_samples, n_classes), float64
             In the order of ``classes_``; rows sum to one, except for multilabel targets.
         """
-        return _labels.probabilities(self._predict_raw(X), self._target_kind)
+        return _labels.probabilities(self._logits(X), self._target_kind)
 
     def predict_log_proba(self, X):
         """Predict logarithms of probabilities.
@@ -336,7 +345,7 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
         log_probability : ndarray of shape (n_samples, n_classes), float64
             Natural logarithm of ``predict_proba``, also where that rounds to zero.
         """
-        return _labels.probabilities(self._predict_raw(X), self._target_kind, logarithm=True)
+        return _labels.probabilities(self._logits(X), self._target_kind, logarithm=True)
 
     def decision_function(self, X):
         """Predict log-odds, or what stands for them with several classes.
@@ -351,8 +360,13 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
         decision : ndarray of shape (n_samples,) or (n_samples, n_classes), float64
             Logits. Two classes have one, which is positive for ``classes_[1]``.
         """
-        outputs = self._predict_raw(X)
+        outputs = self._logits(X)
         return outputs[:, 0] if self._target_kind == "binary" else outputs
+
+    def _logits(self, X):
+        """Logits of the probabilities, means over nets, (n_samples, n_outputs)."""
+        logits = [member._predict_raw(X) for member in self._members()]
+        return _labels.pool(logits, self._target_kind)
 
     def _check_targets(self, y, X, *, reset):
         labels, codes = encode_labels(y, X)

@@ -81,6 +81,9 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
         quantile.
     quantile : float, default=None
         The quantile to predict, between 0 and 1; needed for ``loss="quantile"``, unused else.
+    n_estimators : int, default=1
+        Nets with seeds of their own, trained as one stack; the mean of what they predict is
+        better and better calibrated than one of them [4]_.
     refit_full : bool, default=False
         Whether to train anew behind ``early_stopping``, on all rows, from the same seed, for the
         best number of epochs of the same ``lr_schedule``, without the ``callbacks``.
@@ -135,6 +138,8 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
     ----------
     is_categorical_ : ndarray of bool of shape (`n_features_in_`,) or None
         Which features hold categories; None where none does.
+    estimators_ : list of estimators, length `n_estimators`
+        The single nets, only where there are several; they have the attributes of training.
     n_iter_ : int
         Number of epochs trained.
     best_epoch_ : int
@@ -174,6 +179,8 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
     .. [2] Gorishniy et al. (2022), "On Embeddings for Numerical Features in Tabular Deep
        Learning", NeurIPS.
     .. [3] He et al. (2016), "Deep Residual Learning for Image Recognition", CVPR.
+    .. [4] Lakshminarayanan et al. (2017), "Simple and Scalable Predictive Uncertainty Estimation
+       using Deep Ensembles", NeurIPS.
 
     Examples
     --------
@@ -213,6 +220,7 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
         missing="error",
         loss="squared_error",
         quantile=None,
+        n_estimators=1,
         refit_full=False,
         max_epochs=50,
         batch_size=256,
@@ -271,6 +279,7 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
         self.missing = missing
         self.loss = loss
         self.quantile = quantile
+        self.n_estimators = n_estimators
         self.refit_full = refit_full
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -311,9 +320,12 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs), float64
             Predictions in the units of the targets.
         """
-        outputs = self._predict_raw(X)
-        y = RowScaler(self._target_mean, self._target_scale).inverse(outputs)
+        y = np.mean([member._predict_one(X) for member in self._members()], axis=0)
         return y if self._has_many_outputs else y[:, 0]
+
+    def _predict_one(self, X):
+        """Predictions of a single net, (n_samples, n_outputs)."""
+        return RowScaler(self._target_mean, self._target_scale).inverse(self._predict_raw(X))
 
     def _check_combination(self):
         super()._check_combination()

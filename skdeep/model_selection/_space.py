@@ -1,0 +1,112 @@
+"""Ready search spaces: what is worth searching over, for each estimator."""
+
+from scipy.stats import loguniform, uniform
+from sklearn.pipeline import Pipeline
+
+from skdeep.decomposition import Autoencoder, VariationalAutoencoder
+from skdeep.neural_network import ResNetClassifier, ResNetRegressor
+
+__all__ = ["search_space"]
+
+
+def search_space(estimator):
+    """Give a search space for an estimator, or for every net in a pipeline.
+
+    What decides the shape of a net comes from short lists, so that many candidates share a shape
+    and are trained as one; what does not comes from continuous distributions.
+
+    Parameters
+    ----------
+    estimator : estimator or Pipeline
+        One of skdeep's that can be scored, or a pipeline with such steps.
+
+    Returns
+    -------
+    space : dict of str to list or distribution
+        ``param_distributions`` for :class:`BatchedRandomizedSearchCV`,
+        :class:`BatchedHalvingSearchCV` and scikit-learn's own searches. A new dict: take out or
+        change what you like.
+
+    Raises
+    ------
+    ValueError
+        If there is no space for the estimator or for any step.
+
+    Notes
+    -----
+    The space of residual nets for tables is the one that the authors of [1]_ tuned in, with widths of powers of two
+    and at most four blocks. The width of an autoencoder's code is left out: the wider, the lower
+    the reconstruction error.
+
+    References
+    ----------
+    .. [1] Gorishniy et al. (2021), "Revisiting Deep Learning Models for Tabular Data", NeurIPS.
+
+    Examples
+    --------
+    >>> from skdeep.model_selection import search_space
+    >>> from skdeep.neural_network import ResNetClassifier
+    >>> sorted(search_space(ResNetClassifier()))
+    ['dropout', 'hidden_factor', 'lr', 'n_blocks', 'residual_dropout', 'weight_decay', 'width']
+    """
+    if isinstance(estimator, Pipeline):
+        space = {
+            f"{name}__{parameter}": values
+            for name, step in estimator.steps
+            if type(step) in _SPACES
+            for parameter, values in search_space(step).items()
+        }
+        if space:
+            return space
+    for kind, make_space in _SPACES.items():
+        if isinstance(estimator, kind):
+            return {**_training_space(), **make_space(estimator)}
+    known = sorted(kind.__name__ for kind in _SPACES)
+    raise ValueError(
+        f"search_space knows {known} and pipelines with one of them; got {estimator!r}. Write "
+        "param_distributions by hand."
+    )
+
+
+def _training_space():
+    return {
+        "lr": loguniform(1e-4, 1e-2),
+        "weight_decay": [0.0, 1e-6, 1e-5, 1e-4, 1e-3],
+    }
+
+
+def _coder_space(estimator):
+    if estimator.image_shape is not None:
+        return {"hidden_layer_sizes": [(8, 16), (16, 32), (32, 64)], "batch_norm": [False, True]}
+    return {
+        "hidden_layer_sizes": [(64,), (128,), (256,), (128, 64), (256, 64)],
+        "block": ["dense", "residual"],
+        "batch_norm": [False, True],
+    }
+
+
+def _autoencoder_space(estimator):
+    return {**_coder_space(estimator), "noise": uniform(0.0, 0.5)}
+
+
+def _variational_space(estimator):
+    return {**_coder_space(estimator), "beta": loguniform(0.1, 10.0)}
+
+
+def _resnet_space(estimator):
+    space = {
+        "n_blocks": [1, 2, 3, 4],
+        "dropout": uniform(0.0, 0.5),
+        "residual_dropout": [0.0, 0.1, 0.2, 0.3],
+    }
+    if estimator.image_shape is not None:
+        return {**space, "n_blocks": [1, 2, 3], "stem_width": [8, 16, 32]}
+    return {**space, "width": [64, 128, 256, 512], "hidden_factor": [1.0, 2.0, 4.0]}
+
+
+_SPACES = {
+    Autoencoder: _autoencoder_space,
+    VariationalAutoencoder: _variational_space,
+    ResNetClassifier: _resnet_space,
+    ResNetRegressor: _resnet_space,
+}
