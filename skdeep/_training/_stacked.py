@@ -237,8 +237,7 @@ class _Stack:
         self.leaves = list(self.weights.parameters.values())
         self.gradients = torch.empty_like(self.weights.flat)
         self.optimizer = StackedOptimizer(nets, self.weights.views(self.gradients))
-        clips = [net.gradient_clip_value for net in nets]
-        self.clips = None if clips[0] is None else self.weights.flat.new_tensor(clips)
+        self.clips = [net.gradient_clip_value for net in nets]
         generators = [net.shuffle_generator for net in nets]
         batch_size = nets[0].batch_size
         self.rows = StackedRows([m.run.rows for m in members], batch_size, generators)
@@ -283,7 +282,7 @@ class _Stack:
         losses, terms = self._forward(batch, counts)
         parts = torch.autograd.grad(losses.sum(), self.leaves)
         torch.cat([part.flatten(1) for part in parts], dim=1, out=self.gradients)
-        if self.clips is not None:
+        if self.clips[0] is not None:
             self._clip()
         self.optimizer.step([member.lr(number) for member in self.members])
         return losses, terms
@@ -294,7 +293,7 @@ class _Stack:
         norms = [torch.linalg.vector_norm(part.flatten(1), dim=1) for part in parts]
         rows = torch.stack(norms, dim=1)  # (members, parameters)
         total = torch.stack([torch.linalg.vector_norm(row) for row in rows])
-        shares = ((total + 1e-6).reciprocal() * self.clips).clamp(max=1.0)
+        shares = ((total + 1e-6).reciprocal() * total.new_tensor(self.clips)).clamp(max=1.0)
         self.gradients.mul_(shares.unsqueeze(1))
 
     def dissolve(self):

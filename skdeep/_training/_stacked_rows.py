@@ -2,7 +2,7 @@
 
 import torch
 
-from skdeep._training._data import Batch
+from skdeep._training._data import Batch, TensorRows
 
 __all__ = ["StackedRows"]
 
@@ -50,9 +50,10 @@ class StackedRows:
             counts = tuple(sizes[number] for sizes in self.sizes)
             room = max(counts)
             index = index[:, :room].flatten()
-            x, y, weight = (
+            x = self.x.index_select(0, index).unflatten(0, (-1, room))
+            y, weight = (
                 None if part is None else part.index_select(0, index).unflatten(0, (-1, room))
-                for part in (self.x, self.y, self.weight)
+                for part in (self.y, self.weight)
             )
             if min(counts) < room:
                 weight = self._level(weight, counts, room)
@@ -92,7 +93,8 @@ def _cat(parts):
 
 def _distinct(members):
     """Rows that differ, and for each member the number of its own among them."""
-    distinct, places = [], []
+    distinct: list[TensorRows] = []
+    places = []
     for rows in members:
         equal = (place for place, other in enumerate(distinct) if _are_equal(rows, other))
         place = next(equal, len(distinct))

@@ -34,9 +34,9 @@ def search_space(estimator):
 
     Notes
     -----
-    The space of residual nets for tables is the one that the authors of [1]_ tuned in, with widths of powers of two
-    and at most four blocks. The width of an autoencoder's code is left out: the wider, the lower
-    the reconstruction error.
+    The space of residual nets for tables is the one that the authors of [1]_ tuned in, with
+    widths of powers of two and at most four blocks. The width of an autoencoder's code is left
+    out: the wider, the lower the reconstruction error.
 
     References
     ----------

@@ -18,7 +18,7 @@ __all__ = ["ResNetClassifier"]
 class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
     """Residual net that predicts classes, for tables [1]_ and for images [3]_.
 
-    Minimises the mean cross-entropy between labels, also several at once, and probabilities.
+    Minimises the mean cross-entropy between labels and probabilities.
 
     Parameters
     ----------
@@ -38,21 +38,18 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
         Function between layers: ``"identity"``, ``"relu"``, ``"leaky_relu"``, ``"elu"``,
         ``"gelu"``, ``"silu"``, ``"softplus"``, ``"tanh"`` or ``"logistic"``.
     numerical_embedding : {"periodic", "piecewise-linear"} or None, default=None
-        Turns each number into a learned vector [2]_; needs the package ``rtdl_num_embeddings``
-        (``pip install skdeep[embeddings]``). ``"piecewise-linear"`` takes up to 48 bins.
+        Turns each number into a learned vector [2]_; needs ``pip install skdeep[embeddings]``.
     embedding_dim : int, default=24
         Length of the vectors of numbers and of categories.
     frequency_scale : float, default=0.1
         Standard deviation of the initial frequencies of ``"periodic"``, in scaled units.
     image_shape : (int, int) or (int, int, int), default=None
         ``(height, width)`` or ``(channels, height, width)`` of the image that a row holds, from
-        8 x 8 pixels up. Makes the net convolutional [3]_, with three stages of basic blocks; the
-        second and the third have half the size and twice the channels.
+        8 x 8 pixels up. Makes the net convolutional [3]_, with three stages of basic blocks.
     stem_width : int, default=16
-        Channels of the first stage; only for images.
+        Channels of the first stage; for images.
     augment : {"shift", "shift+flip"} or None, default=None
-        Moves each training image by up to a twelfth of its shorter side, at least a pixel, and
-        mirrors half of them; only for images.
+        Moves training images by up to a twelfth of their shorter side, and mirrors half of them.
     categorical_features : "from_dtype" or array-like of shape (n,) or None, default="from_dtype"
         Features that hold categories, which get learned vectors: columns of a dataframe with a
         categorical dtype, as in :class:`~sklearn.ensemble.HistGradientBoostingClassifier`; or a
@@ -62,60 +59,51 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
         from the mean in standard deviations, or in one unit for all. ``"auto"`` is ``"quantile"``
         for tables, ``"standard"`` for sparse ones and ``"global"`` for images.
     missing : {"error", "indicator"}, default="error"
-        What NaN among the numbers is: an error, or the feature's mean, with a column of marks for
-        each feature that misses values in training.
+        What NaN among the numbers is: an error, or the feature's mean, with a column of marks.
     label_smoothing : float, default=0.0
         Share of each label that goes to all classes alike.
     class_weight : dict, "balanced" or None, default=None
-        Weight of each class in the loss, on top of ``sample_weight``; the same total for each
-        with ``"balanced"``. Not for multilabel targets.
+        Weight of each class in the loss, on top of ``sample_weight``. Not for multilabel targets.
     n_estimators : int, default=1
         Nets with seeds of their own, trained as one stack; the mean of what they predict is
         better and better calibrated than one of them [4]_.
     refit_full : bool, default=False
-        Whether to train anew behind ``early_stopping``, on all rows, from the same seed, for the
-        best number of epochs of the same ``lr_schedule``, without the ``callbacks``.
+        Whether to train anew behind ``early_stopping``, on all rows, for the best number of
+        epochs of the same ``lr_schedule``, without the ``callbacks``.
     max_epochs : int, default=50
         Most passes over the rows.
     batch_size : int, default=256
-        Rows per step. With as many rows or fewer, training sees them all at once, and then
-        neither their order nor the split of a weight over equal rows matters.
+        Rows per step. Where there are as many or fewer, training sees them all at once.
     lr : float, default=1e-3
         Step size of the optimiser, per batch; the largest one of a schedule.
     optimizer : {"adamw", "adam", "sgd"} or torch.optim.Optimizer subclass, default="adamw"
-        How gradients become steps; ``"sgd"`` has Nesterov momentum of 0.9. A class is called with
-        the parameters, ``lr`` and ``weight_decay``.
+        ``"sgd"`` has Nesterov momentum of 0.9; a class gets weights, ``lr`` and ``weight_decay``.
     weight_decay : float, default=1e-5
         Strength of the pull of all weights to zero, decoupled from the gradient for ``"adamw"``.
     lr_schedule : {"constant", "cosine", "onecycle", "plateau"}, default="cosine"
-        Step size over training: ``"cosine"`` falls to zero over ``max_epochs``, ``"onecycle"``
-        rises first, ``"plateau"`` divides by five when the loss stalls for
-        ``n_iter_no_change // 2`` epochs. ``partial_fit`` keeps it constant.
+        ``"cosine"`` falls to zero over ``max_epochs``, ``"onecycle"`` rises first, ``"plateau"``
+        divides by five when the loss stalls for ``n_iter_no_change // 2`` epochs.
     gradient_clip_value : float, default=None
         Largest norm of the gradient of all weights together; None leaves it as it is.
     early_stopping : bool, default=False
-        Whether to hold rows out, of each class its share, to stop when their loss stops falling,
-        and to take the weights of the best epoch.
+        Whether to hold rows out, of each class its share, and to take the best epoch for them.
     validation_fraction : float, default=0.1
         Share of rows held out for ``early_stopping``.
     n_iter_no_change : int, default=10
-        Training stops when the loss (of the rows held out with ``early_stopping``) has not
-        fallen by ``tol`` for more than so many epochs in a row.
+        Training stops when the loss, of rows held out if there are some, has not fallen by
+        ``tol`` for more than so many epochs in a row.
     tol : float, default=1e-4
-        Fall of the loss that counts as one, in units of ``loss_curve_``.
+        Fall of ``loss_curve_`` that counts as one.
     warm_start : bool, default=False
-        Whether ``fit`` goes on from the fitted state instead of starting anew. Scaling,
-        categories, classes, device and random streams stay those of the first fit.
+        Whether ``fit`` goes on from the fitted state. Scaling, classes and device stay.
     precision : {"float32", "bf16-mixed"}, default="float32"
-        Arithmetic of training. ``"bf16-mixed"`` pays on recent GPUs.
+        Arithmetic of training; ``"bf16-mixed"`` pays on recent GPUs.
     compile : bool, default=False
-        Whether to train through ``torch.compile``. Pays for large nets on GPUs only.
+        Whether to train through ``torch.compile``, which pays for large nets on GPUs.
     callbacks : list of skorch.callbacks.Callback, default=None
-        Callbacks of skorch, also as ``(name, callback)``. Its ``EarlyStopping``, and any that
-        calls ``net.request_stop()``, ends training behind the present epoch. Callbacks that
-        predict, such as ``EpochScoring``, do not work; scikit-learn's go to ``set_callbacks``.
+        Callbacks of skorch, but none that predict. scikit-learn's go to ``set_callbacks``.
     device : str, torch.device or list of these, default="auto"
-        Where to train: ``"auto"`` takes CUDA, then MPS, then the CPU; of a list each worker one.
+        Where to train: ``"auto"`` takes CUDA, MPS or the CPU; of a list each worker one.
     random_state : int, RandomState instance or None, default=None
         Seed of weights, split, shuffling, dropout, augmentation; an int repeats the same result.
     verbose : int, default=0
@@ -126,11 +114,11 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
     classes_ : ndarray of shape (n_classes,)
         Labels; for multilabel targets the numbers of the columns.
     is_categorical_ : ndarray of bool of shape (`n_features_in_`,) or None
-        Which features hold categories; None where none does.
+        Which features hold categories.
     estimators_ : list of estimators, length `n_estimators`
-        The single nets, only where there are several; they have the attributes of training.
+        The single nets, where there are several; these have the attributes of training.
     n_iter_ : int
-        Number of epochs trained.
+        Epochs trained.
     best_epoch_ : int
         Epoch with the lowest loss of the rows held out; only with ``early_stopping``.
     loss_curve_ : list of float, length `n_iter_`
@@ -138,13 +126,13 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
     validation_loss_curve_ : list of float, length n_epochs
         Mean loss of the rows held out, in the training that did so; only with ``early_stopping``.
     history_ : list of dict, length `n_iter_`
-        skorch's record of each epoch: losses, seconds.
+        Record of each epoch.
     device_ : str
         Device the net is on.
     module_ : torch.nn.Module
         The net itself: ``trunk`` and ``head``.
     net_ : skorch.NeuralNet
-        The skorch net that trained it, on scaled rows; it holds ``history``.
+        What trained it, on scaled rows.
     n_features_in_ : int
         Number of features seen during ``fit``.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -277,7 +265,6 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
         """Train the net for one pass over these rows.
 
         The first call decides scaling, categories and classes: its rows must stand for all.
-        Numbers beyond theirs count as their largest or smallest one.
 
         Parameters
         ----------

@@ -233,6 +233,11 @@ def _is_tiny(n_rows, in_features, out_features):
 class _StackedBatchNorm(nn.Module):
     """K batch normalisations: one over K times the channels."""
 
+    running_mean: torch.Tensor
+    running_var: torch.Tensor
+    weight: nn.Parameter
+    bias: nn.Parameter
+
     def __init__(self, members, builder):
         super().__init__()
         tensors = builder.tensors(members[0])

@@ -4,13 +4,13 @@ import importlib
 import inspect
 import pkgutil
 
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, MetaEstimatorMixin
 
 __all__ = ["all_estimators"]
 
 
 def all_estimators():
-    """List every public estimator of skdeep.
+    """List every public estimator of skdeep that can be made without another one.
 
     Returns
     -------
@@ -36,6 +36,7 @@ def all_estimators():
                 inspect.isclass(thing)
                 and issubclass(thing, BaseEstimator)
                 and not inspect.isabstract(thing)
+                and not issubclass(thing, MetaEstimatorMixin)
                 and hasattr(thing, "fit")
             ):
                 found[name] = thing
