@@ -106,8 +106,9 @@ def _by_length(members):
     by_length = {}
     for one in members:
         by_length.setdefault(len(one.run.rows), []).append(one)
-    parts = list(by_length.values())
-    return parts if min(map(len, parts)) >= _ENOUGH else [members]
+    parts = [part for part in by_length.values() if len(part) >= _ENOUGH]
+    rest = [one for part in by_length.values() if len(part) < _ENOUGH for one in part]
+    return [*parts, rest] if rest else parts
 
 
 def most_models(fit, device, max_models="auto"):
@@ -115,16 +116,16 @@ def most_models(fit, device, max_models="auto"):
 
     Returns
     -------
-    limit : int
-        One where it is trained by itself.
+    limit : int or None
+        One where it is trained by itself; None where it fails before training.
     reason : str or None
-        Why it is.
+        Why it is trained by itself.
     """
     with lease_device(device) as device:
         probe = _Pending(fit, device)
         probe.start()
         if probe.run is None:
-            return 1, "its fit fails"
+            return None, None
         reason = reason_to_train_alone(probe.run, max_models)
         limit = stack_limit(probe.run) if max_models == "auto" else max_models
         probe.runs.close()

@@ -1,5 +1,6 @@
 """What batched searches have in common: ``fit``."""
 
+import contextlib
 import time
 import warnings
 from abc import abstractmethod
@@ -81,10 +82,8 @@ class BatchedSearchMixin:
         splitter = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
         self.n_splits_ = splitter.get_n_splits(X, y, **routed["split"])
         data = self._collect(X, y, splitter, routed, scorer)
-        found = self._search(
-            data, _subtask(root, "search", max_subtasks=None, sequential_subtasks=False)
-        )
-        self.cv_results_, first_scores = found
+        with _subtask(self, root, "search", max_subtasks=None) as context:
+            self.cv_results_, first_scores = self._search(data, context)
         self._choose(scorer, first_scores)
         if self.refit:
             self._refit(routed["fit"], task, root)
@@ -169,7 +168,9 @@ class BatchedSearchMixin:
                 f"totalling {n_fits} fits"
             )
         data.n_candidates = len(params)
-        results = evaluate(self, data, params, context, paused)
+        options = {"max_subtasks": None, "sequential_subtasks": False}
+        with _subtask(self, context, "candidates", **options) as subtask:
+            results = evaluate(self, data, params, subtask, paused)
         if not results:
             raise ValueError(
                 "No fits were performed. Was the CV iterator empty? Were there no candidates?"
@@ -206,17 +207,15 @@ class BatchedSearchMixin:
     def _refit(self, fit_params, task, root):
         """Fit the best candidate on all rows."""
         best = clone(self.estimator).set_params(**clone(self.best_params_, safe=False))
-        context = _subtask(root, "refit-with-best-params")
         X, y = task["X"], task["y"]
         targets = () if y is None else (y,)
-        began = time.time()
-        if context is None:
-            best.fit(X, *targets, **fit_params)
-        else:
-            with context.propagate_callback_context(best):
-                context.call_on_fit_task_begin(**task)
+        with _subtask(self, root, "refit-with-best-params") as context:
+            propagation = contextlib.nullcontext()
+            if context is not None:
+                propagation = context.propagate_callback_context(best)
+            began = time.time()
+            with propagation:
                 best.fit(X, *targets, **fit_params)
-            context.call_on_fit_task_end(**task)
         self.refit_time_ = time.time() - began
         self.best_estimator_ = best
         if hasattr(best, "feature_names_in_"):
@@ -230,8 +229,13 @@ class BatchedSearchMixin:
         return context.call_on_fit_task_begin(**task)
 
 
-def _subtask(context, name, **options):
-    """Context of a task below another; None where no callback listens."""
+@contextlib.contextmanager
+def _subtask(search, context, name, **options):
+    """Context of a task below another one; None where no callback listens."""
     if context is None:
-        return None
-    return context.subcontext(task_name=name, **options)
+        yield None
+        return
+    subtask = context.subcontext(task_name=name, **options)
+    subtask.call_on_fit_task_begin(estimator=search)
+    yield subtask
+    subtask.call_on_fit_task_end(estimator=search)

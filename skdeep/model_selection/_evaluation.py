@@ -4,10 +4,11 @@ import itertools
 from collections import Counter
 
 from joblib import effective_n_jobs
+from sklearn.pipeline import Pipeline
 from sklearn.utils.parallel import Parallel, delayed
 
 from skdeep._stacking import Fit, most_models
-from skdeep.model_selection._jobs import Candidate, Job, Node
+from skdeep.model_selection._jobs import Candidate, Job, Node, deep_places
 from skdeep.model_selection._stages import (
     fit_prefix,
     rows_behind,
@@ -70,7 +71,14 @@ class _Evaluation:
 
     def __init__(self, search, data, context, paused):
         self.search, self.data, self.context, self.paused = search, data, context, paused
-        self.parallel = Parallel(n_jobs=search.n_jobs, pre_dispatch=search.pre_dispatch)
+        self.n_workers = effective_n_jobs(search.n_jobs)
+        options = {"n_jobs": search.n_jobs}
+        n_devices = _n_devices(search.estimator)
+        if search.n_jobs is None and self.n_workers < n_devices:
+            # threads of this process: each takes the device that fewest others hold
+            self.n_workers = n_devices
+            options = {"n_jobs": n_devices, "prefer": "threads"}
+        self.parallel = Parallel(pre_dispatch=search.pre_dispatch, **options)
         self.results, self.n_tasks = {}, 0
         self.log = Counter()
 
@@ -150,11 +158,11 @@ class _Evaluation:
             net = job.split, place, job.candidate.key(place + 1)
             groups.setdefault(self._shape(job, place), {}).setdefault(net, []).append(job)
         chunks = []
-        n_workers = effective_n_jobs(self.search.n_jobs)
-        for nets in groups.values():
-            nets = list(nets.values())
-            limit = self._limit(nets[0][0], level, len(nets))
-            n_chunks = max(-(-len(nets) // limit), min(n_workers, len(nets) // 2))
+        for group in groups.values():
+            # fits of equal length beside each other
+            nets = sorted(group.values(), key=lambda net: len(self.data.splits[net[0].split][0]))
+            limit = self._limit(nets, level)
+            n_chunks = max(-(-len(nets) // limit), min(self.n_workers, len(nets) // 2))
             size = -(-len(nets) // max(1, n_chunks))
             chunks += [nets[start : start + size] for start in range(0, len(nets), size)]
         return chunks
@@ -164,22 +172,30 @@ class _Evaluation:
         step = job.candidate.steps()[place][1]
         settings = step.get_params(deep=False)
         shape = {name: value for name, value in settings.items() if name not in _LIFTED}
-        n_rows = len(self.data.splits[job.split][0])
-        return place, n_rows, type(step), repr(sorted(shape.items(), key=str))
+        return place, type(step), repr(sorted(shape.items(), key=str))
 
-    def _limit(self, job, level, n_nets):
+    def _limit(self, nets, level):
         """Most nets of that kind in a stack."""
-        if self.data.max_models == 1 or n_nets == 1 or job.node.error is not None:
-            return 1
-        place = job.candidate.deep[level]
-        name, step = job.candidate.steps()[place]
+        limit, reason = 1, "max_batch_models=1"
+        if self.data.max_models != 1:
+            found = (self._try_out(net[0], level) for net in nets)
+            # a candidate that fails before it is trained says nothing about the others
+            limit, reason = next((pair for pair in found if pair[0] is not None), (1, None))
+        if limit > 1 or reason is not None:
+            place = nets[0][0].candidate.deep[level]
+            kind = type(nets[0][0].candidate.steps()[place][1]).__name__
+            how = f"in stacks of up to {limit}" if limit > 1 else f"one by one: {reason}"
+            self.log[f"{kind}: {{}} nets are trained {how}"] += len(nets)
+        return limit
+
+    def _try_out(self, job, level):
+        """Most nets like that of a job in a stack, and why it is one; see ``most_models``."""
+        if job.node.error is not None:
+            return None, None
+        name, step = job.candidate.steps()[job.candidate.deep[level]]
         X, y, params = rows_behind(self.data, job.candidate, job.node)
         params = params_of_step(job.candidate.estimator, params, name)
-        limit, reason = most_models(Fit(step, X, y, **params), step.device, self.data.max_models)
-        kind = type(step).__name__
-        how = f"one by one: {reason}" if reason else f"in stacks of up to {limit}"
-        self.log[f"{kind}: {{}} nets are trained {how}"] += n_nets
-        return limit
+        return most_models(Fit(step, X, y, **params), step.device, self.data.max_models)
 
     def _run_whole(self, jobs):
         """Fit jobs in which there is no net to be stacked."""
@@ -205,6 +221,13 @@ class _Evaluation:
         if self.search.verbose > 0:
             for line, number in self.log.items():
                 print(line.format(number) + ".")
+
+
+def _n_devices(estimator):
+    """Count the devices that the nets of an estimator may be spread over."""
+    steps = estimator.steps if isinstance(estimator, Pipeline) else [(None, estimator)]
+    devices = [steps[place][1].device for place in deep_places(estimator)]
+    return max((len(one) for one in devices if isinstance(one, list | tuple)), default=1)
 
 
 def _span(candidate, level):
