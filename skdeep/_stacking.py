@@ -56,6 +56,11 @@ class _Pending:
         with self._kept_apart():
             self.run = next(self.runs, None) if error is None else self.runs.throw(error)
 
+    def close(self):
+        """Leave the estimator as it was before, if its fit has not come to its end."""
+        if self.runs is not None:
+            self.runs.close()
+
     @contextlib.contextmanager
     def _kept_apart(self):
         """Context in which this fit can fail without the others."""
@@ -86,9 +91,11 @@ def fit_together(fits, device, max_models="auto", on_epoch=None):
     errors : list of Exception or None
         What each fit raised.
     """
-    with lease_device(device) as device:
+    with contextlib.ExitStack() as stack:
+        device = stack.enter_context(lease_device(device))
         pending = [_Pending(fit, device) for fit in fits]
         for one in pending:
+            stack.callback(one.close)
             one.start()
         while present := [one for one in pending if one.run is not None]:
             for group in _groups(present, max_models):
@@ -128,7 +135,7 @@ def most_models(fit, device, max_models="auto"):
             return None, None
         reason = reason_to_train_alone(probe.run, max_models)
         limit = stack_limit(probe.run) if max_models == "auto" else max_models
-        probe.runs.close()
+        probe.close()
     return (1, reason) if reason else (limit, None)
 
 

@@ -74,9 +74,15 @@ class StackedOptimizer:
         first = nets[0].optimizer_
         fused = _FUSED_ADAM.get(type(first)) if first.defaults.get("fused") else None
         make = _TorchGroup if fused is None else functools.partial(_FusedGroup, fused)
-        # the step size of "plateau" is each net's own
         settings = [
-            (net.lr, net.weight_decay, type(net.schedule_), number * _is_plateau(net))
+            (
+                net.lr,
+                net.weight_decay,
+                type(net.schedule_),
+                # the step size of "plateau" is each net's own
+                number * _is_plateau(net),
+                _steps_so_far(net.optimizer_),
+            )
             for number, net in enumerate(nets)
         ]
         self.groups = [
@@ -105,6 +111,11 @@ class StackedOptimizer:
 
 def _is_plateau(net):
     return isinstance(net.schedule_, torch.optim.lr_scheduler.ReduceLROnPlateau)
+
+
+def _steps_so_far(optimizer):
+    """Count the steps of an optimiser that keeps their number, as all forms of Adam do."""
+    return next((int(s["step"]) for s in optimizer.state.values() if "step" in s), 0)
 
 
 def _runs_of_equals(values):
