@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
 
 from skdeep._descent import DescentMixin, Stretch
@@ -75,8 +75,8 @@ def _tokens(params):
 
 def deep_places(estimator):
     """Places of the steps whose nets may be trained together with others, as a list."""
-    if isinstance(estimator, DeepEstimator):
-        return [] if has_callbacks(estimator) else [0]
+    if isinstance(estimator, BaseEstimator) and not isinstance(estimator, Pipeline):
+        return [0] if _is_deep(estimator) and not has_callbacks(estimator) else []
     # a subclass may pass rows on in another way
     if type(estimator) is not Pipeline or has_callbacks(estimator):
         return []
@@ -85,7 +85,13 @@ def deep_places(estimator):
     steps = [step for _, step in estimator.steps]
     if any(has_callbacks(step) for step in steps):
         return []
-    return [place for place, step in enumerate(steps) if isinstance(step, DeepEstimator)]
+    return [place for place, step in enumerate(steps) if _is_deep(step)]
+
+
+def _is_deep(step):
+    """Whether a step holds a net that is trained in our own way: a subclass may have another."""
+    is_ours = isinstance(step, DescentMixin) and isinstance(step, DeepEstimator)
+    return is_ours and type(step).fit.__module__.partition(".")[0] == "skdeep"
 
 
 @dataclass
@@ -165,8 +171,7 @@ class PausedFits:
 def can_pause(estimator):
     """Whether a fit of it can be trained part by part."""
     return (
-        isinstance(estimator, DescentMixin)
-        and not estimator.callbacks
+        not estimator.callbacks
         and not estimator.warm_start
         and not estimator._refits()
         and getattr(estimator, "n_estimators", 1) == 1

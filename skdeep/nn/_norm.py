@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from skdeep.utils._threads import one_thread
 
-__all__ = ["NORMS", "BatchNorm", "LayerNorm", "make_norm"]
+__all__ = ["NORMS", "BatchNorm", "LayerNorm", "batch_norm", "make_norm"]
 
 
 class _OneThreadBatchNorm(torch.autograd.Function):
@@ -36,6 +36,14 @@ class _OneThreadBatchNorm(torch.autograd.Function):
                 gradient, x, weight, None, None, *saved, True, ctx.eps, [True, True, True]
             )
         return *gradients, None, None, None, None
+
+
+def batch_norm(x, weight, bias, mean, var, *, training, momentum, eps):
+    """Batch normalisation, for rows with the same digits on any number of threads."""
+    is_plain = x.ndim == 2 and x.device.type == "cpu" and not torch.compiler.is_compiling()
+    if training and is_plain and torch.get_num_threads() > 1:
+        return _OneThreadBatchNorm.apply(x, weight, bias, mean, var, momentum, eps)
+    return F.batch_norm(x, mean, var, weight, bias, training, momentum, eps)
 
 
 class BatchNorm(nn.Module):
@@ -73,19 +81,13 @@ class BatchNorm(nn.Module):
 
     def forward(self, x):
         """(batch, channels, ...) -> (batch, channels, ...)."""
-        statistics = self.running_mean, self.running_var
-        training = self.training and x.numel() > x.shape[1]
-        is_plain = x.ndim == 2 and x.device.type == "cpu" and not torch.compiler.is_compiling()
-        if training and is_plain and torch.get_num_threads() > 1:
-            return _OneThreadBatchNorm.apply(
-                x, self.weight, self.bias, *statistics, self.momentum, self.eps
-            )
-        return F.batch_norm(
+        return batch_norm(
             x,
-            *statistics,
             self.weight,
             self.bias,
-            training=training,
+            self.running_mean,
+            self.running_var,
+            training=self.training and x.numel() > x.shape[1],
             momentum=self.momentum,
             eps=self.eps,
         )

@@ -13,7 +13,7 @@ from skdeep.nn._autoencoder import AutoencoderModule
 from skdeep.nn._draw import MemberGenerators
 from skdeep.nn._dropout import Dropout
 from skdeep.nn._linear import WIDTH_MULTIPLE, Linear, TiedLinear
-from skdeep.nn._norm import BatchNorm, LayerNorm
+from skdeep.nn._norm import BatchNorm, LayerNorm, batch_norm
 from skdeep.nn._residual import BasicBlock, ResidualBlock, ResidualConvBlock
 from skdeep.nn._resnet import ImageTrunk, ResNet, TableTrunk
 from skdeep.nn._table import CategoryEmbedding, TableInput
@@ -249,12 +249,12 @@ class _StackedBatchNorm(nn.Module):
     def forward(self, x):
         """(members, batch, channels, ...) -> the same."""
         values_per_channel = x[0].numel() // x.shape[2]
-        y = F.batch_norm(
+        y = batch_norm(
             x.transpose(0, 1).flatten(1, 2),  # (batch, members * channels, ...)
-            self.running_mean.view(-1),
-            self.running_var.view(-1),
             self.weight.flatten(),
             self.bias.flatten(),
+            self.running_mean.view(-1),
+            self.running_var.view(-1),
             training=self.training and values_per_channel > 1,
             momentum=self.momentum,
             eps=self.eps,
