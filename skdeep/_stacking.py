@@ -5,12 +5,14 @@ import itertools
 from typing import Any, NamedTuple
 
 from skdeep._descent import Stretch
+from skdeep._training._data import TensorRows
 from skdeep._training._stacked import (
     reason_to_train_alone,
     run_signature,
     stack_limit,
     train_together,
 )
+from skdeep._training._stacked_rows import RowPool
 from skdeep.utils._device import lease_device
 
 __all__ = ["Fit", "fit_together", "most_models"]
@@ -40,8 +42,8 @@ class Fit(NamedTuple):
 class _Pending:
     """A fit on its way: between two trainings, or through."""
 
-    def __init__(self, fit, device):
-        self.fit, self.device = fit, device
+    def __init__(self, fit, device, pool):
+        self.fit, self.device, self.pool = fit, device, pool
         self.runs, self.run, self.error = None, None, None
 
     def start(self):
@@ -49,12 +51,18 @@ class _Pending:
         with self._kept_apart():
             self.fit.estimator._validate_params()
             self.runs = self.fit.runs(self.device)
-            self.run = next(self.runs, None)
+            self._take(next(self.runs, None))
 
     def resume(self, error):
         """Go on from a training, which ended with an error or with None, to the next one."""
         with self._kept_apart():
-            self.run = next(self.runs, None) if error is None else self.runs.throw(error)
+            self._take(next(self.runs, None) if error is None else self.runs.throw(error))
+
+    def _take(self, run):
+        """Wait for a training whose rows other fits may have, too."""
+        if run is not None and isinstance(run.rows, TensorRows):
+            run = run._replace(rows=self.pool.share(run.rows))
+        self.run = run
 
     def close(self):
         """Leave the estimator as it was before, if its fit has not come to its end."""
@@ -93,7 +101,8 @@ def fit_together(fits, device, max_models="auto", on_epoch=None):
     """
     with contextlib.ExitStack() as stack:
         device = stack.enter_context(lease_device(device))
-        pending = [_Pending(fit, device) for fit in fits]
+        pool = RowPool()
+        pending = [_Pending(fit, device, pool) for fit in fits]
         for one in pending:
             stack.callback(one.close)
             one.start()
@@ -129,7 +138,7 @@ def most_models(fit, device, max_models="auto"):
         Why it is trained by itself.
     """
     with lease_device(device) as device:
-        probe = _Pending(fit, device)
+        probe = _Pending(fit, device, RowPool())
         probe.start()
         if probe.run is None:
             return None, None

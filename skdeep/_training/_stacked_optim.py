@@ -81,7 +81,7 @@ class StackedOptimizer:
                 type(net.schedule_),
                 # the step size of "plateau" is each net's own
                 number * _is_plateau(net),
-                _steps_so_far(net.optimizer_),
+                _progress(net.optimizer_),
             )
             for number, net in enumerate(nets)
         ]
@@ -113,9 +113,10 @@ def _is_plateau(net):
     return isinstance(net.schedule_, torch.optim.lr_scheduler.ReduceLROnPlateau)
 
 
-def _steps_so_far(optimizer):
-    """Count the steps of an optimiser that keeps their number, as all forms of Adam do."""
-    return next((int(s["step"]) for s in optimizer.state.values() if "step" in s), 0)
+def _progress(optimizer):
+    """Tell whether an optimiser has made steps and, of those that count them, how many."""
+    counts = [int(entries.get("step", 0)) for entries in optimizer.state.values()]
+    return bool(counts), max(counts, default=0)
 
 
 def _runs_of_equals(values):

@@ -4,7 +4,7 @@ import torch
 
 from skdeep._training._data import Batch, TensorRows
 
-__all__ = ["StackedRows"]
+__all__ = ["RowPool", "StackedRows"]
 
 
 class StackedRows:
@@ -25,11 +25,14 @@ class StackedRows:
     """
 
     def __init__(self, members, batch_size, generators=None):
-        distinct, places = _distinct(members)
-        starts = [0]
+        pool = RowPool()
+        shared = [pool.share(rows) for rows in members]
+        distinct, n_rows = pool.rows, 0
+        starts = {}
         for rows in distinct:
-            starts.append(starts[-1] + len(rows))
-        self.starts = [starts[place] for place in places]
+            starts[id(rows)] = n_rows
+            n_rows += len(rows)
+        self.starts = [starts[id(rows)] for rows in shared]
         self.lengths = [len(rows) for rows in members]
         self.generators = generators
         self.batch_size = min(batch_size, max(self.lengths))
@@ -91,25 +94,29 @@ def _cat(parts):
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
-def _distinct(members):
-    """Rows that differ, and for each member the number of its own among them."""
-    distinct: list[TensorRows] = []
-    places = []
-    for rows in members:
-        equal = (place for place, other in enumerate(distinct) if _are_equal(rows, other))
-        place = next(equal, len(distinct))
-        if place == len(distinct):
-            distinct.append(rows)
-        places.append(place)
-    return distinct, places
+class RowPool:
+    """Keeps one of several rows that are equal, as those of all candidates on one split are."""
+
+    def __init__(self):
+        self.rows: list[TensorRows] = []
+
+    def share(self, rows):
+        """Give the equal rows that came first, or these."""
+        for other in self.rows:
+            if _are_equal(rows, other):
+                return other
+        self.rows.append(rows)
+        return rows
 
 
 def _are_equal(rows, other):
-    if rows is other:
-        return True
     pairs = [(rows.x, other.x), (rows.y, other.y), (rows.weight, other.weight)]
-    return all(
+    return rows is other or all(
         (a is None and b is None)
-        or (a is not None and b is not None and a.shape == b.shape and torch.equal(a, b))
+        or (a is not None and b is not None and a.shape == b.shape and _have_equal_values(a, b))
         for a, b in pairs
     )
+
+
+def _have_equal_values(a, b):
+    return torch.equal(a[:1], b[:1]) and torch.equal(a, b)
