@@ -203,6 +203,74 @@ def assert_same(outputs):
 
 
 @pytest.fixture(scope="session")
+def assert_same_state():
+    """Function that fails unless two fitted estimators hold the same to the last bit.
+
+    Weights, optimizer, generators and history, without the durations of the epochs.
+    """
+
+    def assert_same_state(actual, expected):
+        _assert_identical(_state(actual), _state(expected), type(expected).__name__)
+
+    return assert_same_state
+
+
+def _state(estimator):
+    state = dict(estimator.__getstate__()["_fitted_state"])
+    state["history"] = [
+        {key: value for key, value in row.items() if key != "dur"} for row in state["history"]
+    ]
+    return state
+
+
+def _assert_identical(actual, expected, path):
+    """Compare nested dicts, lists and arrays; the path says where they differ."""
+    if isinstance(expected, dict):
+        assert actual.keys() == expected.keys(), path
+        for key, value in expected.items():
+            _assert_identical(actual[key], value, f"{path}.{key}")
+    elif isinstance(expected, list):
+        assert len(actual) == len(expected), path
+        for number, value in enumerate(expected):
+            _assert_identical(actual[number], value, f"{path}[{number}]")
+    elif isinstance(expected, np.ndarray):
+        np.testing.assert_array_equal(actual, expected, err_msg=path, strict=True)
+    else:
+        assert actual == expected, path
+
+
+@pytest.fixture(scope="session")
+def assert_same_search():
+    """Function that fails unless a fitted search has found what another one has.
+
+    Scores are equal up to ``atol``, times are not compared.
+    """
+
+    def assert_same_search(actual, expected, atol=0.0):
+        found, table = actual.cv_results_, expected.cv_results_
+        assert list(found) == list(table)
+        for name, values in table.items():
+            if name == "params":
+                assert found[name] == values
+            elif name.startswith("param_"):
+                assert found[name].tolist() == values.tolist(), name
+                assert found[name].dtype == values.dtype, name
+            elif name.endswith("_time"):
+                assert np.isfinite(found[name]).all() and (found[name] >= 0).all(), name
+            else:
+                np.testing.assert_allclose(found[name], values, rtol=0, atol=atol, err_msg=name)
+                assert found[name].dtype == values.dtype, name
+        fitted = {name for name in vars(expected) if name.endswith("_")}
+        assert fitted == {name for name in vars(actual) if name.endswith("_")}
+        for name in fitted & {"best_index_", "best_params_", "multimetric_", "n_splits_"}:
+            assert getattr(actual, name) == getattr(expected, name), name
+        if "best_score_" in fitted:
+            assert actual.best_score_ == pytest.approx(expected.best_score_, rel=0, abs=atol)
+
+    return assert_same_search
+
+
+@pytest.fixture(scope="session")
 def python_command():
     """Command line and environment of a fresh Python that runs code with this skdeep."""
     home = str(pathlib.Path(skdeep.__file__).parents[1])

@@ -23,15 +23,17 @@ class Run(NamedTuple):
     n_schedule_epochs: int
     first_epoch: int = 0
 
+    def options(self):
+        """Keyword arguments of the net's ``train_on`` and ``begin_training``."""
+        return {
+            "n_epochs": self.n_epochs,
+            "lr_schedule": self.lr_schedule,
+            "n_schedule_epochs": self.n_schedule_epochs,
+            "first_epoch": self.first_epoch,
+        }
+
     def start(self):
         """Train the net by itself."""
         net = self.net
         with thread_scope(net.module_, net.batch_rows(self.rows), net.device):
-            net.train_on(
-                self.rows,
-                self.valid_rows,
-                n_epochs=self.n_epochs,
-                lr_schedule=self.lr_schedule,
-                n_schedule_epochs=self.n_schedule_epochs,
-                first_epoch=self.first_epoch,
-            )
+            net.train_on(self.rows, self.valid_rows, **self.options())

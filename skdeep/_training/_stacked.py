@@ -188,14 +188,7 @@ class _Member:
         """Do what comes before the first epoch."""
         run = self.run
         with self._kept_apart():
-            self.net.begin_training(
-                run.rows,
-                run.valid_rows,
-                n_epochs=run.n_epochs,
-                lr_schedule=run.lr_schedule,
-                n_schedule_epochs=run.n_schedule_epochs,
-                first_epoch=run.first_epoch,
-            )
+            self.net.begin_training(run.rows, run.valid_rows, **run.options())
 
     def begin_epoch(self):
         self.net.notify("on_epoch_begin", dataset_train=self.run.rows)
