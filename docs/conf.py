@@ -44,7 +44,7 @@ html_show_sourcelink = False
 
 def skip_members_of_scikit_learn(app, what, name, obj, skip, options):
     """Leave out what every scikit-learn estimator has; its docstrings link to another manual."""
-    inherited = getattr(obj, "__module__", None) or ""
+    inherited = getattr(getattr(obj, "fget", obj), "__module__", None) or ""
     if inherited.startswith("sklearn.") or name.startswith("set_"):
         return True
     return None

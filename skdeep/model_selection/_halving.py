@@ -127,10 +127,9 @@ class BatchedHalvingSearchCV(BatchedSearchMixin, RandomizedSearchCV):
         Whether there are several scores.
     classes_ : ndarray of shape (n_classes,)
         Labels of the classes, where the best estimator is a classifier.
-    n_features_in_ : int
-        Number of features seen during ``fit``; only with ``refit``.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen during ``fit``, where the best estimator knows them.
+    n_features_in_, feature_names_in_ : int, and ndarray of shape (`n_features_in_`,)
+        Number of features seen during ``fit``, and their names where the best estimator knows
+        them; only with ``refit``.
 
     Raises
     ------
@@ -330,6 +329,11 @@ class BatchedHalvingSearchCV(BatchedSearchMixin, RandomizedSearchCV):
     def _top(self, table, iteration):
         """Places of the candidates of an iteration, among themselves, best first."""
         metric = self.refit if isinstance(self.refit, str) else "score"
+        if f"mean_test_{metric}" not in table:
+            raise ValueError(
+                "refit must name the score by which candidates drop out where there are several; "
+                f"got refit={self.refit!r}."
+            )
         scores = table[f"mean_test_{metric}"][table["iter"] == iteration]
         return np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")
 

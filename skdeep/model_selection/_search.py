@@ -85,10 +85,9 @@ class BatchedGridSearchCV(BatchedSearchMixin, GridSearchCV):
         Whether there are several scores.
     classes_ : ndarray of shape (n_classes,)
         Labels of the classes, where the best estimator is a classifier.
-    n_features_in_ : int
-        Number of features seen during ``fit``; only with ``refit``.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen during ``fit``, where the best estimator knows them.
+    n_features_in_, feature_names_in_ : int, and ndarray of shape (`n_features_in_`,)
+        Number of features seen during ``fit``, and their names where the best estimator knows
+        them; only with ``refit``.
 
     Raises
     ------
@@ -247,10 +246,9 @@ class BatchedRandomizedSearchCV(BatchedSearchMixin, RandomizedSearchCV):
         Whether there are several scores.
     classes_ : ndarray of shape (n_classes,)
         Labels of the classes, where the best estimator is a classifier.
-    n_features_in_ : int
-        Number of features seen during ``fit``; only with ``refit``.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen during ``fit``, where the best estimator knows them.
+    n_features_in_, feature_names_in_ : int, and ndarray of shape (`n_features_in_`,)
+        Number of features seen during ``fit``, and their names where the best estimator knows
+        them; only with ``refit``.
 
     Raises
     ------
