@@ -14,10 +14,10 @@ from skdeep._training._stacked_optim import (
 )
 from skdeep._training._stacked_rows import StackedRows
 from skdeep._training._threads import stack_scope
-from skdeep.nn._norm import BatchNorm
 from skdeep.nn._stacked import (
     StackedBatch,
     StackedWeights,
+    can_fill_up,
     has_twins,
     signature,
     stack_modules,
@@ -95,8 +95,8 @@ def run_signature(run):
     shared = {
         name: value for name, value in objective.hyperparameters.items() if not _is_lifted(name)
     }
-    # rows of weight zero, which fill up the last batch, would spoil its statistics
-    has_batch_norm = any(isinstance(part, BatchNorm) for part in net.module_.modules())
+    # with a single batch there is no other one to make up for the digits that filling it up costs
+    needs_equal_length = net.n_batches(rows) == 1 or not can_fill_up(net.module_)
     return (
         signature(net.module_),
         objective.loss_terms,
@@ -106,7 +106,7 @@ def run_signature(run):
         net.device,
         net.batch_size,
         _layout(rows, net),
-        len(rows) if has_batch_norm else None,
+        len(rows) if needs_equal_length else None,
         None if valid_rows is None else _layout(valid_rows, net),
         net.gradient_clip_value is None,
     )
@@ -172,6 +172,8 @@ class _Member:
         self.error = None
         n_batches = self.net.n_batches(run.rows)
         self.factors = step_factors(run.lr_schedule, run.n_schedule_epochs, n_batches)
+        own_step = id(run) if run.lr_schedule == "plateau" else None
+        self.pace = self.net.lr, self.factors, run.first_epoch, own_step
 
     @contextlib.contextmanager
     def _kept_apart(self):
@@ -229,7 +231,9 @@ class _Stack:
         self.objective = self._make_objective(nets)
         self.leaves = list(self.weights.parameters.values())
         self.gradients = torch.empty_like(self.weights.flat)
-        self.optimizer = StackedOptimizer(nets, self.weights.views(self.gradients))
+        self.optimizer = StackedOptimizer(
+            nets, self.weights.views(self.gradients), [member.pace for member in members]
+        )
         self.clips = [net.gradient_clip_value for net in nets]
         generators = [net.shuffle_generator for net in nets]
         batch_size = nets[0].batch_size

@@ -64,9 +64,11 @@ class StackedOptimizer:
         together.
     gradients : dict of str to Tensor of shape (members, ...)
         Where the gradients of the parameters will be.
+    paces : list
+        Equal for nets whose step sizes are equal in every step.
     """
 
-    def __init__(self, nets, gradients):
+    def __init__(self, nets, gradients, paces):
         self.nets = nets
         for number, net in enumerate(nets):
             for name, parameter in net.module_.named_parameters():
@@ -75,15 +77,8 @@ class StackedOptimizer:
         fused = _FUSED_ADAM.get(type(first)) if first.defaults.get("fused") else None
         make = _TorchGroup if fused is None else functools.partial(_FusedGroup, fused)
         settings = [
-            (
-                net.lr,
-                net.weight_decay,
-                type(net.schedule_),
-                # the step size of "plateau" is each net's own
-                number * _is_plateau(net),
-                _progress(net.optimizer_),
-            )
-            for number, net in enumerate(nets)
+            (pace, net.weight_decay, _progress(net.optimizer_))
+            for net, pace in zip(nets, paces, strict=True)
         ]
         self.groups = [
             (numbers[0], make([nets[number] for number in numbers]))
@@ -107,10 +102,6 @@ class StackedOptimizer:
             group.close()
         for net in self.nets:
             net.optimizer_.zero_grad()
-
-
-def _is_plateau(net):
-    return isinstance(net.schedule_, torch.optim.lr_scheduler.ReduceLROnPlateau)
 
 
 def _progress(optimizer):

@@ -10,6 +10,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.callback import with_callbacks
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
+from sklearn.pipeline import Pipeline
 from sklearn.utils import indexable
 from sklearn.utils.metadata_routing import process_routing
 
@@ -118,6 +119,7 @@ class BatchedSearchMixin:
             }
         params = dict(params)
         split = {"groups": params.pop("groups", None)}
+        _check_names(self.estimator, params)
         weight = params.get("sample_weight")
         weighs = weight is not None and self._accepts_weights(scorer)
         return {
@@ -227,6 +229,20 @@ class BatchedSearchMixin:
             return None
         context = self._init_callback_context(max_subtasks=1 + (self.refit is not False))
         return context.call_on_fit_task_begin(**task)
+
+
+def _check_names(estimator, params):
+    """Raise ``ValueError`` for metadata that no step of a pipeline takes."""
+    if not isinstance(estimator, Pipeline):
+        return
+    names = [name for name, _ in estimator.steps]
+    for key in params:
+        name, separator, _ = key.partition("__")
+        if not separator or name not in names:
+            raise ValueError(
+                "Metadata of a pipeline's fit must be named stepname__parameter, with a step of "
+                f"{names}; got {key!r}."
+            )
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ import itertools
 from collections import Counter
 
 from joblib import effective_n_jobs
+from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils.parallel import Parallel, delayed
 
@@ -195,7 +196,8 @@ class _Evaluation:
         name, step = job.candidate.steps()[job.candidate.deep[level]]
         X, y, params = rows_behind(self.data, job.candidate, job.node)
         params = params_of_step(job.candidate.estimator, params, name)
-        return most_models(Fit(step, X, y, **params), step.device, self.data.max_models)
+        fit = Fit(clone(step), X, y, **params)
+        return most_models(fit, step.device, self.data.max_models)
 
     def _run_whole(self, jobs):
         """Fit jobs in which there is no net to be stacked."""

@@ -20,8 +20,8 @@ class MemberGenerators:
         self.generators = generators
         self.batch = batch
 
-    def fill(self, fill, x, amounts, idle):
-        """Draw each member's slice, (members, batch, ...), as the member would alone."""
+    def fill(self, fill, x, amounts, idle, batch_dim):
+        """Draw each member's slice of ``x``, (members, ...), as the member would alone."""
         result = torch.empty_like(x, memory_format=torch.contiguous_format)
         amounts = amounts if isinstance(amounts, tuple) else (amounts,) * len(self.generators)
         counts = self.batch.counts or (None,) * len(self.generators)
@@ -31,13 +31,18 @@ class MemberGenerators:
             if not amount:
                 part.fill_(idle)
                 continue
-            if n_rows is not None:
-                part[n_rows:] = idle
-            fill(part[:n_rows], amount, generator)
+            if n_rows is None:
+                fill(part, amount, generator)
+                continue
+            own = part.narrow(batch_dim, 0, n_rows)
+            drawn = torch.empty_like(own, memory_format=torch.contiguous_format)
+            fill(drawn, amount, generator)
+            part.fill_(idle)
+            own.copy_(drawn)
         return result
 
 
-def draw(fill, x, amount, generator, *, idle):
+def draw(fill, x, amount, generator, *, idle, batch_dim=0):
     """Tensor in the shape of ``x`` that is filled at random.
 
     Parameters
@@ -49,9 +54,11 @@ def draw(fill, x, amount, generator, *, idle):
     generator : torch.Generator or MemberGenerators
     idle : float
         What members with an amount of zero get, who draw nothing.
+    batch_dim : int
+        Axis of the rows in what a single module draws.
     """
     if isinstance(generator, MemberGenerators):
-        return generator.fill(fill, x, amount, idle)
+        return generator.fill(fill, x, amount, idle, batch_dim)
     result = torch.empty_like(x)
     fill(result, amount, generator)
     return result

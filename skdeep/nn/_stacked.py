@@ -19,7 +19,14 @@ from skdeep.nn._resnet import ImageTrunk, ResNet, TableTrunk
 from skdeep.nn._table import CategoryEmbedding, TableInput
 from skdeep.nn._variational import VariationalModule
 
-__all__ = ["StackedBatch", "StackedWeights", "has_twins", "signature", "stack_modules"]
+__all__ = [
+    "StackedBatch",
+    "StackedWeights",
+    "can_fill_up",
+    "has_twins",
+    "signature",
+    "stack_modules",
+]
 
 # Matrix products with fewer multiply-adds are loops of torch's own where they come in batches.
 _TINY = 400
@@ -48,8 +55,10 @@ def signature(module):
     """
     parts = []
     for name, part in module.named_modules():
-        tensors = [*part.named_parameters(recurse=False), *part.named_buffers(recurse=False)]
-        shapes = tuple((key, tuple(tensor.shape), tensor.dtype) for key, tensor in tensors)
+        shapes = tuple(
+            tuple((key, tuple(tensor.shape), tensor.dtype) for key, tensor in tensors)
+            for tensors in (part.named_parameters(recurse=False), part.named_buffers(recurse=False))
+        )
         lifted = _LIFTED.get(type(part), ())
         settings = tuple(
             (key, repr(value))
@@ -64,6 +73,18 @@ def has_twins(module):
     """Whether a stack has layers of its own for every layer of a module."""
     return type(module) in _TWINS or (
         type(module) in _RANK_FREE and all(has_twins(child) for child in module.children())
+    )
+
+
+def can_fill_up(module):
+    """Whether members may have fewer rows than others, filled up with rows of weight zero.
+
+    These would spoil the statistics of batch norm, and several draws for each row leave no place
+    for them at the end.
+    """
+    return not any(
+        isinstance(part, BatchNorm) or getattr(part, "n_samples", 1) > 1
+        for part in module.modules()
     )
 
 
@@ -250,7 +271,7 @@ class _StackedBatchNorm(nn.Module):
         """(members, batch, channels, ...) -> the same."""
         values_per_channel = x[0].numel() // x.shape[2]
         y = batch_norm(
-            x.transpose(0, 1).flatten(1, 2),  # (batch, members * channels, ...)
+            _swap(x).flatten(1, 2),  # (batch, members * channels, ...)
             self.weight.flatten(),
             self.bias.flatten(),
             self.running_mean.view(-1),
@@ -259,7 +280,28 @@ class _StackedBatchNorm(nn.Module):
             momentum=self.momentum,
             eps=self.eps,
         )
-        return y.unflatten(1, (len(x), x.shape[2])).transpose(0, 1)
+        return _swap(y.unflatten(1, (len(x), x.shape[2])))
+
+
+class _Swap(torch.autograd.Function):
+    """Exchanges the first two axes in memory, forwards and backwards.
+
+    Sums over the rows of a view that leaves members beside each other run over several members at
+    once, in another order than over the rows of one.
+    """
+
+    @staticmethod
+    def forward(ctx, x):
+        """Give (b, a, ...) for (a, b, ...)."""
+        return x.transpose(0, 1).contiguous()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        """Give (a, b, ...) for (b, a, ...)."""
+        return gradient.transpose(0, 1).contiguous()
+
+
+_swap = _Swap.apply
 
 
 class _StackedLayerNorm(nn.Module):

@@ -128,7 +128,7 @@ class VariationalModule(nn.Module):
         mean, log_var = self.posterior(x)
         if self.training:
             draws = mean.unsqueeze(-3).expand(*mean.shape[:-2], self.n_samples, -1, -1)
-            noise = draw(_fill_noise, draws, 1.0, self.noise_generator, idle=0.0)
+            noise = draw(_fill_noise, draws, 1.0, self.noise_generator, idle=0.0, batch_dim=1)
         else:
             noise = self.evaluation_noise
         spread = (0.5 * log_var).exp().unsqueeze(-3)

@@ -1,0 +1,400 @@
+"""Batched search: wall time of a whole search beside scikit-learn's, with the same scores.
+
+Contenders take turns in one process; ratios are those of medians. Parts:
+
+- grid: values of ``lr`` on three folds of digits, without the refit. Beside ``BatchedGridSearchCV``
+  stand scikit-learn's ``GridSearchCV`` over the same estimator (sequential) and over plain skorch
+  around torch's own layers, with its own loader, callbacks and Adam, but shuffled, silent and
+  without a held-out part (skorch), and a loop by hand: tensors in memory, fused AdamW, no scores
+  (bare). Targets are in TARGETS; on no size is it slower than sequential. skdeep has no plain
+  dense classifier: dense is the nearest, one residual block with layer norm.
+- halving: ``BatchedHalvingSearchCV`` takes a third of the full grid's time for the same candidates;
+  in the full grid its choice is within one standard error of the best.
+- ensemble: five nets in one estimator take 2.5 times as long as one. California housing, split and
+  settings of `resnet` in ``resnet_tabular.py``; a narrow net, which is stacked, and the default.
+- large: where compute dominates, the search falls back to ordinary fits and is not slower.
+- border: time per net and step, stacked and one by one: from which width on stacking is slower.
+
+    export OMP_NUM_THREADS=1                                    # the workers of --jobs 2 inherit it
+    python benchmarks/batched_search.py                         # grid and large, some minutes
+    python benchmarks/batched_search.py --parts grid --fits 9 30 90 300
+    python benchmarks/batched_search.py --parts grid --fits 9 30 90 300 --jobs 2
+    python benchmarks/batched_search.py --parts halving large border ensemble --seeds 5
+    python benchmarks/batched_search.py --device cuda           # 1000 fits, too
+    python benchmarks/batched_search.py --rounds 1 --fits 9 --epochs 2         # a smoke test
+
+With ``--jobs 1`` torch has one thread. With ``--jobs 2`` it has two, which a search with
+``n_jobs=1`` may use (bare keeps to one); the processes of ``n_jobs=2`` start before time is taken.
+Data come from the folder in the environment variable SKDEEP_DATA, else from their sources.
+"""
+
+import functools
+import itertools
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from _common import (
+    alternate,
+    digits,
+    limited_threads,
+    make_parser,
+    median_ratio,
+    mnist,
+    print_header,
+    print_table,
+    save_json,
+)
+from autoencoder_peers import PlainNet
+from resnet_tabular import parameters, rows
+from sklearn.base import is_classifier
+from sklearn.metrics import root_mean_squared_error
+from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold
+from skorch import NeuralNetClassifier, NeuralNetRegressor
+from torch import nn
+from torch.nn import functional as F
+
+from skdeep import model_selection
+from skdeep.decomposition import Autoencoder
+from skdeep.neural_network import ResNetClassifier, ResNetRegressor
+
+EPOCHS = {"grid": 20, "halving": 27, "large": 3, "border": 20}
+NETS = ("autoencoder", "dense", "residual")
+# Least ratios of a contender's time to ours, from 30 fits on.
+TARGETS = {
+    "skorch": {"autoencoder": 12, "dense": 8, "residual": 4},
+    "sequential": {"autoencoder": 3, "dense": 2.5, "residual": 2},
+    "sequential, n_jobs=2": {"autoencoder": 3},
+}
+GPU_TARGETS = {"sequential": dict.fromkeys(NETS, 30)}
+NOISES = (0.0, 0.1, 0.2, 0.3, 0.5)
+WEIGHT_DECAYS = (0.0, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
+BORDER_WIDTHS = (32, 64, 128, 256, 512, 1024)
+N_STACKED = 8
+
+
+class PlainBlock(nn.Sequential):
+    """Residual block."""
+
+    def forward(self, x):
+        return x + super().forward(x)
+
+
+class PlainResNet(nn.Sequential):
+    """Residual net for digits of torch's own layers."""
+
+    def __init__(self, *, n_blocks, width, norm, dropout):
+        make_norm = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm}[norm]
+        layers = [nn.Linear(64, width)]
+        for _ in range(n_blocks):
+            inner = [nn.Linear(width, width), nn.ReLU(), nn.Dropout(dropout)]
+            layers.append(PlainBlock(make_norm(width), *inner, nn.Linear(width, width)))
+        super().__init__(*layers, make_norm(width), nn.ReLU(), nn.Linear(width, 10))
+
+
+class Net(NamedTuple):
+    """skdeep's estimator, and class and arguments of the same net of torch's own layers."""
+
+    estimator: Any
+    module: type
+    sizes: dict
+
+
+class Data(NamedTuple):
+    """Rows, labels or None, and the splits of a search."""
+
+    X: np.ndarray
+    y: np.ndarray | None
+    splits: list
+
+
+def training(part, args, batch_size=128):
+    """Parameters with which an estimator trains as a loop by hand does."""
+    n_epochs = args.epochs or EPOCHS[part]
+    length = {"max_epochs": n_epochs, "n_iter_no_change": n_epochs, "tol": 0.0}
+    plain = {"weight_decay": 0.0, "lr_schedule": "constant", "feature_scaling": None}
+    rest = {"batch_size": batch_size, "device": args.device, "random_state": 0}
+    return {**length, **plain, **rest}
+
+
+def make_net(name, args):
+    """One of the nets of ``grid``."""
+    options = training("grid", args)
+    if name == "autoencoder":
+        estimator = Autoencoder(10, hidden_layer_sizes=(32,), **options)
+        return Net(estimator, PlainNet, {"widths": (64, 32, 10)})
+    if name == "dense":
+        sizes = {"n_blocks": 1, "width": 32, "norm": "layer", "dropout": 0.0}
+    else:
+        sizes = {"n_blocks": 2, "width": 32, "norm": "batch", "dropout": args.dropout}
+    return Net(ResNetClassifier(**sizes, hidden_factor=1, **options), PlainResNet, sizes)
+
+
+def count(module):
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def digits_data(*, labels):
+    X, y = digits()
+    return Data(X, y if labels else None, list(StratifiedKFold(3).split(X, y)))
+
+
+def search(kind, estimator, data, grid, **options):
+    """Fitted search; a fit that fails ends the benchmark."""
+    options = {"cv": data.splits, "refit": False, "error_score": "raise", **options}
+    return kind(estimator, grid, **options).fit(data.X, data.y)
+
+
+def plain_skorch(net):
+    """The same net and training in skorch, with skorch's defaults for the rest."""
+    options = {f"module__{name}": value for name, value in net.sizes.items()}
+    kind = NeuralNetRegressor
+    if is_classifier(net.estimator):
+        kind, options["criterion"] = NeuralNetClassifier, nn.CrossEntropyLoss
+    return kind(
+        net.module,
+        **options,
+        optimizer=torch.optim.Adam,
+        max_epochs=net.estimator.max_epochs,
+        batch_size=net.estimator.batch_size,
+        iterator_train__shuffle=True,
+        train_split=None,
+        device=net.estimator.device,
+        verbose=0,
+    )
+
+
+def bare_search(net, data, lrs):
+    """Train every candidate on every fold in a loop by hand."""
+    x = torch.from_numpy(data.X).to(net.estimator.device)
+    y = None if data.y is None else torch.from_numpy(data.y).to(x.device)
+    parts = [torch.from_numpy(train).to(x.device) for train, _ in data.splits]
+    with limited_threads(1):  # two are slower for nets so small
+        for lr, part in itertools.product(lrs, parts):
+            bare_fit(net, x[part], None if y is None else y[part], lr)
+
+
+def bare_fit(net, x, y, lr):
+    """Train one net, without labels to give back the rows; its last loss."""
+    module = net.module(**net.sizes).to(x.device)
+    optimizer = torch.optim.AdamW(module.parameters(), lr=lr, weight_decay=0.0, fused=True)
+    loss_function = F.mse_loss if y is None else F.cross_entropy
+    for _ in range(net.estimator.max_epochs):
+        order = torch.randperm(len(x), device=x.device)
+        for index in order.split(net.estimator.batch_size):
+            batch = x.index_select(0, index)
+            target = batch if y is None else y.index_select(0, index)
+            optimizer.zero_grad()
+            loss = loss_function(module(batch), target)
+            loss.backward()
+            optimizer.step()
+    return loss.item()  # waits for a GPU
+
+
+def grid_contenders(net, data, args, scores):
+    """Callables that try some values of ``lr``; searches put their mean scores into a dict."""
+    skorch_data = data if is_classifier(net.estimator) else data._replace(y=data.X)
+    searches = {
+        "batched": (model_selection.BatchedGridSearchCV, net.estimator, data),
+        "sequential": (GridSearchCV, net.estimator, data),
+        "skorch": (GridSearchCV, plain_skorch(net), skorch_data),
+    }
+
+    def run(name, arguments, n_jobs, lrs):
+        found = search(*arguments, {"lr": list(lrs)}, n_jobs=n_jobs)
+        scores[name] = found.cv_results_["mean_test_score"]
+
+    contenders = {}
+    kept = [label for label in searches if label in ("batched", *args.contenders)]
+    for label, n_jobs in itertools.product(kept, sorted({1, args.jobs})):
+        name = label if args.jobs == 1 else f"{label}, n_jobs={n_jobs}"
+        contenders[name] = functools.partial(run, name, searches[label], n_jobs)
+    if "bare" in args.contenders:
+        contenders["bare"] = functools.partial(bare_search, net, data)
+    return contenders
+
+
+def summary(seconds, name, *references):
+    """Median of a contender's times, and its ratio to those of others."""
+    ratios = {f"over {one}": median_ratio(seconds[name], seconds[one]) for one in references}
+    return {"what": name, "median s": float(np.median(seconds[name])), **ratios}
+
+
+def grid(args):
+    """Rows of the tables for searches of several sizes."""
+    results = []
+    for name in args.nets:
+        net, data, scores = make_net(name, args), digits_data(labels=name != "autoencoder"), {}
+        fitted = make_net(name, args).estimator.set_params(max_epochs=1).fit(data.X, data.y)
+        assert count(fitted.module_) == count(net.module(**net.sizes))
+        contenders = grid_contenders(net, data, args, scores)
+        for run in contenders.values():
+            run([1e-3] * 2 * args.jobs)  # enough for all worker processes to start
+        for n_fits in args.fits:
+            lrs = np.logspace(-4, -2, max(1, round(n_fits / len(data.splits))))
+            timed = {key: functools.partial(run, lrs) for key, run in contenders.items()}
+            seconds = alternate(timed, repeats=args.rounds, warmups=0)
+            case = {"net": name, "fits": len(lrs) * len(data.splits)}
+            table = [grid_row(case, key, seconds, scores, args) for key in seconds]
+            print_table(table, title=f"grid: {net.estimator.max_epochs} epochs")
+            results += table
+    return results
+
+
+def grid_row(case, name, seconds, scores, args):
+    ours = [key for key in seconds if key.startswith("batched")]
+    row = {**case, **summary(seconds, name, *ours)}
+    target = difference = None
+    if name.startswith("sequential"):
+        target = 1  # on any size
+        difference = max(float(np.abs(scores[key] - scores[name]).max()) for key in ours)
+    if case["fits"] >= 30:
+        targets = TARGETS if args.device == "cpu" else GPU_TARGETS
+        target = targets.get(name, {}).get(case["net"], target)
+    met = None if target is None else max(row[f"over {key}"] for key in ours) >= target
+    return {**row, "target": target, "met": met, "largest difference of scores": difference}
+
+
+def halving(args):
+    """Rows of the table for halving beside the full grid, over the same candidates."""
+    data = digits_data(labels=False)
+    estimator = Autoencoder(10, hidden_layer_sizes=(32,), **training("halving", args))
+    lrs = list(np.logspace(-4, -2, args.learning_rates))
+    space = {"lr": lrs, "noise": NOISES, "weight_decay": WEIGHT_DECAYS}
+    n_candidates, n_epochs = math.prod(map(len, space.values())), estimator.max_epochs
+    resources = {"n_candidates": n_candidates, "max_resources": n_epochs, "random_state": 0}
+    kinds = {
+        "full grid": model_selection.BatchedGridSearchCV,
+        "halving": functools.partial(model_selection.BatchedHalvingSearchCV, **resources),
+    }
+    found = {}
+
+    def run(name):
+        found[name] = search(kinds[name], estimator, data, space)
+
+    contenders = {name: functools.partial(run, name) for name in kinds}
+    seconds = alternate(contenders, repeats=args.rounds, warmups=0)
+    results = [
+        {**summary(seconds, name, "full grid"), **choice(found["full grid"], found[name])}
+        for name in kinds
+    ]
+    print_table(results, title=f"halving: {n_candidates} x 3 fits, {n_epochs} epochs; target: 1/3")
+    return results
+
+
+def choice(full, one):
+    """Scores that the full grid gave to its best candidate and to that of another search."""
+    results = full.cv_results_
+    chosen = {name: value for name, value in one.best_params_.items() if name != "max_epochs"}
+    place = results["params"].index(chosen)
+    scores = [results[f"split{fold}_test_score"][full.best_index_] for fold in range(3)]
+    error = np.std(scores, ddof=1) / math.sqrt(len(scores))
+    loss = full.best_score_ - results["mean_test_score"][place]
+    return {
+        "rank in the grid": int(results["rank_test_score"][place]),
+        "worse than its best by": float(loss),
+        "standard error of that": float(error),
+        "within": bool(loss <= error),
+    }
+
+
+def ensemble(args):
+    """Rows of the table for five nets beside one."""
+    X_fit, y_fit, X_test, y_test = rows("california", 0, validation=False)
+    epochs = {} if args.epochs is None else {"max_epochs": args.epochs}
+    ResNetRegressor(max_epochs=1).fit(X_fit[:512], y_fit[:512])  # what only a first fit takes
+    results = []
+    for width in args.widths:
+        settings = {"width": width, "device": args.device, **epochs}
+        given = parameters("resnet", "california", settings)
+        models = {"one": [], "five": []}
+
+        def run(name, given=given, models=models):
+            size = {"one": 1, "five": 5}[name]
+            model = ResNetRegressor(**given, n_estimators=size, random_state=len(models[name]))
+            models[name].append(model.fit(X_fit, y_fit))
+
+        fits = {name: functools.partial(run, name) for name in models}
+        seconds = alternate(fits, repeats=args.seeds, warmups=0)
+        for name, fitted in models.items():
+            errors = [root_mean_squared_error(y_test, model.predict(X_test)) for model in fitted]
+            scores = {"RMSE": f"{np.mean(errors):.4f}", "sd": f"{np.std(errors):.4f}"}
+            results.append({"width": width, **summary(seconds, name, "one"), **scores})
+    print_table(results, title=f"ensemble: California housing, {args.seeds} seeds, 100 000 dollars")
+    print("five over one: <= 2.5; the paper's tuned ensemble: .477 to .479")
+    return results
+
+
+def large(args):
+    """Rows of the table for a net with which stacking does not pay."""
+    X, *_ = mnist(n_train=args.rows, n_test=0)
+    options = training("large", args, batch_size=256)
+    estimator = Autoencoder(10, hidden_layer_sizes=(500, 500, 2000), **options)
+    arguments = estimator, Data(X, None, list(KFold(2).split(X))), {"lr": [1e-4, 1e-3]}
+    contenders = {
+        "batched": functools.partial(search, model_selection.BatchedGridSearchCV, *arguments),
+        "sequential": functools.partial(search, GridSearchCV, *arguments),
+    }
+    seconds = alternate(contenders, repeats=args.rounds)
+    results = [summary(seconds, name, "batched") for name in seconds]
+    print_table(results, title=f"large: 784-500-500-2000-10, {len(X)} rows; target: about 1")
+    return results
+
+
+def border(args):
+    """Rows of the table for nets of several widths."""
+    X = np.random.default_rng(0).standard_normal((1024, 64), dtype=np.float32)
+    data = Data(X, None, [(np.arange(len(X)), np.arange(64))])
+    lrs = {"lr": list(np.logspace(-4, -2, N_STACKED))}
+    options = training("border", args)
+    n_steps = N_STACKED * options["max_epochs"] * math.ceil(len(X) / options["batch_size"])
+    run = functools.partial(search, model_selection.BatchedGridSearchCV)
+    results = []
+    for width in BORDER_WIDTHS:
+        given = (Autoencoder(10, hidden_layer_sizes=(width,), **options), data, lrs)
+        contenders = {
+            "stacked": functools.partial(run, *given, max_batch_models=N_STACKED),
+            "one by one": functools.partial(run, *given, max_batch_models=1),
+        }
+        seconds = alternate(contenders, repeats=args.rounds)
+        row = {"width": width, "weights": count(PlainNet((64, width, 10)))}
+        for name, times in seconds.items():
+            row[f"{name}, ms per net and step"] = 1e3 * float(np.median(times)) / n_steps
+        results.append({**row, "ratio": median_ratio(seconds["one by one"], seconds["stacked"])})
+    print_table(results, title=f"border: autoencoders 64-width-10, {N_STACKED} in a stack")
+    paying = [row["width"] for row in itertools.takewhile(lambda row: row["ratio"] > 1, results)]
+    print(f"stacking pays up to a width of {paying[-1]}" if paying else "stacking does not pay")
+    return results
+
+
+PARTS = {part.__name__: part for part in (grid, halving, ensemble, large, border)}
+
+
+def main():
+    parser = make_parser(__doc__)
+    others, widths = ["sequential", "skorch", "bare"], [32, ResNetRegressor().width]
+    parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=["grid", "large"])
+    parser.add_argument("--rounds", type=int, default=3, help="runs of each contender")
+    parser.add_argument("--epochs", type=int, help="other than the parts' own")
+    parser.add_argument("--jobs", type=int, default=1, help="cores, as threads or processes")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--nets", nargs="+", choices=NETS, default=NETS, help="of grid")
+    parser.add_argument("--fits", nargs="+", type=int, help="of grid: 9 30, on a GPU 1000 too")
+    parser.add_argument("--contenders", nargs="+", choices=others, default=others, help="of grid")
+    parser.add_argument("--dropout", type=float, default=0.15, help="of grid's residual net")
+    parser.add_argument("--learning-rates", type=int, default=10, help="of halving, times 30")
+    parser.add_argument("--widths", nargs="+", type=int, default=widths, help="of ensemble")
+    parser.add_argument("--seeds", type=int, default=3, help="of ensemble")
+    parser.add_argument("--rows", type=int, default=1024, help="of large")
+    args = parser.parse_args()
+    if args.fits is None:
+        args.fits = [9, 30] if args.device == "cpu" else [9, 30, 90, 300, 1000]
+    print_header(f"Batched search on {args.device}, cores: {args.jobs}")
+    with limited_threads(args.jobs):
+        results = {part: PARTS[part](args) for part in args.parts}
+    save_json(args.json, jobs=args.jobs, device=args.device, rounds=args.rounds, **results)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""scikit-learn's checks of estimators on batched searches, as on its own searches."""
+
+import pytest
+from sklearn.base import is_regressor
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skdeep.model_selection import BatchedGridSearchCV, BatchedRandomizedSearchCV
+from skdeep.neural_network import ResNetClassifier
+
+_RIDGE = Pipeline([("pca", PCA()), ("ridge", Ridge())])
+_LOGISTIC = Pipeline([("pca", PCA()), ("logisticregression", LogisticRegression())])
+_NET = ResNetClassifier(
+    n_blocks=1, width=16, max_epochs=10, lr=1e-2, batch_size=256, device="cpu", random_state=0
+)
+_NET = Pipeline([("scaler", StandardScaler()), ("net", _NET)])
+# scikit-learn's, and a net behind a step
+_CASES = [
+    (Ridge(), {"alpha": [0.1, 1.0]}),
+    (LogisticRegression(), {"C": [0.1, 1.0]}),
+    (_RIDGE, {"ridge__alpha": [0.1, 1.0]}),
+    (_LOGISTIC, {"logisticregression__C": [0.1, 1.0]}),
+    (_NET, {"net__lr": [1e-2, 3e-2]}),
+]
+
+
+def _searches():
+    options = {"cv": 2, "error_score": "raise"}
+    for estimator, params in _CASES:
+        yield BatchedGridSearchCV(estimator, params, **options)
+        yield BatchedRandomizedSearchCV(estimator, params, random_state=0, **options)
+
+
+def _expected_failures(search):
+    """What scikit-learn expects of its own searches, with its reasons, where it does fail."""
+    if is_regressor(search):
+        return {"check_supervised_y_2d": "DataConversionWarning not caught"}
+    return {}
+
+
+# two candidates are fewer than n_iter
+@pytest.mark.filterwarnings("ignore:The total space of parameters:UserWarning")
+# a split by classes, of targets that are infinite
+@pytest.mark.filterwarnings("ignore:invalid value encountered in cast:RuntimeWarning")
+@parametrize_with_checks(list(_searches()), expected_failed_checks=_expected_failures)
+def test_scikit_learn_check_of_a_search(estimator, check):
+    check(estimator)
