@@ -15,7 +15,7 @@ from skdeep._training._stacked import (
 from skdeep._training._stacked_rows import RowPool
 from skdeep.utils._device import lease_device
 
-__all__ = ["Fit", "fit_together", "most_models"]
+__all__ = ["Fit", "even_parts", "fit_together", "most_models"]
 
 
 # Nets of which a stack takes little longer per net than a larger one.
@@ -100,7 +100,10 @@ def fit_together(fits, device, max_models="auto", on_epoch=None):
         What each fit raised.
     """
     with contextlib.ExitStack() as stack:
-        device = stack.enter_context(lease_device(device))
+        try:
+            device = stack.enter_context(lease_device(device))
+        except (TypeError, ValueError) as error:
+            return [error] * len(fits)
         pool = RowPool()
         pending = [_Pending(fit, device, pool) for fit in fits]
         for one in pending:
@@ -137,7 +140,11 @@ def most_models(fit, device, max_models="auto"):
     reason : str or None
         Why it is trained by itself.
     """
-    with lease_device(device) as device:
+    with contextlib.ExitStack() as stack:
+        try:
+            device = stack.enter_context(lease_device(device))
+        except (TypeError, ValueError):
+            return None, None  # the fit itself will say so
         probe = _Pending(fit, device, RowPool())
         probe.start()
         if probe.run is None:
@@ -150,12 +157,12 @@ def most_models(fit, device, max_models="auto"):
 
 def _train(runs, on_epoch):
     """Train a group of nets; the error of each, or None."""
-    if len(runs) > 1:
-        return train_together(runs, on_epoch)
     try:
+        if len(runs) > 1:
+            return train_together(runs, on_epoch)
         runs[0].start()
-    except Exception as error:
-        return [error]
+    except Exception as error:  # of no single net: too little memory, say
+        return [error] * len(runs)
     return [None]
 
 
@@ -169,7 +176,21 @@ def _groups(pending, max_models):
             groups.append([one])
     for members in itertools.chain.from_iterable(map(_by_length, alike.values())):
         limit = stack_limit(members[0].run) if max_models == "auto" else max_models
-        n_parts = -(-len(members) // limit)
-        size = -(-len(members) // n_parts)
-        groups += [members[start : start + size] for start in range(0, len(members), size)]
+        groups += even_parts(members, limit)
     return groups
+
+
+def even_parts(things, most, least=1):
+    """Split a list into consecutive parts of about equal length.
+
+    Parameters
+    ----------
+    things : list
+    most : int
+        Longest length of a part.
+    least : int
+        Least number of parts.
+    """
+    n_parts = max(1, least, -(-len(things) // most))
+    size = -(-len(things) // n_parts)
+    return [things[start : start + size] for start in range(0, len(things), size)]

@@ -10,7 +10,6 @@ from sklearn.base import clone, is_classifier
 from sklearn.callback import with_callbacks
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
-from sklearn.pipeline import Pipeline
 from sklearn.utils import indexable
 from sklearn.utils.metadata_routing import process_routing
 
@@ -105,7 +104,7 @@ class BatchedSearchMixin:
             raise ValueError(
                 "For multi-metric scoring, the parameter refit must be set to a scorer key or a "
                 f"callable, or to False; the keys are {sorted(scorers)}, {self.refit!r} was "
-                "passed."
+                f"passed. Set refit={next(iter(scorers))!r}, say."
             )
 
     def _route(self, params, scorer):
@@ -119,7 +118,6 @@ class BatchedSearchMixin:
             }
         params = dict(params)
         split = {"groups": params.pop("groups", None)}
-        _check_names(self.estimator, params)
         weight = params.get("sample_weight")
         weighs = weight is not None and self._accepts_weights(scorer)
         return {
@@ -159,6 +157,7 @@ class BatchedSearchMixin:
                 "verbose": self.verbose,
             },
             max_models=self.max_batch_models,
+            has_own_scorer=_is_own(self.scoring),
         )
 
     def _evaluate(self, data, params, context, paused=None):
@@ -211,14 +210,18 @@ class BatchedSearchMixin:
         best = clone(self.estimator).set_params(**clone(self.best_params_, safe=False))
         X, y = task["X"], task["y"]
         targets = () if y is None else (y,)
-        with _subtask(self, root, "refit-with-best-params") as context:
-            propagation = contextlib.nullcontext()
-            if context is not None:
-                propagation = context.propagate_callback_context(best)
+        context = propagation = contextlib.nullcontext()
+        if root is not None:
+            context = root.subcontext(task_name="refit-with-best-params")
+            propagation = context.propagate_callback_context(best)
+        with propagation:
+            if root is not None:
+                context.call_on_fit_task_begin(**task)
             began = time.time()
-            with propagation:
-                best.fit(X, *targets, **fit_params)
+            best.fit(X, *targets, **fit_params)
         self.refit_time_ = time.time() - began
+        if root is not None:
+            context.call_on_fit_task_end(**task)
         self.best_estimator_ = best
         if hasattr(best, "feature_names_in_"):
             self.feature_names_in_ = best.feature_names_in_
@@ -231,18 +234,11 @@ class BatchedSearchMixin:
         return context.call_on_fit_task_begin(**task)
 
 
-def _check_names(estimator, params):
-    """Raise ``ValueError`` for metadata that no step of a pipeline takes."""
-    if not isinstance(estimator, Pipeline):
-        return
-    names = [name for name, _ in estimator.steps]
-    for key in params:
-        name, separator, _ = key.partition("__")
-        if not separator or name not in names:
-            raise ValueError(
-                "Metadata of a pipeline's fit must be named stepname__parameter, with a step of "
-                f"{names}; got {key!r}."
-            )
+def _is_own(scoring):
+    """Whether a function of the user's is among the scorers."""
+    if isinstance(scoring, dict):
+        return any(map(callable, scoring.values()))
+    return callable(scoring)
 
 
 @contextlib.contextmanager

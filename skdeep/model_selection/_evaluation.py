@@ -2,21 +2,15 @@
 
 import itertools
 from collections import Counter
+from dataclasses import replace
 
 from joblib import effective_n_jobs
-from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils.parallel import Parallel, delayed
 
-from skdeep._stacking import Fit, most_models
-from skdeep.model_selection._jobs import Candidate, Job, Node, deep_places
-from skdeep.model_selection._stages import (
-    fit_prefix,
-    rows_behind,
-    score_whole,
-    train_chunk,
-)
-from skdeep.utils._sklearn import params_of_step
+from skdeep._stacking import even_parts, most_models
+from skdeep.model_selection._jobs import Candidate, Job, Net, Node, deep_places
+from skdeep.model_selection._stages import fit_prefix, prepare, score_whole, train_chunk
 
 __all__ = ["evaluate"]
 
@@ -101,7 +95,10 @@ class _Evaluation:
         for job in jobs:
             job.node = Node(job.split) if job.node is None else job.node
             start, stop = _span(job.candidate, level)
-            if stop > start:
+            known = None if self.paused is None else self.paused.node(job, stop)
+            if known is not None:  # the net goes on behind the steps that it was trained behind
+                job.node = known
+            elif stop > start:
                 key = job.split, start, stop, job.candidate.key(stop)
                 shared.setdefault(key, []).append(job)
         nodes = self.parallel(
@@ -122,50 +119,45 @@ class _Evaluation:
         """Train the next net of each job; the jobs that have another one behind it."""
         chunks = self._chunks(jobs, level)
         contexts = [self._subtask("stack", max_subtasks=None) for _ in chunks]
-        outcomes = self.parallel(
-            delayed(train_chunk)(
-                self.data, [self._item(net, level) for net in chunk], self.search, context
-            )
-            for chunk, context in zip(chunks, contexts, strict=True)
+        parts = self.parallel(
+            delayed(train_chunk)(self.data, nets, self.search, context)
+            for nets, context in zip(chunks, contexts, strict=True)
         )
-        going_on, found = [], []
-        nets = itertools.chain.from_iterable(chunks)
-        for net, (node, results, paused) in zip(
-            nets, itertools.chain.from_iterable(outcomes), strict=True
-        ):
-            last = [job for job in net if len(job.candidate.deep) == level + 1]
-            self.results.update(zip(map(id, last), results, strict=True))
-            for job in net:
+        nets = list(itertools.chain.from_iterable(chunks))
+        outcomes = list(itertools.chain.from_iterable(parts))
+        going_on = []
+        for net, outcome in zip(nets, outcomes, strict=True):
+            results = iter(outcome.results)
+            for job in net.jobs:
+                job.node = outcome.node
                 if len(job.candidate.deep) > level + 1:
-                    job.node = node
                     going_on.append(job)
-            if paused is not None:
-                found.append((net[0], net[0].candidate.deep[level], paused))
+                else:
+                    self.results[id(job)] = next(results)
+        found = [(net, one.paused) for net, one in zip(nets, outcomes, strict=True) if one.paused]
         if found:
             self.paused.keep(found)
         return going_on
 
-    def _item(self, net, level):
-        """Collect what ``train_chunk`` is told of a net that several jobs share."""
-        place = net[0].candidate.deep[level]
-        paused = None if self.paused is None else self.paused.take(net[0], place)
-        return net[0].node, place, net, paused
-
     def _chunks(self, jobs, level):
-        """Split nets, each a list of the jobs that share it, into those trained in one go."""
+        """Split the next nets of all jobs into lists of those that are trained in one go."""
         groups = {}
         for job in jobs:
             place = job.candidate.deep[level]
-            net = job.split, place, job.candidate.key(place + 1)
-            groups.setdefault(self._shape(job, place), {}).setdefault(net, []).append(job)
+            key = job.split, place, job.candidate.key(place + 1)
+            group = groups.setdefault(self._shape(job, place), {})
+            group.setdefault(key, Net(job.node, place, [])).jobs.append(job)
         chunks = []
         for group in groups.values():
             # fits of equal length beside each other
-            nets = sorted(group.values(), key=lambda net: len(self.data.splits[net[0].split][0]))
-            limit = self._limit(nets, level)
-            n_chunks = max(-(-len(nets) // limit), min(self.n_workers, len(nets) // 2))
-            size = -(-len(nets) // max(1, n_chunks))
-            chunks += [nets[start : start + size] for start in range(0, len(nets), size)]
+            nets = sorted(
+                group.values(), key=lambda net: len(self.data.splits[net.before.split][0])
+            )
+            if self.paused is not None:
+                for net in nets:
+                    net.paused = self.paused.take(net)
+            n_chunks = min(self.n_workers, len(nets) // 2)
+            chunks += even_parts(nets, self._limit(nets), least=n_chunks)
         return chunks
 
     def _shape(self, job, place):
@@ -175,29 +167,25 @@ class _Evaluation:
         shape = {name: value for name, value in settings.items() if name not in _LIFTED}
         return place, type(step), repr(sorted(shape.items(), key=str))
 
-    def _limit(self, nets, level):
+    def _limit(self, nets):
         """Most nets of that kind in a stack."""
         limit, reason = 1, "max_batch_models=1"
         if self.data.max_models != 1:
-            found = (self._try_out(net[0], level) for net in nets)
-            # a candidate that fails before it is trained says nothing about the others
+            found = map(self._try_out, nets)
+            # a net whose fit fails before it is trained says nothing about the others
             limit, reason = next((pair for pair in found if pair[0] is not None), (1, None))
         if limit > 1 or reason is not None:
-            place = nets[0][0].candidate.deep[level]
-            kind = type(nets[0][0].candidate.steps()[place][1]).__name__
+            kind = type(nets[0].step[1]).__name__
             how = f"in stacks of up to {limit}" if limit > 1 else f"one by one: {reason}"
             self.log[f"{kind}: {{}} nets are trained {how}"] += len(nets)
         return limit
 
-    def _try_out(self, job, level):
-        """Most nets like that of a job in a stack, and why it is one; see ``most_models``."""
-        if job.node.error is not None:
+    def _try_out(self, net):
+        """Most nets like that one in a stack, and why it is one; see ``most_models``."""
+        _, fit = prepare(self.data, replace(net, paused=None))
+        if fit is None:
             return None, None
-        name, step = job.candidate.steps()[job.candidate.deep[level]]
-        X, y, params = rows_behind(self.data, job.candidate, job.node)
-        params = params_of_step(job.candidate.estimator, params, name)
-        fit = Fit(clone(step), X, y, **params)
-        return most_models(fit, step.device, self.data.max_models)
+        return most_models(fit, fit.estimator.device, self.data.max_models)
 
     def _run_whole(self, jobs):
         """Fit jobs in which there is no net to be stacked."""

@@ -267,7 +267,7 @@ class BatchedHalvingSearchCV(BatchedSearchMixin, RandomizedSearchCV):
     def _check_resource(self):
         """Raise ``ValueError`` where the resource is no whole number that can be set."""
         value = self.estimator.get_params().get(self.resource)
-        if not isinstance(value, Integral):
+        if not isinstance(value, Integral) or isinstance(value, bool):
             names = [name for name in self.estimator.get_params() if name.endswith("max_epochs")]
             raise ValueError(
                 "resource must be a parameter of the estimator that is a whole number; got "
@@ -328,7 +328,7 @@ class BatchedHalvingSearchCV(BatchedSearchMixin, RandomizedSearchCV):
 
     def _top(self, table, iteration):
         """Places of the candidates of an iteration, among themselves, best first."""
-        metric = self.refit if isinstance(self.refit, str) else "score"
+        metric = "score" if "mean_test_score" in table else self.refit
         if f"mean_test_{metric}" not in table:
             raise ValueError(
                 "refit must name the score by which candidates drop out where there are several; "

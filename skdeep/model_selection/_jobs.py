@@ -10,7 +10,7 @@ from skdeep._descent import DescentMixin, Stretch
 from skdeep.base import DeepEstimator
 from skdeep.utils._sklearn import has_callbacks
 
-__all__ = ["Candidate", "Job", "Node", "PausedFits", "deep_places"]
+__all__ = ["Candidate", "Job", "Net", "Node", "PausedFits", "deep_places"]
 
 
 class Candidate:
@@ -63,14 +63,17 @@ class Candidate:
 
 def _tokens(params):
     """Parameters as something hashable; values that are not count as equal to themselves only."""
-    tokens = []
-    for name, value in sorted(params.items()):
-        try:
-            hash(value)
-        except TypeError:
-            value = id(value)
-        tokens.append((name, type(value), value))
-    return tuple(tokens)
+    return tuple((name, _token(value)) for name, value in sorted(params.items()))
+
+
+def _token(value):
+    if type(value) is tuple:
+        return tuple(map(_token, value))
+    try:
+        hash(value)
+    except TypeError:
+        value = id(value)
+    return type(value), value
 
 
 def deep_places(estimator):
@@ -89,9 +92,12 @@ def deep_places(estimator):
 
 
 def _is_deep(step):
-    """Whether a step holds a net that is trained in our own way: a subclass may have another."""
-    is_ours = isinstance(step, DescentMixin) and isinstance(step, DeepEstimator)
-    return is_ours and type(step).fit.__module__.partition(".")[0] == "skdeep"
+    """Whether a step holds a net that is fitted in our own way: a subclass may have another."""
+    if not (isinstance(step, DescentMixin) and isinstance(step, DeepEstimator)):
+        return False
+    methods = [getattr(type(step), name, None) for name in ("fit", "fit_transform")]
+    homes = {method.__module__.partition(".")[0] for method in methods if method is not None}
+    return homes <= {"skdeep", "sklearn"}
 
 
 @dataclass
@@ -128,6 +134,37 @@ class Job:
     node: Node | None = None
 
 
+@dataclass
+class Net:
+    """A net to be trained on what the steps in front of it give.
+
+    Attributes
+    ----------
+    before : Node
+    place : int
+        Of the net among the steps.
+    jobs : list of Job
+        Those that share it.
+    paused : (estimator, Stretch) or None
+        What it goes on from, where it is trained part by part.
+    """
+
+    before: Node
+    place: int
+    jobs: list
+    paused: tuple | None = None
+
+    @property
+    def candidate(self):
+        """One that has the net."""
+        return self.jobs[0].candidate
+
+    @property
+    def step(self):
+        """Name and estimator, as the candidate has it."""
+        return self.candidate.steps()[self.place]
+
+
 class PausedFits:
     """Nets that go on training when the search comes back to them with more epochs.
 
@@ -144,15 +181,20 @@ class PausedFits:
         self.n_schedule_epochs = n_schedule_epochs
         self._fits = {}
 
-    def take(self, job, place):
-        """Estimator and stretch to go on with, a new stretch, or None if it cannot be paused."""
-        name, step = job.candidate.steps()[place]
+    def node(self, job, place):
+        """Give the fitted steps that a net was trained behind; None for a new one."""
+        return self._fits.get(self._key(job, place), (None, None))[0]
+
+    def take(self, net):
+        """Give an estimator and what it goes on from; None where a net cannot be paused."""
+        name, step = net.step
         resource = "max_epochs" if name is None else f"{name}__max_epochs"
-        if resource != self.resource or not can_pause(step):
+        if resource != self.resource or not _can_pause(step):
             return None
-        estimator, stretch = self._fits.get(self._key(job, place), (None, None))
-        if estimator is None:
+        _, paused = self._fits.get(self._key(net.jobs[0], net.place), (None, None))
+        if paused is None:
             return clone(step), Stretch(self.n_schedule_epochs)
+        estimator, stretch = paused
         return estimator.set_params(max_epochs=step.max_epochs), stretch
 
     def keep(self, found):
@@ -160,15 +202,17 @@ class PausedFits:
 
         Parameters
         ----------
-        found : list of (Job, int, (estimator, Stretch))
+        found : list of (Net, (estimator, Stretch))
         """
-        self._fits = {self._key(job, place): paused for job, place, paused in found}
+        self._fits = {
+            self._key(net.jobs[0], net.place): (net.before, paused) for net, paused in found
+        }
 
     def _key(self, job, place):
         return job.split, job.candidate.key(place + 1, without=self.resource)
 
 
-def can_pause(estimator):
+def _can_pause(estimator):
     """Whether a fit of it can be trained part by part."""
     return (
         not estimator.callbacks

@@ -53,7 +53,7 @@ def search_space(estimator):
         space = {
             f"{name}__{parameter}": values
             for name, step in estimator.steps
-            if type(step) in _SPACES
+            if isinstance(step, tuple(_SPACES))
             for parameter, values in search_space(step).items()
         }
         if space:

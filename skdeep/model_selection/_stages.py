@@ -1,23 +1,26 @@
 """Fitting and scoring pipelines stage by stage, so that what they share is done once."""
 
+import copy
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
+from sklearn.utils import get_tags
 
 from skdeep._stacking import Fit, fit_together
 from skdeep.model_selection._jobs import Node
 from skdeep.utils._sklearn import (
     check_method_params,
+    check_names_of_params,
     fit_and_score,
     params_of_part,
     params_of_step,
     safe_split,
 )
 
-__all__ = ["SearchData", "fit_prefix", "rows_behind", "score_whole", "train_chunk"]
+__all__ = ["SearchData", "fit_prefix", "prepare", "score_whole", "train_chunk"]
 
 
 @dataclass
@@ -34,6 +37,8 @@ class SearchData:
     score_options : dict
         Keyword arguments of ``fit_and_score``.
     max_models : int or "auto"
+    has_own_scorer : bool
+        Whether scores come from functions of the user's, which may do anything to an estimator.
     n_candidates : int
     """
 
@@ -43,6 +48,7 @@ class SearchData:
     fit_params: dict
     score_options: dict
     max_models: int | str
+    has_own_scorer: bool = False
     n_candidates: int = 0
     _folds: dict = field(default_factory=dict)
 
@@ -52,17 +58,23 @@ class SearchData:
 
     def fold(self, estimator, split):
         """Training rows of a split: X, y and metadata."""
-        if split not in self._folds:
+        key = split, get_tags(estimator).input_tags.pairwise
+        if key not in self._folds:
             train = self.splits[split][0]
             X, y = safe_split(estimator, self.X, self.y, train)
             params = check_method_params(self.X, params=self.fit_params, indices=train)
-            self._folds[split] = X, y, params
-        return self._folds[split]
+            self._folds[key] = X, y, params
+        return self._folds[key]
+
+    def forget(self):
+        """Let go of the training rows; they are taken from all rows anew when asked for."""
+        self._folds = {}
 
 
 def rows_behind(data, candidate, node):
     """Training rows behind a node, targets, and metadata."""
     X, y, params = data.fold(candidate.estimator, node.split)
+    check_names_of_params(candidate.estimator, params)
     return (X if node.X is None else node.X), y, params
 
 
@@ -103,15 +115,24 @@ def _part(candidate, start, stop=None):
     return Pipeline(whole.steps[start:stop], memory=whole.memory, verbose=whole.verbose)
 
 
-def train_chunk(data, items, caller, context):
-    """Train the nets of several candidates together, and score those that are through.
+class Outcome(NamedTuple):
+    """What becomes of a net and of the jobs that share it."""
+
+    #: Those of ``fit_and_score`` for the jobs that have no other net behind it
+    results: list
+    #: What the others go on from; None where there are none
+    node: Node | None
+    #: Estimator and stretch of the next part of a fit; None where there is none
+    paused: tuple | None
+
+
+def train_chunk(data, nets, caller, context):
+    """Train nets together, and score the jobs that have no other net behind them.
 
     Parameters
     ----------
     data : SearchData
-    items : list of (Node, int, list of Job, (estimator, Stretch) or None)
-        The steps in front of a net, its place, the jobs that share it, and what it goes on from
-        where it is trained part by part.
+    nets : list of Net
     caller : estimator
         The search.
     context : sklearn.callback.CallbackContext or None
@@ -119,36 +140,50 @@ def train_chunk(data, items, caller, context):
 
     Returns
     -------
-    outcomes : list of (Node or None, list of dict, (estimator, Stretch) or None)
-        What the jobs with further nets go on from, the results of the others, and what the next
-        part goes on from.
+    outcomes : list of Outcome
     """
     began = time.perf_counter()
     if context is not None:
         context.call_on_fit_task_begin(estimator=caller, X=data.X, y=data.y)
-    fits, nodes = [], []
-    for node, place, jobs, paused in items:
-        name, step = jobs[0].candidate.steps()[place]
-        estimator, stretch = (clone(step), None) if paused is None else paused
-        nodes.append(Node(node.split, [*node.steps, (name, estimator)], error=node.error))
-        fits.append(_make_fit(data, jobs[0].candidate, node, nodes[-1], stretch))
-    present = [fit for fit in fits if fit is not None]
-    errors = iter(())
-    if present:
-        device = present[0].estimator.device
-        report = _epoch_reporter(caller, context)
-        errors = iter(fit_together(present, device, data.max_models, report))
-    share = (time.perf_counter() - began) / len(items)
+    nodes = [prepare(data, net) for net in nets]
+    errors = _fit_together(data, nodes, _epoch_reporter(caller, context))
+    share = (time.perf_counter() - began) / len(nets)
     outcomes = []
-    for (before, place, jobs, paused), node, fit in zip(items, nodes, fits, strict=True):
-        if fit is not None:
-            node.error = next(errors)
-        node.seconds = before.seconds + share / len(jobs)
-        goes_on = paused if node.error is None else None
-        outcomes.append((*_go_on(data, node, fit, place, jobs), goes_on))
+    for net, (node, fit), error in zip(nets, nodes, errors, strict=True):
+        node.error = node.error or error
+        node.seconds = net.before.seconds + share / len(net.jobs)
+        outcomes.append(_finish(data, net, node, fit))
+    data.forget()
     if context is not None:
         context.call_on_fit_task_end(estimator=caller, X=data.X, y=data.y)
     return outcomes
+
+
+def prepare(data, net):
+    """Node of the steps up to a net, and the net's fit; None where that cannot even start."""
+    name, step = net.step
+    estimator, stretch = (clone(step), None) if net.paused is None else net.paused
+    before = net.before
+    node = Node(before.split, [*before.steps, (name, estimator)], error=before.error)
+    if node.error is not None:
+        return node, None
+    try:
+        X, y, params = rows_behind(data, net.candidate, before)
+        params = params_of_step(net.candidate.estimator, params, name)
+        return node, Fit(estimator, X, y, **params, stretch=stretch)
+    except Exception as error:
+        node.error = error
+        return node, None
+
+
+def _fit_together(data, nodes, on_epoch):
+    """Fit the nets of nodes; the error of each, or None."""
+    fits = [fit for _, fit in nodes if fit is not None]
+    if not fits:
+        return [None] * len(nodes)
+    device = fits[0].estimator.device
+    errors = iter(fit_together(fits, device, data.max_models, on_epoch))
+    return [None if fit is None else next(errors) for _, fit in nodes]
 
 
 def _epoch_reporter(caller, context):
@@ -164,56 +199,53 @@ def _epoch_reporter(caller, context):
     return report
 
 
-def _make_fit(data, candidate, before, node, stretch):
-    """Fit of the last step of a node; None where it cannot even start."""
-    if node.error is not None:
-        return None
-    name, estimator = node.steps[-1]
-    try:
-        X, y, params = rows_behind(data, candidate, before)
-        params = params_of_step(candidate.estimator, params, name)
-        return Fit(estimator, X, y, **params, stretch=stretch)
-    except Exception as error:
-        node.error = error
-        return None
-
-
-def _go_on(data, node, fit, place, jobs):
+def _finish(data, net, node, fit):
     """Transform the rows for the steps behind a net, and score the jobs that have no other."""
-    if node.error is None and any(len(job.candidate.steps()) > place + 1 for job in jobs):
+    behind = net.place + 1
+    if node.error is None and any(len(job.candidate.steps()) > behind for job in net.jobs):
         try:
             node.X = node.steps[-1][1].transform(fit.X)
         except Exception as error:
             node.error = error
-    last = [job for job in jobs if job.candidate.deep[-1] == place]
-    results = [score_job(data, job, node, place + 1) for job in last]
-    return (node if len(last) < len(jobs) else None), results
+    last = [job for job in net.jobs if job.candidate.deep[-1] == net.place]
+    results = [score_job(data, job, node, behind) for job in last]
+    return Outcome(
+        results,
+        node=node if len(last) < len(net.jobs) else None,
+        paused=net.paused if node.error is None else None,
+    )
 
 
 def score_job(data, job, node, start):
     """Fit the steps of a job from a place on, and score it; the result of ``fit_and_score``."""
     estimator = clone(job.candidate.estimator)
 
-    def finish(X, y=None, **params):
-        """Stand in for ``fit``: most of it has been done."""
+    def fit(X, y=None, **params):
+        """Stand in for ``fit``: ``fit_and_score`` knows no estimator that is fitted already."""
         del estimator.fit
-        if node.error is not None:
-            raise node.error
-        if not isinstance(estimator, Pipeline):
-            vars(estimator).update(vars(node.steps[-1][1]))
-            return estimator
-        estimator.steps = list(node.steps)
-        if start < len(job.candidate.steps()):
-            part = _part(job.candidate, start)
-            X, y, params = rows_behind(data, job.candidate, node)
-            part.fit(X, y, **params_of_part(part, params))
-            estimator.steps += part.steps
-        return estimator
+        _assemble(estimator, data, job, node, start)
 
-    estimator.fit = finish
+    estimator.fit = fit
     result = _score(data, job, estimator)
     result["fit_time"] += node.seconds
     return result
+
+
+def _assemble(estimator, data, job, node, start):
+    """Make of an unfitted estimator what its ``fit`` makes of it, from steps that are fitted."""
+    if node.error is not None:
+        raise node.error
+    # what a scorer of the user's does to them is not to be seen by other candidates
+    steps = copy.deepcopy(node.steps) if data.has_own_scorer else list(node.steps)
+    if not isinstance(estimator, Pipeline):
+        vars(estimator).update(vars(steps[-1][1]))
+        return
+    if start < len(job.candidate.steps()):
+        part = _part(job.candidate, start)
+        X, y, params = rows_behind(data, job.candidate, node)
+        part.fit(X, y, **params_of_part(part, params))
+        steps += part.steps
+    estimator.steps = steps
 
 
 def score_whole(data, job, caller, context):

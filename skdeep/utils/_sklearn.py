@@ -13,6 +13,7 @@ from sklearn.model_selection._validation import _normalize_score_results as scor
 from sklearn.model_selection._validation import (
     _warn_or_raise_about_fit_failures as report_fit_failures,
 )
+from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import _routing_enabled as is_routing_enabled
@@ -29,6 +30,7 @@ __all__ = [
     "aggregate_score_dicts",
     "check_categorical_features",
     "check_method_params",
+    "check_names_of_params",
     "check_sample_weight",
     "fit_and_score",
     "fit_context",
@@ -61,6 +63,23 @@ def accepts_sample_weight(scorer):
 def scorers_by_name(scorer):
     """Scorers of a multi-metric scorer by name; None for a single one."""
     return getattr(scorer, "_scorers", None)
+
+
+def check_names_of_params(estimator, params):
+    """Raise ``ValueError`` for metadata of a pipeline's ``fit`` that is of no step.
+
+    With metadata routing scikit-learn says so itself.
+    """
+    if not isinstance(estimator, Pipeline) or is_routing_enabled():
+        return
+    names = [name for name, _ in estimator.steps]
+    for key in params:
+        name, separator, _ = key.partition("__")
+        if not separator or name not in names:
+            raise ValueError(
+                "Metadata of a pipeline's fit must be named stepname__parameter, with a step of "
+                f"{names}; got {key!r}."
+            )
 
 
 def params_of_step(estimator, params, name):
