@@ -145,8 +145,8 @@ class FitTasks:
     estimator : CallbackSupportMixin
     X, y, sample_weight
         What it is fitted with.
-    n_epochs : int
-        Most epochs that the fit may take.
+    n_epochs : int or None
+        Most epochs that the fit may take; None where that is not known.
     """
 
     def __init__(self, estimator, X, y, sample_weight, *, n_epochs):
@@ -160,6 +160,14 @@ class FitTasks:
     def epochs(self, attributes):
         """Make the skorch callbacks that report epochs; see ``EpochTasks``."""
         return [] if self.context is None else [EpochTasks(self.context, self.task, attributes)]
+
+    def report_epoch(self):
+        """Report an epoch of several nets at once; whether a callback asks to stop."""
+        if self.context is None:
+            return False
+        epoch = self.context.subcontext(task_name="epoch")
+        epoch.call_on_fit_task_begin(**self.task)
+        return epoch.call_on_fit_task_end(**self.task)
 
     def end(self):
         """Report that the fit has come to its end."""
