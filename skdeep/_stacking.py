@@ -112,8 +112,10 @@ def fit_together(fits, device, max_models="auto", on_epoch=None):
         while present := [one for one in pending if one.run is not None]:
             for group in _groups(present, max_models):
                 errors = _train([one.run for one in group], on_epoch)
-                for one, error in zip(group, errors, strict=True):
-                    one.resume(error)
+                origins = [error and error.__traceback__ for error in errors]
+                for one, error, origin in zip(group, errors, origins, strict=True):
+                    # nets may have an error in common
+                    one.resume(error and error.with_traceback(origin))
     return [one.error for one in pending]
 
 

@@ -226,7 +226,12 @@ def score_job(data, job, node, start):
         _assemble(estimator, data, job, node, start)
 
     estimator.fit = fit
-    result = _score(data, job, estimator)
+    origin = node.error and node.error.__traceback__
+    try:
+        result = _score(data, job, estimator)
+    finally:
+        if node.error is not None:  # others that have it in common see no more than it was
+            node.error.__traceback__ = origin
     result["fit_time"] += node.seconds
     return result
 

@@ -10,6 +10,7 @@ from sklearn.linear_model import RidgeClassifier, SGDClassifier
 from sklearn.model_selection import HalvingGridSearchCV, KFold, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.random_projection import GaussianRandomProjection
 
 from skdeep.decomposition import Autoencoder
 from skdeep.model_selection import BatchedHalvingSearchCV
@@ -182,6 +183,40 @@ def test_candidates_are_drawn_from_distributions(digits):
     assert first.cv_results_["params"] == again.cv_results_["params"]
 
 
+def test_a_net_trains_on_behind_the_steps_that_it_was_trained_behind(digits):
+    X, y = digits
+    net = ResNetClassifier(1, width=8, max_epochs=4, batch_size=32, random_state=0)
+    pipe = make_pipeline(CountedProjection(3), net)
+    CountedProjection.n_fits = 0
+    resource = "resnetclassifier__max_epochs"
+    halve(pipe, {"resnetclassifier__lr": RATES[:4]}, X, y, resource=resource, refit=False)
+    assert CountedProjection.n_fits == 3  # one for each split, in the first iteration
+
+
+class CountedProjection(GaussianRandomProjection):
+    """Another projection in every fit."""
+
+    n_fits = 0
+
+    def fit(self, X, y=None):
+        CountedProjection.n_fits += 1
+        return super().fit(X, y)
+
+
+def test_refit_may_name_a_single_score(digits):
+    X, _ = digits
+    search = halve(autoencoder(), {"lr": RATES[:2]}, X, refit="score", n_candidates="all")
+    assert search.best_estimator_.n_iter_ == search.best_params_["max_epochs"]
+
+
+@pytest.mark.parametrize("refit", [False, lambda table: 0])
+def test_several_scores_need_one_to_drop_out_by(digits, refit):
+    X, y = digits
+    net = ResNetClassifier(1, width=8, max_epochs=4, random_state=0)
+    with pytest.raises(ValueError, match="refit must name the score"):
+        halve(net, {"lr": RATES[:2]}, X, y, scoring=["accuracy", "r2"], refit=refit)
+
+
 @pytest.mark.parametrize(
     "params, n_candidates, n_resources",
     [
@@ -207,6 +242,7 @@ def test_plan_of_candidates_and_epochs(digits, params, n_candidates, n_resources
     [
         ({"resource": "epochs"}, "resource must be a parameter"),
         ({"resource": "lr"}, "resource must"),
+        ({"resource": "early_stopping"}, "resource must be a parameter"),
         ({"min_resources": 9}, "min_resources must be at most"),
         ({"factor": 1}, "factor"),
         ({"n_candidates": 0}, "n_candidates"),

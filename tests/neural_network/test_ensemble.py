@@ -110,12 +110,54 @@ def test_one_net_and_several_replace_each_other():
     np.testing.assert_array_equal(net.predict_proba(X), alone)
 
 
-def test_another_number_of_nets_is_an_error_at_a_warm_start():
+@pytest.mark.parametrize("before, after", [(2, 3), (2, 1), (1, 2)])
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_another_number_of_nets_is_an_error_when_training_goes_on(before, after, method):
     X, y = load_iris(return_X_y=True)
-    ensemble = ResNetClassifier(n_estimators=2, warm_start=True, **SMALL).fit(X, y)
-    with pytest.raises(ValueError, match="as many nets as were fitted, 2; got n_estimators=3"):
-        ensemble.set_params(n_estimators=3).fit(X, y)
-    assert len(ensemble.estimators_) == 2
+    net = ResNetClassifier(n_estimators=before, warm_start=True, **SMALL).fit(X, y)
+    proba = net.predict_proba(X)
+    message = f"as many nets as were fitted, {before}; got n_estimators={after}"
+    with pytest.raises(ValueError, match=message):
+        getattr(net.set_params(n_estimators=after), method)(X, y)
+    np.testing.assert_array_equal(net.predict_proba(X), proba)
+
+
+def test_a_failing_fit_of_one_net_leaves_the_ensemble():
+    X, y = load_iris(return_X_y=True)
+    net = ResNetClassifier(n_estimators=2, norm="layer", **SMALL).fit(X, y)
+    before = net.predict_proba(X)
+    with pytest.raises(DivergenceError):
+        net.set_params(n_estimators=1, lr=1e30).fit(X, y)
+    np.testing.assert_array_equal(net.predict_proba(X), before)
+
+
+def test_callbacks_of_scikit_learn_see_an_ensemble():
+    X, y = load_iris(return_X_y=True)
+    events = []
+    ensemble = ResNetClassifier(n_estimators=2, **SMALL).set_callbacks(Recorder(events))
+    ensemble.fit(X, y)
+    assert events[0] == "setup"
+    assert events[-1] == "teardown"
+    assert events.count("begin epoch") == events.count("end epoch") == SMALL["max_epochs"]
+
+
+class Recorder:
+    """Writes down what scikit-learn tells a callback."""
+
+    def __init__(self, events):
+        self.events = events
+
+    def setup(self, estimator, context):
+        self.events.append("setup")
+
+    def on_fit_task_begin(self, estimator, context):
+        self.events.append(f"begin {context.task_name}")
+
+    def on_fit_task_end(self, estimator, context):
+        self.events.append(f"end {context.task_name}")
+
+    def teardown(self, estimator, context):
+        self.events.append("teardown")
 
 
 def test_a_failing_ensemble_stays_unfitted():

@@ -1,0 +1,149 @@
+"""What searches must not get wrong where candidates have something in common."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+from sklearn.decomposition import KernelPCA
+from sklearn.exceptions import FitFailedWarning
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
+
+from skdeep.decomposition import Autoencoder
+from skdeep.model_selection import BatchedGridSearchCV
+from skdeep.neural_network import ResNetClassifier
+
+
+@pytest.fixture(scope="module")
+def iris():
+    X, y = load_iris(return_X_y=True)
+    return X[::2], y[::2]
+
+
+def net(**params):
+    return ResNetClassifier(
+        **{
+            "n_blocks": 1,
+            "width": 8,
+            "max_epochs": 3,
+            "batch_size": 16,
+            "random_state": 0,
+            **params,
+        }
+    )
+
+
+def search_both(estimator, grid, X, y, assert_same_search, **fit_params):
+    searches = [
+        kind(estimator, grid, cv=3).fit(X, y, **fit_params)
+        for kind in (BatchedGridSearchCV, GridSearchCV)
+    ]
+    assert_same_search(*searches)
+
+
+@pytest.mark.parametrize("device", ["cuda:7", 3])
+def test_a_candidate_with_an_impossible_device_is_a_failed_fit(iris, device):
+    with pytest.warns((UserWarning, FitFailedWarning), match=r"device|non-finite"):
+        search = BatchedGridSearchCV(net(), {"device": ["cpu", device]}, cv=3).fit(*iris)
+    scores = search.cv_results_["mean_test_score"]
+    assert np.isfinite(scores).tolist() == [True, False]
+
+
+def test_metadata_that_a_net_does_not_take_is_a_failed_fit(iris):
+    X, y = iris
+    with pytest.raises(ValueError, match="All the 3 fits failed"):
+        BatchedGridSearchCV(net(), {"lr": [0.1]}, cv=3).fit(X, y, mass=np.ones(len(X)))
+
+
+class Weighed(Pipeline):
+    """Names the step that weights are for."""
+
+    def fit(self, X, y=None, sample_weight=None):
+        return super().fit(X, y, net__sample_weight=sample_weight)
+
+
+def test_a_pipeline_of_ones_own_says_itself_what_it_takes(iris, assert_same_search):
+    X, y = iris
+    pipe = Weighed([("scale", StandardScaler()), ("net", net())])
+    weight = np.linspace(0.5, 2.0, len(X))
+    search_both(pipe, {"net__lr": [1e-2]}, X, y, assert_same_search, sample_weight=weight)
+
+
+def test_values_that_are_equal_but_not_the_same_are_apart(iris, assert_same_search):
+    X, y = iris
+
+    def scale(X, how):
+        return X * (2.0 if how[0] is True else 1.0)
+
+    pipe = make_pipeline(FunctionTransformer(scale), net())
+    grid = {"functiontransformer__kw_args": [{"how": (1,)}, {"how": (True,)}]}
+    search_both(pipe, grid, X, y, assert_same_search)
+
+
+def test_a_candidate_that_takes_a_kernel_is_given_one(iris, assert_same_search):
+    X, y = iris
+    pipe = Pipeline([("first", StandardScaler()), ("net", net())])
+    grid = {"first": [StandardScaler(), KernelPCA(2, kernel="precomputed")]}
+    search_both(pipe, grid, X @ X.T, y, assert_same_search)
+
+
+class Doubled(Autoencoder):
+    """Gives training rows that ``transform`` does not give."""
+
+    def fit_transform(self, X, y=None):
+        return 2 * self.fit(X).transform(X)
+
+
+def test_a_net_with_a_fit_transform_of_its_own_keeps_it(iris, assert_same_search):
+    X, y = iris
+    pipe = make_pipeline(Doubled(2, max_epochs=2, random_state=0), net())
+    search_both(pipe, {"resnetclassifier__lr": [1e-3, 1e-2]}, X, y, assert_same_search)
+
+
+def spoil(estimator, X, y):
+    """Score, and leave nothing behind that another candidate could use."""
+    score = estimator.score(X, y)
+    estimator[0].scale_[:] = 0.0
+    for parameter in estimator[1].module_.parameters():
+        parameter.data.zero_()
+    return score
+
+
+def test_what_a_scorer_does_to_one_candidate_is_not_seen_by_others(iris, assert_same_search):
+    X, y = iris
+    pipe = make_pipeline(MinMaxScaler(), net())
+    searches = [
+        kind(pipe, {"resnetclassifier__lr": [1e-2, 1e-2]}, cv=3, scoring=spoil, refit=False)
+        for kind in (BatchedGridSearchCV, GridSearchCV)
+    ]
+    assert_same_search(*(search.fit(X, y) for search in searches))
+
+
+class Greedy(ResNetClassifier):
+    """Needs more memory than there is for several nets at once."""
+
+    @staticmethod
+    def _loss_terms(output, batch, hyperparameters):
+        if batch.x.ndim == 3:
+            raise MemoryError("no more")
+        return ResNetClassifier._loss_terms(output, batch, hyperparameters)
+
+
+def test_too_little_memory_for_a_stack_is_a_failed_fit(iris):
+    estimator = Greedy(1, width=8, max_epochs=2, batch_size=16, random_state=0)
+    with pytest.raises(ValueError, match="All the 6 fits failed") as caught:
+        BatchedGridSearchCV(estimator, {"lr": [1e-3, 1e-2]}, cv=3).fit(*iris)
+    message = str(caught.value)
+    assert message.count("MemoryError: no more") == 1  # the same for all of them
+    assert "6 fits failed with the following error" in message
+
+
+def refuse(X):
+    raise RuntimeError("not these")
+
+
+def test_steps_that_fail_fail_alike_for_every_candidate(iris):
+    pipe = make_pipeline(FunctionTransformer(refuse), net())
+    with pytest.raises(ValueError, match="All the 6 fits failed") as caught:
+        BatchedGridSearchCV(pipe, {"resnetclassifier__lr": [1e-3, 1e-2]}, cv=3).fit(*iris)
+    assert "6 fits failed with the following error" in str(caught.value)
