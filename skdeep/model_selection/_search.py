@@ -107,8 +107,8 @@ class BatchedGridSearchCV(BatchedSearchMixin, GridSearchCV):
     Parameters that do not change these, such as ``lr``, ``noise``, ``dropout`` or
     ``weight_decay``, may differ, and so may the split. On one CPU thread each net ends bit-equal
     to the same one fitted by itself. Where splits have unequal lengths and fewer than eight nets
-    share one, the last bits differ; where images are stacked, which is done on GPUs only, random
-    draws may lie differently, and scores are equal within chance.
+    share one, the last bits differ; where images are stacked, on GPUs or with an int as
+    ``max_batch_models``, random draws may lie differently, and scores are equal within chance.
 
     What candidates have in common is done once: steps in front of a net once for each split and
     distinct parameters, a net once for all candidates that differ only behind it.

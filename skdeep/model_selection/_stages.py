@@ -105,6 +105,7 @@ def fit_prefix(data, candidate, node, start, stop, n_sharing):
             result.steps = [*node.steps, *part.steps]
         except Exception as error:
             result.error = error
+        data.forget()
     result.seconds = node.seconds + (time.perf_counter() - began) / n_sharing
     return result
 
