@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_iris
+from sklearn.datasets import load_digits, load_iris
 from sklearn.decomposition import KernelPCA
 from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import GridSearchCV
@@ -147,3 +147,16 @@ def test_steps_that_fail_fail_alike_for_every_candidate(iris):
     with pytest.raises(ValueError, match="All the 6 fits failed") as caught:
         BatchedGridSearchCV(pipe, {"resnetclassifier__lr": [1e-3, 1e-2]}, cv=3).fit(*iris)
     assert "6 fits failed with the following error" in str(caught.value)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("image_shape", [None, (8, 8)])
+def test_a_stack_on_a_gpu_scores_as_single_fits_do(assert_same_search, image_shape):
+    X, _ = load_digits(return_X_y=True)
+    params = {"hidden_layer_sizes": (8,), "max_epochs": 3, "device": "cuda", "random_state": 0}
+    net = Autoencoder(4, image_shape=image_shape, **params)
+    searches = [
+        kind(net, {"lr": [1e-3, 3e-3]}, cv=3).fit(X[:300] / 16)
+        for kind in (BatchedGridSearchCV, GridSearchCV)
+    ]
+    assert_same_search(*searches, atol=1e-4)
