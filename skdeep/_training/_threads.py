@@ -9,8 +9,6 @@ __all__ = ["stack_scope", "thread_scope"]
 # Multiply-adds per batch under which a second thread brings next to nothing on an idle machine and
 # costs much on a busy one (benchmarks/threads.py, and with --busy 1).
 _SMALL_NET = 2e7
-# The same for a stack, whose steps are fewer and larger pieces of work.
-_SMALL_STACK = 2e6
 
 
 def thread_scope(module, batch_size, device):
@@ -45,6 +43,6 @@ def stack_scope(nets, batch_rows):
         Rows per step and net.
     """
     n_parameters = sum(parameter.numel() for parameter in nets[0].module_.parameters())
-    if nets[0].device != "cpu" or len(nets) * n_parameters * batch_rows > _SMALL_STACK:
+    if nets[0].device != "cpu" or len(nets) * n_parameters * batch_rows > _SMALL_NET:
         return contextlib.nullcontext()
     return one_thread()
