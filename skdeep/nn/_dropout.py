@@ -1,5 +1,6 @@
 """Random masks and noise; every draw has a generator."""
 
+import torch
 from torch import nn
 
 from skdeep.nn._draw import draw
@@ -9,15 +10,27 @@ __all__ = ["CORRUPTIONS", "Dropout", "corrupt"]
 #: What ``corrupt`` can do.
 CORRUPTIONS = ("gaussian", "masking")
 
+# Numbers that 32 bits tell apart: an entry is kept where such a number is small enough. On a CPU a
+# mask takes a third of the time of ``bernoulli_`` (benchmarks/dropout.py).
+_LEVELS = 2**32
+
 
 def _fill_mask(part, rate, generator):
     """Zeros with probability ``rate``, else ones."""
-    part.bernoulli_(1 - rate, generator=generator)
+    if part.device.type != "cpu":
+        part.bernoulli_(1 - rate, generator=generator)
+        return
+    words = torch.empty(-(-part.numel() // 2), dtype=torch.int64)
+    words.random_(-(2**63), None, generator=generator)  # all 64 bits
+    levels = words.view(torch.int32)[: part.numel()].view(part.shape)
+    n_kept = max(1, round((1 - rate) * _LEVELS))
+    torch.le(levels, n_kept - 1 - _LEVELS // 2, out=part)
 
 
 def _fill_scaled_mask(part, rate, generator):
     """Zeros with probability ``rate``, else what keeps the mean at one."""
-    part.bernoulli_(1 - rate, generator=generator).div_(1 - rate)
+    _fill_mask(part, rate, generator)
+    part.div_(1 - rate)
 
 
 def _fill_noise(part, amount, generator):

@@ -1,5 +1,6 @@
 """Layers and modules: shapes, torch's own layers as reference, and where randomness comes from."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -93,6 +94,25 @@ def test_dropout_keeps_the_mean_and_zeroes_the_share():
     assert result.mean() == pytest.approx(1.0, abs=0.009)
     kept = result[result != 0]
     torch.testing.assert_close(kept, torch.full_like(kept, 1 / 0.7))
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.5, 0.99])
+@pytest.mark.parametrize("shape", [(400, 501), (501, 2, 3, 67)], ids=["rows", "images"])
+def test_dropout_masks_are_independent_coin_tosses(rate, shape):
+    mask = (Dropout(rate, generator=generator())(torch.ones(shape)) != 0).flatten().double()
+    n_entries, deviation = len(mask), math.sqrt(rate * (1 - rate))
+    tossed = (mask - (1 - rate)) / deviation
+    assert abs(tossed.mean()) < 4 / math.sqrt(n_entries)
+    for distance in (1, 2, 3, 4):  # neighbours come from the same random word
+        correlation = (tossed[distance:] * tossed[:-distance]).mean()
+        assert abs(correlation) < 4 / math.sqrt(n_entries)
+
+
+def test_dropout_of_rates_near_its_limits():
+    x = torch.ones(300, 401)
+    hardly, nearly_all = (Dropout(rate, generator=generator())(x) for rate in (1e-12, 1 - 2.0**-53))
+    assert torch.equal(hardly, x)
+    assert not nearly_all.any()
 
 
 def test_dropout_does_nothing_in_evaluation():
