@@ -1,49 +1,85 @@
 """Normalisation layers whose results do not depend on the number of CPU threads."""
 
+import contextlib
+
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from skdeep.utils._threads import one_thread
 
-__all__ = ["NORMS", "BatchNorm", "LayerNorm", "batch_norm", "make_norm"]
+__all__ = ["NORMS", "BatchNorm", "LayerNorm", "batch_norm", "make_norm", "stacked_batch_norm"]
 
 
-class _OneThreadBatchNorm(torch.autograd.Function):
+class _RowsBatchNorm(torch.autograd.Function):
     """Batch normalisation of rows that uses one thread, forwards and backwards.
 
     torch's kernel splits the sums over rows between threads, and their last digits depend on the
     number of threads. On one thread it takes about as long as on two.
+
+    Several members are normalised as one whose rows lie side by side in memory. A view of them
+    would do for the kernel, but not for what comes after it: sums over the rows of such a view run
+    over several members at once, in another order than over the rows of one.
     """
 
     @staticmethod
     def forward(ctx, x, weight, bias, mean, var, momentum, eps):
-        """(batch, channels) -> (batch, channels); moves ``mean`` and ``var``."""
-        with one_thread():
-            result, *saved = torch.native_batch_norm(
-                x, weight, bias, mean, var, True, momentum, eps
-            )
-        ctx.save_for_backward(x, weight, *saved)
+        """(batch, channels) -> the same, also behind an axis of members; moves ``mean``, ``var``."""
+        rows = _side_by_side(x)
+        tensors = (tensor.flatten() for tensor in (weight, bias, mean, var))
+        with _one_thread():
+            y, *saved = torch.native_batch_norm(rows, *tensors, True, momentum, eps)
+        ctx.save_for_backward(rows, weight, *saved)
         ctx.eps = eps
-        return result
+        return _apart(y, x.shape)
 
     @staticmethod
     def backward(ctx, gradient):
         """Gradients of ``x``, ``weight`` and ``bias``."""
-        x, weight, *saved = ctx.saved_tensors
-        with one_thread():
+        rows, weight, *saved = ctx.saved_tensors
+        scale = weight.flatten()
+        with _one_thread():
             gradients = torch.ops.aten.native_batch_norm_backward(
-                gradient, x, weight, None, None, *saved, True, ctx.eps, [True, True, True]
+                _side_by_side(gradient), rows, scale, None, None, *saved, True, ctx.eps, [True] * 3
             )
-        return *gradients, None, None, None, None
+        of_x, of_weight, of_bias = gradients
+        of_weights = (one.view(weight.shape) for one in (of_weight, of_bias))
+        return _apart(of_x, gradient.shape), *of_weights, None, None, None, None
+
+
+def _one_thread():
+    """Context in which torch uses one thread; it costs time to enter where there is another."""
+    return one_thread() if torch.get_num_threads() > 1 else contextlib.nullcontext()
+
+
+def _side_by_side(x):
+    """(members, batch, channels) -> (batch, members * channels)."""
+    return x if x.ndim == 2 else x.transpose(0, 1).flatten(1)
+
+
+def _apart(rows, shape):
+    """(batch, members * channels) -> (members, batch, channels)."""
+    if len(shape) == 2:
+        return rows
+    return rows.unflatten(1, (shape[0], shape[2])).transpose(0, 1).contiguous()
 
 
 def batch_norm(x, weight, bias, mean, var, *, training, momentum, eps):
     """Batch normalisation, for rows with the same digits on any number of threads."""
     is_plain = x.ndim == 2 and x.device.type == "cpu" and not torch.compiler.is_compiling()
     if training and is_plain and torch.get_num_threads() > 1:
-        return _OneThreadBatchNorm.apply(x, weight, bias, mean, var, momentum, eps)
+        return _RowsBatchNorm.apply(x, weight, bias, mean, var, momentum, eps)
     return F.batch_norm(x, mean, var, weight, bias, training, momentum, eps)
+
+
+def stacked_batch_norm(x, weight, bias, mean, var, *, training, momentum, eps):
+    """Batch normalisation of (members, batch, channels, ...), for rows as of each by itself."""
+    if training and x.ndim == 3 and x.device.type == "cpu":
+        return _RowsBatchNorm.apply(x, weight, bias, mean, var, momentum, eps)
+    rows = x.transpose(0, 1).flatten(1, 2)
+    tensors = (tensor.flatten() for tensor in (mean, var, weight, bias))
+    y = F.batch_norm(rows, *tensors, training, momentum, eps)
+    return y.unflatten(1, (len(x), -1)).transpose(0, 1).contiguous()
 
 
 class BatchNorm(nn.Module):

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from skdeep.nn._augment import Augment
 from skdeep.nn._linear import WIDTH_MULTIPLE, Linear, TiedLinear
-from skdeep.nn._norm import BatchNorm, LayerNorm, batch_norm
+from skdeep.nn._norm import BatchNorm, LayerNorm, batch_norm, stacked_batch_norm
 from skdeep.nn._table import CategoryEmbedding
 
 __all__ = ["TWINS", "Mapped"]
@@ -57,15 +57,41 @@ def _affine(x, weight, bias, training):
         x, weight = F.pad(x, (0, missing)), F.pad(weight.transpose(1, 2), (0, missing))
         x, weight = x.contiguous(), weight.contiguous().transpose(1, 2)
     if _is_tiny(x.shape[1], *weight.shape[1:]):
-        biases = (None,) * len(x) if bias is None else bias
-        parts = zip(x, weight, biases, strict=True)
-        return torch.stack([F.linear(rows, one.t(), shift) for rows, one, shift in parts])
+        return _TinyProducts.apply(x, weight, bias)
     return torch.bmm(x, weight) if bias is None else torch.baddbmm(bias.unsqueeze(1), x, weight)
 
 
 def _is_tiny(n_rows, in_features, out_features):
     """Whether torch forms a single product of that shape in another way than one of a batch."""
     return min(in_features, out_features) == 1 or n_rows * in_features * out_features < _TINY
+
+
+class _TinyProducts(torch.autograd.Function):
+    """Products that are formed member by member, in a graph as small as that of a batched one."""
+
+    @staticmethod
+    def forward(ctx, x, weight, bias):
+        """(members, batch, in_features) -> (members, batch, out_features)."""
+        ctx.save_for_backward(x, weight)
+        if bias is None:
+            return _stacked(torch.mm, x, weight)
+        return _stacked(torch.addmm, bias, x, weight)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        """Gradients of ``x``, ``weight`` and ``bias``."""
+        x, weight = ctx.saved_tensors
+        of_x = of_bias = None
+        if ctx.needs_input_grad[0]:
+            of_x = _stacked(torch.mm, gradient, weight.transpose(1, 2))
+        if ctx.needs_input_grad[2]:
+            of_bias = gradient.sum(1)
+        return of_x, _stacked(torch.mm, x.transpose(1, 2), gradient), of_bias
+
+
+def _stacked(function, *tensors):
+    """Results of a function for each of the members."""
+    return torch.stack(list(map(function, *(tensor.unbind() for tensor in tensors))))
 
 
 class StackedBatchNorm(nn.Module):
@@ -96,30 +122,7 @@ class StackedBatchNorm(nn.Module):
             # the last channels of each, which fill no vector, are computed apart from the others
             members = zip(x, *tensors, strict=True)
             return torch.stack([batch_norm(*member, **options) for member in members])
-        rows = _swap(x).flatten(1, 2)  # (batch, members * channels, ...)
-        y = batch_norm(rows, *(tensor.flatten() for tensor in tensors), **options)
-        return _swap(y.unflatten(1, (len(x), x.shape[2])))
-
-
-class _Swap(torch.autograd.Function):
-    """Exchanges the first two axes in memory, forwards and backwards.
-
-    Sums over the rows of a view that leaves members beside each other run over several members at
-    once, in another order than over the rows of one.
-    """
-
-    @staticmethod
-    def forward(ctx, x):
-        """Give (b, a, ...) for (a, b, ...)."""
-        return x.transpose(0, 1).contiguous()
-
-    @staticmethod
-    def backward(ctx, gradient):
-        """Give (a, b, ...) for (b, a, ...)."""
-        return gradient.transpose(0, 1).contiguous()
-
-
-_swap = _Swap.apply
+        return stacked_batch_norm(x, *tensors, **options)
 
 
 class StackedLayerNorm(nn.Module):
