@@ -24,11 +24,11 @@ class _RowsBatchNorm(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x, weight, bias, mean, var, momentum, eps):
-        """(batch, channels) -> the same, also behind an axis of members; moves ``mean``, ``var``."""
+        """([members,] batch, channels) -> the same; moves ``mean`` and ``var``."""
         rows = _side_by_side(x)
-        tensors = (tensor.flatten() for tensor in (weight, bias, mean, var))
+        scale, shift, mean, var = (tensor.flatten() for tensor in (weight, bias, mean, var))
         with _one_thread():
-            y, *saved = torch.native_batch_norm(rows, *tensors, True, momentum, eps)
+            y, *saved = torch.native_batch_norm(rows, scale, shift, mean, var, True, momentum, eps)
         ctx.save_for_backward(rows, weight, *saved)
         ctx.eps = eps
         return _apart(y, x.shape)
@@ -77,8 +77,8 @@ def stacked_batch_norm(x, weight, bias, mean, var, *, training, momentum, eps):
     if training and x.ndim == 3 and x.device.type == "cpu":
         return _RowsBatchNorm.apply(x, weight, bias, mean, var, momentum, eps)
     rows = x.transpose(0, 1).flatten(1, 2)
-    tensors = (tensor.flatten() for tensor in (mean, var, weight, bias))
-    y = F.batch_norm(rows, *tensors, training, momentum, eps)
+    mean, var, weight, bias = (tensor.flatten() for tensor in (mean, var, weight, bias))
+    y = F.batch_norm(rows, mean, var, weight, bias, training, momentum, eps)
     return y.unflatten(1, (len(x), -1)).transpose(0, 1).contiguous()
 
 
