@@ -1,10 +1,13 @@
 """Evaluating many candidates: what can be stacked as stacks, the rest one by one."""
 
 import itertools
+import math
 from collections import Counter
 from dataclasses import replace
 
 from joblib import effective_n_jobs
+from scipy.sparse import issparse
+from sklearn import get_config
 from sklearn.pipeline import Pipeline
 from sklearn.utils.parallel import Parallel, delayed
 
@@ -80,14 +83,37 @@ class _Evaluation:
     def run(self, jobs):
         """Give the results in the order of the jobs."""
         with self.parallel:
-            level, present = 0, [job for job in jobs if job.candidate.deep]
-            while present:
-                self._advance(present, level)
-                present = self._train(present, level)
-                level += 1
+            for present in self._rounds([job for job in jobs if job.candidate.deep]):
+                level = 0
+                while present:
+                    self._advance(present, level)
+                    present = self._train(present, level)
+                    level += 1
             self._run_whole([job for job in jobs if not job.candidate.deep])
         self._report()
         return [self.results[id(job)] for job in jobs]
+
+    def _rounds(self, jobs):
+        """Split jobs so that the rows behind the steps that they share fit into working memory.
+
+        What is shared with all of its splits is never torn apart. Paused nets keep their rows.
+        """
+        if self.paused is not None:
+            return [jobs]
+        sharing = {}
+        for job in jobs:
+            sharing.setdefault(job.candidate.key(job.candidate.deep[0]), []).append(job)
+        room = get_config()["working_memory"] * 2**20
+        size = len(self.data.splits) * _n_bytes(self.data.X)
+        rounds, n_bytes = [[]], 0
+        for (place, *_), some in sharing.items():
+            own = size if place else 0  # rows in front of all steps are no copies
+            if rounds[-1] and n_bytes + own > room:
+                rounds.append([])
+                n_bytes = 0
+            rounds[-1] += some
+            n_bytes += own
+        return rounds
 
     def _advance(self, jobs, level):
         """Bring all jobs in front of their next net; shared steps are fitted once."""
@@ -211,6 +237,11 @@ class _Evaluation:
         if self.search.verbose > 0:
             for line, number in self.log.items():
                 print(line.format(number) + ".")
+
+
+def _n_bytes(X):
+    """Tell how much memory rows take, about."""
+    return 8 * (X.nnz if issparse(X) else math.prod(getattr(X, "shape", (len(X),))))
 
 
 def _n_devices(estimator):

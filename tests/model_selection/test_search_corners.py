@@ -1,7 +1,10 @@
 """What searches must not get wrong where candidates have something in common."""
 
+import weakref
+
 import numpy as np
 import pytest
+from sklearn import config_context
 from sklearn.datasets import load_digits, load_iris
 from sklearn.decomposition import KernelPCA
 from sklearn.exceptions import FitFailedWarning
@@ -160,3 +163,42 @@ def test_a_stack_on_a_gpu_scores_as_single_fits_do(assert_same_search, image_sha
         for kind in (BatchedGridSearchCV, GridSearchCV)
     ]
     assert_same_search(*searches, atol=1e-4)
+
+
+class CountedScaler(StandardScaler):
+    """Counts how many of its results are held somewhere at the same time."""
+
+    n_held = n_most = 0
+
+    def transform(self, X, copy=None):
+        result = super().transform(X, copy)
+        CountedScaler.n_held += 1
+        CountedScaler.n_most = max(CountedScaler.n_most, CountedScaler.n_held)
+        weakref.finalize(result, self._forget)
+        return result
+
+    @staticmethod
+    def _forget():
+        CountedScaler.n_held -= 1
+
+
+@pytest.mark.parametrize(
+    ("n_bytes", "n_held"), [(1, 3), (16_000, 6), (2**30, 12)], ids=["one", "two", "all"]
+)
+def test_working_memory_limits_how_many_shared_results_are_held(
+    iris, n_bytes, n_held, assert_same_search
+):
+    pipe = make_pipeline(CountedScaler(), net())
+    grid = {
+        "countedscaler__with_mean": [True, False],
+        "countedscaler__with_std": [True, False],
+        "resnetclassifier__lr": [1e-3, 1e-2],
+    }
+    CountedScaler.n_held = CountedScaler.n_most = 0
+    # four scalers give three folds each, for which 75 rows of four numbers are reckoned
+    with config_context(working_memory=n_bytes / 2**20):
+        search = BatchedGridSearchCV(pipe, grid, cv=3, refit=False).fit(*iris)
+    n_scored = 1
+    assert CountedScaler.n_most == n_held + n_scored
+    assert CountedScaler.n_held == 0
+    assert_same_search(search, GridSearchCV(pipe, grid, cv=3, refit=False).fit(*iris))
