@@ -29,22 +29,38 @@ class _RowsBatchNorm(torch.autograd.Function):
         scale, shift, mean, var = (tensor.flatten() for tensor in (weight, bias, mean, var))
         with _one_thread():
             y, *saved = torch.native_batch_norm(rows, scale, shift, mean, var, True, momentum, eps)
-        ctx.save_for_backward(rows, weight, *saved)
+        # not the rows: a gradient's own gradient would not find its way from them to ``x``
+        ctx.save_for_backward(x, weight, *saved)
         ctx.eps = eps
         return _apart(y, x.shape)
 
     @staticmethod
     def backward(ctx, gradient):
         """Gradients of ``x``, ``weight`` and ``bias``."""
-        rows, weight, *saved = ctx.saved_tensors
-        scale = weight.flatten()
-        with _one_thread():
-            gradients = torch.ops.aten.native_batch_norm_backward(
-                _side_by_side(gradient), rows, scale, None, None, *saved, True, ctx.eps, [True] * 3
-            )
-        of_x, of_weight, of_bias = gradients
-        of_weights = (one.view(weight.shape) for one in (of_weight, of_bias))
-        return _apart(of_x, gradient.shape), *of_weights, None, None, None, None
+        x, weight, mean, spread = ctx.saved_tensors
+        if x.ndim == 2:
+            return *_backward(gradient, x, weight, mean, spread, ctx.eps), *[None] * 4
+        if torch.is_grad_enabled():  # gradients of gradients differ in their last digits, else
+            parts = [
+                _backward(*member, ctx.eps)
+                for member in zip(
+                    gradient, x, weight, mean.view_as(weight), spread.view_as(weight), strict=True
+                )
+            ]
+            return *(torch.stack(part) for part in zip(*parts, strict=True)), *[None] * 4
+        of_x, of_weight, of_bias = _backward(
+            _side_by_side(gradient), _side_by_side(x), weight.flatten(), mean, spread, ctx.eps
+        )
+        of_weights = of_weight.view_as(weight), of_bias.view_as(weight)
+        return _apart(of_x, x.shape), *of_weights, *[None] * 4
+
+
+def _backward(gradient, x, weight, mean, spread, eps):
+    """Gradients of ``x``, ``weight`` and ``bias``, where x is (batch, channels)."""
+    with _one_thread():
+        return torch.ops.aten.native_batch_norm_backward(
+            gradient, x, weight, None, None, mean, spread, True, eps, [True, True, True]
+        )
 
 
 def _one_thread():

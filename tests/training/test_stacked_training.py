@@ -121,6 +121,11 @@ AUTOENCODERS = {
     "masking": ({"noise_kind": "masking"}, values("noise", 0.0, 0.1, 0.5)),
     "sparsity": ({}, values("sparsity", 1e-3, 0.1)),
     "contraction": ({"activation": "tanh"}, values("contraction", 1e-3, 0.1)),
+    "contraction, batch norm": (
+        {"activation": "tanh", "batch_norm": True, "hidden_layer_sizes": (16,)},
+        values("contraction", 0.1, 1.0),
+    ),
+    "contraction, a single unit": ({"n_components": 1}, values("contraction", 0.1, 1.0)),
     "both penalties": ({"sparsity": 0.1}, values("contraction", 1e-3, 0.1)),
     "tied": ({"tied_weights": True}, SEEDS),
     "huber": ({"loss": "huber"}, SEEDS),
