@@ -259,7 +259,10 @@ class BatchedHalvingSearchCV(BatchedSearchMixin, RandomizedSearchCV):
             extra["n_resources"] += [n_resources] * len(now)
             table = make_cv_results(params, results, self.n_splits_, extra)
             n_kept = -(-len(now) // self.factor)
-            candidates = [candidates[place] for place in self._top(table, iteration)[:n_kept]]
+            # ties are broken, and survivors listed, as by HalvingGridSearchCV
+            scores = self._scores(table, iteration)
+            order = np.roll(np.argsort(scores), np.count_nonzero(np.isnan(scores)))
+            candidates = [candidates[place] for place in order[-n_kept:]]
         self.n_remaining_candidates_ = n_kept
         self.n_iterations_ = len(steps)
         return table, results[0]["test_scores"]
@@ -326,23 +329,23 @@ class BatchedHalvingSearchCV(BatchedSearchMixin, RandomizedSearchCV):
                 f"n_resources: {self.n_resources_[-1]}"
             )
 
-    def _top(self, table, iteration):
-        """Places of the candidates of an iteration, among themselves, best first."""
+    def _scores(self, table, iteration):
+        """Give the scores by which candidates of an iteration drop out."""
         metric = "score" if "mean_test_score" in table else self.refit
         if f"mean_test_{metric}" not in table:
             raise ValueError(
                 "refit must name the score by which candidates drop out where there are several; "
                 f"got refit={self.refit!r}."
             )
-        scores = table[f"mean_test_{metric}"][table["iter"] == iteration]
-        return np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")
+        return table[f"mean_test_{metric}"][table["iter"] == iteration]
 
     def _best_index(self, metric):
         if callable(self.refit):
             return choose_best(self.refit, metric, self.cv_results_)
         last = self.n_iterations_ - 1
         places = np.flatnonzero(self.cv_results_["iter"] == last)
-        return places[self._top(self.cv_results_, last)[0]]
+        scores = self._scores(self.cv_results_, last)
+        return places[np.argmax(np.nan_to_num(scores, nan=-np.inf))]
 
 
 def _log(number, base):

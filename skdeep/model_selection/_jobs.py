@@ -8,7 +8,7 @@ from sklearn.pipeline import Pipeline
 
 from skdeep._descent import DescentMixin, Stretch
 from skdeep.base import DeepEstimator
-from skdeep.utils._sklearn import has_callbacks
+from skdeep.utils._sklearn import has_callbacks, is_valid_pipeline
 
 __all__ = ["Candidate", "Job", "Net", "Node", "PausedFits", "deep_places"]
 
@@ -83,7 +83,7 @@ def deep_places(estimator):
     # a subclass may pass rows on in another way
     if type(estimator) is not Pipeline or has_callbacks(estimator):
         return []
-    if estimator.transform_input is not None:
+    if estimator.transform_input is not None or not is_valid_pipeline(estimator):
         return []
     steps = [step for _, step in estimator.steps]
     if any(has_callbacks(step) for step in steps):

@@ -1,6 +1,7 @@
 """Fitting and scoring pipelines stage by stage, so that what they share is done once."""
 
 import copy
+import inspect
 import time
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -59,12 +60,13 @@ class SearchData:
     def fold(self, estimator, split):
         """Training rows of a split: X, y and metadata."""
         key = split, get_tags(estimator).input_tags.pairwise
-        if key not in self._folds:
+        fold = self._folds.get(key)
+        if fold is None:
             train = self.splits[split][0]
             X, y = safe_split(estimator, self.X, self.y, train)
             params = check_method_params(self.X, params=self.fit_params, indices=train)
-            self._folds[key] = X, y, params
-        return self._folds[key]
+            fold = self._folds[key] = X, y, params
+        return fold
 
     def forget(self):
         """Let go of the training rows; they are taken from all rows anew when asked for."""
@@ -76,6 +78,14 @@ def rows_behind(data, candidate, node):
     X, y, params = data.fold(candidate.estimator, node.split)
     check_names_of_params(candidate.estimator, params)
     return (X if node.X is None else node.X), y, params
+
+
+def _own_rows_behind(data, candidate, node):
+    """Give what ``rows_behind`` gives, for steps that may write into their rows: a copy."""
+    X, y, params = rows_behind(data, candidate, node)
+    if node.X is not None:  # else a fold, which is taken anew for whatever is fitted in front
+        X, y = copy.deepcopy((X, y))
+    return X, y, params
 
 
 def fit_prefix(data, candidate, node, start, stop, n_sharing):
@@ -100,7 +110,7 @@ def fit_prefix(data, candidate, node, start, stop, n_sharing):
     result = Node(node.split, node.steps, error=node.error)
     if node.error is None:
         try:
-            X, y, params = rows_behind(data, candidate, node)
+            X, y, params = _own_rows_behind(data, candidate, node)
             result.X = part.fit_transform(X, y, **params_of_part(part, params))
             result.steps = [*node.steps, *part.steps]
         except Exception as error:
@@ -171,10 +181,20 @@ def prepare(data, net):
     try:
         X, y, params = rows_behind(data, net.candidate, before)
         params = params_of_step(net.candidate.estimator, params, name)
+        _check_arguments(estimator, X, y, params)
         return node, Fit(estimator, X, y, **params, stretch=stretch)
     except Exception as error:
         node.error = error
         return node, None
+
+
+def _check_arguments(estimator, X, y, params):
+    """Raise the ``TypeError`` of a call of ``fit``, which is not called itself."""
+    fit = estimator.fit
+    try:
+        inspect.signature(fit).bind(*((X,) if y is None else (X, y)), **params)
+    except TypeError as error:
+        raise TypeError(f"{fit.__qualname__}() {error}") from None
 
 
 def _fit_together(data, nodes, on_epoch):
@@ -248,7 +268,7 @@ def _assemble(estimator, data, job, node, start):
         return
     if start < len(job.candidate.steps()):
         part = _part(job.candidate, start)
-        X, y, params = rows_behind(data, job.candidate, node)
+        X, y, params = _own_rows_behind(data, job.candidate, node)
         part.fit(X, y, **params_of_part(part, params))
         steps += part.steps
     estimator.steps = steps

@@ -37,6 +37,7 @@ __all__ = [
     "has_callbacks",
     "insert_error_scores",
     "is_routing_enabled",
+    "is_valid_pipeline",
     "masked_parameters",
     "params_of_part",
     "params_of_step",
@@ -63,6 +64,16 @@ def accepts_sample_weight(scorer):
 def scorers_by_name(scorer):
     """Scorers of a multi-metric scorer by name; None for a single one."""
     return getattr(scorer, "_scorers", None)
+
+
+def is_valid_pipeline(pipeline):
+    """Whether the ``fit`` of a pipeline would come as far as its first step."""
+    try:
+        pipeline._validate_params()
+        pipeline._validate_steps()
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def check_names_of_params(estimator, params):

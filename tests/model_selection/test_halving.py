@@ -65,6 +65,19 @@ def test_survivors_get_the_scores_that_starting_anew_would_give(digits, params):
     assert search.best_score_ == expected.best_score_
 
 
+def test_candidates_of_equal_scores_drop_out_as_in_scikit_learn(digits, assert_same_search):
+    X, y = digits
+    pipe = make_pipeline(autoencoder(), StandardScaler(copy=False), RidgeClassifier())
+    # that of the intercept does not change what is predicted
+    space = {"ridgeclassifier__alpha": [1.0, 1.001, 1.002], "autoencoder__lr": RATES[:3]}
+    options = {"resource": "autoencoder__max_epochs", "factor": 3, "min_resources": 2, "cv": 3}
+    search = halve(pipe, space, X, y, **options)
+    expected = HalvingGridSearchCV(
+        pipe, space, max_resources=8, random_state=0, return_train_score=False, **options
+    ).fit(X, y)
+    assert_same_search(search, expected)
+
+
 class Counting(Autoencoder):
     """Counts the epochs that all of its kind are trained for."""
 

@@ -8,6 +8,7 @@ from sklearn import config_context
 from sklearn.datasets import load_digits, load_iris
 from sklearn.decomposition import KernelPCA
 from sklearn.exceptions import FitFailedWarning
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
@@ -38,7 +39,7 @@ def net(**params):
 
 def search_both(estimator, grid, X, y, assert_same_search, **fit_params):
     searches = [
-        kind(estimator, grid, cv=3).fit(X, y, **fit_params)
+        kind(estimator, grid, cv=3).fit(X.copy(), y, **fit_params)  # a refit may write into it
         for kind in (BatchedGridSearchCV, GridSearchCV)
     ]
     assert_same_search(*searches)
@@ -163,6 +164,62 @@ def test_a_stack_on_a_gpu_scores_as_single_fits_do(assert_same_search, image_sha
         for kind in (BatchedGridSearchCV, GridSearchCV)
     ]
     assert_same_search(*searches, atol=1e-4)
+
+
+def coder(**params):
+    return Autoencoder(3, max_epochs=3, random_state=0, **params)
+
+
+@pytest.mark.parametrize(
+    ("steps", "grid"),
+    [
+        ([coder()], {"resnetclassifier__lr": [1e-3, 1e-2]}),
+        ([coder(), StandardScaler(copy=False)], {"resnetclassifier__lr": [1e-3, 1e-2]}),
+        (
+            [coder(), StandardScaler(copy=False)],
+            {"standardscaler__with_mean": [True, False], "standardscaler__with_std": [True, False]},
+        ),
+        ([StandardScaler(copy=False), coder()], {"standardscaler__with_std": [True, False]}),
+    ],
+    ids=["none", "between nets", "between nets, several", "in front"],
+)
+def test_steps_may_write_into_their_rows(iris, steps, grid, assert_same_search):
+    search_both(make_pipeline(*steps, net()), grid, *iris, assert_same_search)
+
+
+def test_steps_behind_a_net_may_write_into_their_rows(iris, assert_same_search):
+    pipe = make_pipeline(coder(), StandardScaler(copy=False), LogisticRegression())
+    search_both(pipe, {"logisticregression__C": [1e-3, 1e-2, 1.0]}, *iris, assert_same_search)
+
+
+@pytest.mark.parametrize(
+    ("pipe", "grid"),
+    [
+        (Pipeline([("a", StandardScaler()), ("a", net())]), {}),
+        (Pipeline([("s", StandardScaler()), ("a__b", net())]), {}),
+        (Pipeline([("a", net())]), {"memory": [5]}),
+        (Pipeline([("a", net()), ("b", LogisticRegression())]), {}),
+        (Pipeline([("a", LogisticRegression()), ("b", net())]), {}),
+    ],
+    ids=["equal names", "a name", "a parameter", "a net in the middle", "a net behind"],
+)
+def test_pipelines_that_scikit_learn_refuses_fail_in_its_words(iris, pipe, grid):
+    messages = []
+    for kind in (BatchedGridSearchCV, GridSearchCV):
+        with pytest.raises(ValueError, match="All the 3 fits failed") as caught:
+            kind(pipe, grid, cv=3).fit(*iris)
+        messages.append(str(caught.value).splitlines()[-1])
+    assert messages[0] == messages[1]
+
+
+def test_metadata_that_a_net_does_not_take_is_refused_in_its_words(iris):
+    messages = []
+    for kind in (BatchedGridSearchCV, GridSearchCV):
+        with pytest.raises(TypeError) as caught:
+            kind(net(), {}, cv=3, error_score="raise").fit(*iris, stretch=3)
+        messages.append(str(caught.value))
+    assert "got an unexpected keyword argument 'stretch'" in messages[0]
+    assert messages[0] == messages[1]
 
 
 class CountedScaler(StandardScaler):
