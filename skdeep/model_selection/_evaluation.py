@@ -5,7 +5,6 @@ import math
 from collections import Counter
 from dataclasses import replace
 
-import numpy as np
 from joblib import effective_n_jobs
 from scipy.sparse import issparse
 from sklearn import get_config
@@ -242,14 +241,7 @@ class _Evaluation:
 
 def _n_bytes(X):
     """Tell how much memory rows of numbers take, about."""
-    return 8 * (X.nnz if issparse(X) else math.prod(_shape(X)))
-
-
-def _shape(X):
-    try:
-        return np.shape(X)
-    except ValueError:  # lists of unequal length
-        return (len(X),)
+    return 8 * (X.nnz if issparse(X) else math.prod(getattr(X, "shape", (len(X),))))
 
 
 def _n_devices(estimator):

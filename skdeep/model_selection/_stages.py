@@ -3,7 +3,7 @@
 import copy
 import inspect
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from sklearn.base import clone
@@ -81,11 +81,9 @@ def rows_behind(data, candidate, node):
 
 
 def _own_rows_behind(data, candidate, node):
-    """Give what ``rows_behind`` gives, for steps that may write into their rows: a copy."""
-    X, y, params = rows_behind(data, candidate, node)
-    if node.X is not None:  # else a fold, which is taken anew for whatever is fitted in front
-        X, y = copy.deepcopy((X, y))
-    return X, y, params
+    """Give what ``rows_behind`` gives, for steps that may write into it: shared with no other."""
+    X, y, params = rows_behind(replace(data, _folds={}), candidate, node)
+    return (X if node.X is None else copy.deepcopy(X)), y, params
 
 
 def fit_prefix(data, candidate, node, start, stop, n_sharing):
@@ -115,7 +113,6 @@ def fit_prefix(data, candidate, node, start, stop, n_sharing):
             result.steps = [*node.steps, *part.steps]
         except Exception as error:
             result.error = error
-        data.forget()
     result.seconds = node.seconds + (time.perf_counter() - began) / n_sharing
     return result
 
@@ -181,19 +178,21 @@ def prepare(data, net):
     try:
         X, y, params = rows_behind(data, net.candidate, before)
         params = params_of_step(net.candidate.estimator, params, name)
-        _check_arguments(estimator, X, y, params)
+        is_bare = name is None
+        _check_arguments(estimator, (X,) if is_bare and y is None else (X, y), params)
         return node, Fit(estimator, X, y, **params, stretch=stretch)
     except Exception as error:
         node.error = error
         return node, None
 
 
-def _check_arguments(estimator, X, y, params):
-    """Raise the ``TypeError`` of a call of ``fit``, which is not called itself."""
+def _check_arguments(estimator, args, params):
+    """Raise the error of a call of ``fit`` that does not take these; ``fit`` is not called."""
     fit = estimator.fit
     try:
-        inspect.signature(fit).bind(*((X,) if y is None else (X, y)), **params)
+        inspect.signature(fit).bind(*args, **params)
     except TypeError as error:
+        estimator._validate_params()  # which comes first in such a call
         raise TypeError(f"{fit.__qualname__}() {error}") from None
 
 

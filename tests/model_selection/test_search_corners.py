@@ -1,10 +1,12 @@
 """What searches must not get wrong where candidates have something in common."""
 
+import time
 import weakref
 
 import numpy as np
 import pytest
 from sklearn import config_context
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import load_digits, load_iris
 from sklearn.decomposition import KernelPCA
 from sklearn.exceptions import FitFailedWarning
@@ -192,6 +194,47 @@ def test_steps_behind_a_net_may_write_into_their_rows(iris, assert_same_search):
     search_both(pipe, {"logisticregression__C": [1e-3, 1e-2, 1.0]}, *iris, assert_same_search)
 
 
+class SlowScaler(StandardScaler):
+    """Leaves other threads time to look at the rows that it writes into."""
+
+    def transform(self, X, copy=None):
+        time.sleep(0.05)
+        return super().transform(X, copy)
+
+
+def test_steps_may_write_into_their_rows_beside_other_threads(iris, assert_same_search):
+    pipe = make_pipeline(SlowScaler(copy=False), KernelPCA(2), net(device=["cpu"] * 4))
+    grid = {"slowscaler__with_std": [True, False], "kernelpca__kernel": ["linear", "rbf"]}
+    search_both(pipe, grid, *iris, assert_same_search)
+
+
+class Weigher(ClassifierMixin, BaseEstimator):
+    """Scores the sum of the weights, into which its fit writes."""
+
+    def __init__(self, factor=1.0):
+        self.factor = factor
+
+    def fit(self, X, y, sample_weight):
+        self.classes_ = np.unique(y)
+        sample_weight *= self.factor
+        self.total_ = sample_weight.sum()
+        return self
+
+    def score(self, X, y):
+        return self.total_
+
+
+def test_steps_may_write_into_their_metadata(iris, assert_same_search):
+    X, y = iris
+    weight = {"weigher__sample_weight": np.ones(len(X))}
+    pipe = make_pipeline(coder(), Weigher())
+    searches = [
+        kind(pipe, {"weigher__factor": [2.0, 3.0, 4.0]}, cv=3, refit=False).fit(X, y, **weight)
+        for kind in (BatchedGridSearchCV, GridSearchCV)
+    ]
+    assert_same_search(*searches)
+
+
 @pytest.mark.parametrize(
     ("pipe", "grid"),
     [
@@ -212,14 +255,28 @@ def test_pipelines_that_scikit_learn_refuses_fail_in_its_words(iris, pipe, grid)
     assert messages[0] == messages[1]
 
 
-def test_metadata_that_a_net_does_not_take_is_refused_in_its_words(iris):
-    messages = []
+@pytest.mark.parametrize(
+    ("estimator", "lr", "with_y", "metadata"),
+    [
+        (net(), 1e-3, True, {"stretch": 3}),
+        (net(), -1.0, True, {"stretch": 3}),
+        (make_pipeline(StandardScaler(), net()), 1e-3, True, {"resnetclassifier__stretch": 3}),
+        (make_pipeline(StandardScaler(), net()), 1e-3, False, {}),
+    ],
+    ids=["metadata", "metadata and a parameter", "metadata of a step", "no labels"],
+)
+def test_calls_that_a_net_does_not_take_are_refused_in_its_words(
+    iris, estimator, lr, with_y, metadata
+):
+    X, y = iris
+    name = "lr" if isinstance(estimator, ResNetClassifier) else "resnetclassifier__lr"
+    options = {"cv": 3, "error_score": "raise", "scoring": lambda estimator, X, y=None: 0.0}
+    errors = []
     for kind in (BatchedGridSearchCV, GridSearchCV):
-        with pytest.raises(TypeError) as caught:
-            kind(net(), {}, cv=3, error_score="raise").fit(*iris, stretch=3)
-        messages.append(str(caught.value))
-    assert "got an unexpected keyword argument 'stretch'" in messages[0]
-    assert messages[0] == messages[1]
+        with pytest.raises((TypeError, ValueError)) as caught:
+            kind(estimator, {name: [lr]}, **options).fit(X, y if with_y else None, **metadata)
+        errors.append((caught.type, str(caught.value)))
+    assert errors[0] == errors[1]
 
 
 class CountedScaler(StandardScaler):
