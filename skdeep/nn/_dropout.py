@@ -10,8 +10,8 @@ __all__ = ["CORRUPTIONS", "Dropout", "corrupt"]
 #: What ``corrupt`` can do.
 CORRUPTIONS = ("gaussian", "masking")
 
-# On a CPU an entry is kept where a random number of 16 bits is small enough, which takes a quarter
-# of the time of ``bernoulli_`` (benchmarks/dropout.py). Rates are multiples of 1 / _LEVELS.
+# On a CPU an entry is kept where a random number of 16 bits is small enough, which takes less time
+# than ``bernoulli_`` (benchmarks/dropout.py). Rates are multiples of 1 / _LEVELS.
 _LEVELS = 2**16
 
 
