@@ -1,7 +1,6 @@
 """Fitting several estimators at once: nets of one shape are trained as one."""
 
 import contextlib
-import itertools
 from typing import Any, NamedTuple
 
 from skdeep._descent import Stretch
@@ -16,10 +15,6 @@ from skdeep._training._stacked_rows import RowPool
 from skdeep.utils._device import lease_device
 
 __all__ = ["Fit", "even_parts", "fit_together", "most_models"]
-
-
-# Nets of which a stack takes little longer per net than a larger one.
-_ENOUGH = 8
 
 
 class Fit(NamedTuple):
@@ -119,19 +114,6 @@ def fit_together(fits, device, max_models="auto", on_epoch=None):
     return [one.error for one in pending]
 
 
-def _by_length(members):
-    """Split members by their number of rows where that leaves enough of them together.
-
-    Rows of weight zero fill up what shorter ones lack, which costs the last bits of equality.
-    """
-    by_length = {}
-    for one in members:
-        by_length.setdefault(len(one.run.rows), []).append(one)
-    parts = [part for part in by_length.values() if len(part) >= _ENOUGH]
-    rest = [one for part in by_length.values() if len(part) < _ENOUGH for one in part]
-    return [*parts, rest] if rest else parts
-
-
 def most_models(fit, device, max_models="auto"):
     """Tell how many nets like that of a fit go into a stack.
 
@@ -176,7 +158,7 @@ def _groups(pending, max_models):
             alike.setdefault(run_signature(one.run), []).append(one)
         else:
             groups.append([one])
-    for members in itertools.chain.from_iterable(map(_by_length, alike.values())):
+    for members in alike.values():
         limit = stack_limit(members[0].run) if max_models == "auto" else max_models
         groups += even_parts(members, limit)
     return groups

@@ -206,17 +206,21 @@ def make_rows(X, y=None, sample_weight=None, *, scaler, device, batch_size, inde
     keep = slice(None) if index is None else index
     width = scaler.to_tensor(dense(X, slice(0, 1) if index is None else index[:1])).shape[1]
     if n_rows <= batch_size:
-        x, y, sample_weight = _canonical(scaler.to_tensor(dense(X, keep)).numpy(), y, sample_weight)
+        rows, y, sample_weight = _canonical(
+            scaler.to_tensor(dense(X, keep)).numpy(), y, sample_weight
+        )
+        x = torch.tensor(rows)
     elif _fits(n_rows, width, device) and not (sp.issparse(X) or is_memory_mapped(X)):
-        x = np.empty((n_rows, width), dtype=np.float32)
+        x = torch.empty((n_rows, width), dtype=torch.float32, device="cpu")
         for rows in slabs(x):
             part = rows if index is None else index[rows]
-            x[rows] = scaler.to_tensor(dense(X, part)).numpy()
+            x[rows] = scaler.to_tensor(dense(X, part))
     else:
         weight = _tensor(_normalised(sample_weight), "cpu")
         return StreamedRows(X, _tensor(y, "cpu"), weight, scaler=scaler, device=device, index=index)
+    # in memory that torch has aligned: last digits of matrix products depend on where it starts
     return TensorRows(
-        torch.from_numpy(x).to(device),
+        x.to(device),
         _tensor(y, device),
         _tensor(_normalised(sample_weight), device),
     )

@@ -13,14 +13,13 @@ from skdeep._training._stacked_optim import (
     step_factors,
 )
 from skdeep._training._stacked_rows import StackedRows
-from skdeep._training._threads import stack_scope
+from skdeep._training._threads import runs_on_one_thread, stack_scope
 from skdeep.nn._stacked import (
-    StackedBatch,
     StackedWeights,
-    can_fill_up,
     has_twins,
     signature,
     stack_modules,
+    sums_in_order,
 )
 
 __all__ = ["reason_to_train_alone", "run_signature", "stack_limit", "train_together"]
@@ -56,6 +55,8 @@ def reason_to_train_alone(run, max_models="auto"):
         return "its optimizer is none of 'adamw', 'adam' and 'sgd'"
     if net.verbose or any(not _is_stackable(callback) for _, callback in net.callbacks_):
         return "it has callbacks or is verbose"
+    if net.device == "cpu" and not sums_in_order(net.module_):
+        return "its contractive penalty would be summed in another order"
     if max_models == "auto" and net.device == "cpu":
         if not has_twins(net.module_):
             return "it has layers that are not faster in a stack on a CPU"
@@ -95,8 +96,6 @@ def run_signature(run):
     shared = {
         name: value for name, value in objective.hyperparameters.items() if not _is_lifted(name)
     }
-    # with a single batch there is no other one to make up for the digits that filling it up costs
-    needs_equal_length = net.n_batches(rows) == 1 or not can_fill_up(net.module_)
     return (
         signature(net.module_),
         objective.loss_terms,
@@ -106,7 +105,6 @@ def run_signature(run):
         net.device,
         net.batch_size,
         _layout(rows, net),
-        len(rows) if needs_equal_length else None,
         None if valid_rows is None else _layout(valid_rows, net),
         net.gradient_clip_value is None,
     )
@@ -223,66 +221,70 @@ class _Stack:
     """Nets that are present, as one."""
 
     def __init__(self, members):
-        self.members = members
-        nets = [member.net for member in members]
-        self.weights = StackedWeights([net.module_ for net in nets])
-        self.batch = StackedBatch()
-        self.module = stack_modules([net.module_ for net in nets], self.weights, self.batch)
-        self.objective = self._make_objective(nets)
-        self.leaves = list(self.weights.parameters.values())
+        # of equal lengths beside each other: they are one part of every batch
+        self.members = sorted(members, key=lambda member: len(member.run.rows))
+        self.nets = [member.net for member in self.members]
+        self.weights = StackedWeights([net.module_ for net in self.nets])
         self.gradients = torch.empty_like(self.weights.flat)
-        self.optimizer = StackedOptimizer(
-            nets, self.weights.views(self.gradients), [member.pace for member in members]
-        )
-        self.clips = [net.gradient_clip_value for net in nets]
-        generators = [net.shuffle_generator for net in nets]
-        batch_size = nets[0].batch_size
-        self.rows = StackedRows([m.run.rows for m in members], batch_size, generators)
+        paces = [member.pace for member in self.members]
+        gradients = self.weights.views(self.gradients)
+        self.optimizer = StackedOptimizer(self.nets, gradients, paces)
+        self.clips = [net.gradient_clip_value for net in self.nets]
+        generators = [net.shuffle_generator for net in self.nets]
+        runs = [member.run for member in self.members]
+        batch_size = self.nets[0].batch_size
+        self.rows = StackedRows([run.rows for run in runs], batch_size, generators)
         self.valid_rows = None
-        if members[0].run.valid_rows is not None:
-            self.valid_rows = StackedRows([m.run.valid_rows for m in members], batch_size)
-
-    def _make_objective(self, nets):
-        every = [net.criterion_.hyperparameters for net in nets]
-        column = self.weights.flat.new_tensor
-        hyperparameters = {
-            name: column([one[name] for one in every]).unsqueeze(1) if _is_lifted(name) else value
-            for name, value in every[0].items()
-        }
-        return Objective(nets[0].criterion_.loss_terms, hyperparameters)
+        if runs[0].valid_rows is not None:
+            self.valid_rows = StackedRows([run.valid_rows for run in runs], batch_size)
+        self.parts = {}
+        self.is_training = True
 
     def run_epoch(self):
         """Train for one epoch and validate; members that are through are no longer present."""
         for member in self.members:
             member.begin_epoch()
-        self.module.train()
+        self._set_training(True)
         record = _Record()
-        for number, (batch, counts) in enumerate(self.rows.epoch()):
-            record.add(*self._step(batch, counts, number))
+        for number, batches in enumerate(self.rows.epoch()):
+            record.add(*self._step(batches, number))
         record.write("train", self.members, self.rows.sizes)
         if self.valid_rows is not None:
-            self.module.eval()
+            self._set_training(False)
             record = _Record()
             with torch.no_grad():
-                for batch, counts in self.valid_rows.epoch():
-                    record.add(*self._forward(batch, counts))
+                for batches in self.valid_rows.epoch():
+                    record.add(*_join([self._part(*place)(batch) for *place, batch in batches]))
             record.write("valid", self.members, self.valid_rows.sizes)
         for member in self.members:
             member.end_epoch()
 
-    def _forward(self, batch, counts):
-        self.batch.counts = counts
-        return self.objective(self.module(batch.x), batch)
+    def _set_training(self, is_training):
+        self.is_training = is_training
+        for part in self.parts.values():
+            part.module.train(is_training)
 
-    def _step(self, batch, counts, number):
+    def _part(self, start, stop):
+        """Members from one to another as one module; made when first asked for."""
+        if (start, stop) not in self.parts:
+            part = _Part(self.nets[start:stop], self.weights.tensors(start, stop), self.rows)
+            part.module.train(self.is_training)
+            self.parts[start, stop] = part
+        return self.parts[start, stop]
+
+    def _step(self, batches, number):
         """Move all nets by one step; losses and terms, (members,) each."""
-        losses, terms = self._forward(batch, counts)
-        parts = torch.autograd.grad(losses.sum(), self.leaves)
-        torch.cat([part.flatten(1) for part in parts], dim=1, out=self.gradients)
+        results = []
+        for start, stop, batch in batches:
+            part = self._part(start, stop)
+            losses, terms = part(batch)
+            gradients = torch.autograd.grad(losses.sum(), part.leaves)
+            self.weights.join(gradients, out=self.gradients[start:stop])
+            results.append((losses, terms))
         if self.clips[0] is not None:
             self._clip()
         self.optimizer.step([member.lr(number) for member in self.members])
-        return losses, terms
+        return _join(results)
 
     def _clip(self):
         """Shorten gradients as ``clip_grad_norm_`` does: the norm of the norms of the tensors."""
@@ -298,6 +300,46 @@ class _Stack:
         self.optimizer.close()
         for member in self.members:
             StackedWeights.release(member.net.module_)
+
+
+class _Part:
+    """Nets that have as many rows in a batch as each other, as one.
+
+    Parameters
+    ----------
+    nets : list of TrainingNet
+    tensors : StackedTensors
+        Their weights.
+    rows : StackedRows
+    """
+
+    def __init__(self, nets, tensors, rows):
+        net = nets[0]
+        self.module = stack_modules(
+            [net.module_ for net in nets],
+            tensors,
+            alone_on_one_thread=runs_on_one_thread(net.module_, rows.batch_size, net.device),
+        )
+        self.leaves = list(tensors.parameters.values())
+        every = [net.criterion_.hyperparameters for net in nets]
+        column = self.leaves[0].new_tensor
+        hyperparameters = {
+            name: column([one[name] for one in every]).unsqueeze(1) if _is_lifted(name) else value
+            for name, value in every[0].items()
+        }
+        self.objective = Objective(net.criterion_.loss_terms, hyperparameters)
+
+    def __call__(self, batch):
+        """Losses and terms of a batch, (members,) each."""
+        return self.objective(self.module(batch.x), batch)
+
+
+def _join(results):
+    """Losses and terms of several parts of a batch as those of one."""
+    if len(results) == 1:
+        return results[0]
+    losses, terms = zip(*results, strict=True)
+    return torch.cat(losses), {name: torch.cat([one[name] for one in terms]) for name in terms[0]}
 
 
 class _Record:

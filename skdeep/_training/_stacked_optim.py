@@ -1,7 +1,6 @@
 """One optimiser for the weights of K nets."""
 
 import functools
-import itertools
 
 import torch
 
@@ -60,8 +59,7 @@ class StackedOptimizer:
     Parameters
     ----------
     nets : list of TrainingNet
-        Their optimisers are of one class. Nets of equal settings beside each other are moved
-        together.
+        Their optimisers are of one class. Nets of equal settings are moved together.
     gradients : dict of str to Tensor of shape (members, ...)
         Where the gradients of the parameters will be.
     paces : list
@@ -80,9 +78,11 @@ class StackedOptimizer:
             (pace, net.weight_decay, _progress(net.optimizer_))
             for net, pace in zip(nets, paces, strict=True)
         ]
+        alike: dict[tuple, list[int]] = {}
+        for number, setting in enumerate(settings):
+            alike.setdefault(setting, []).append(number)
         self.groups = [
-            (numbers[0], make([nets[number] for number in numbers]))
-            for numbers in _runs_of_equals(settings)
+            (numbers[0], make([nets[number] for number in numbers])) for numbers in alike.values()
         ]
 
     def step(self, lr):
@@ -108,12 +108,6 @@ def _progress(optimizer):
     """Tell whether an optimiser has made steps and, of those that count them, how many."""
     counts = [int(entries.get("step", 0)) for entries in optimizer.state.values()]
     return bool(counts), max(counts, default=0)
-
-
-def _runs_of_equals(values):
-    """Numbers of equal values that lie beside each other, as lists."""
-    numbers = itertools.groupby(range(len(values)), key=values.__getitem__)
-    return [list(equal) for _, equal in numbers]
 
 
 class _TorchGroup:

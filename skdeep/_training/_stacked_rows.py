@@ -1,5 +1,7 @@
 """Batches for K nets at once, each with rows and an order of its own."""
 
+import itertools
+
 import torch
 
 from skdeep._training._data import Batch, TensorRows
@@ -41,28 +43,20 @@ class StackedRows:
         has_weights = distinct[0].weight is not None
         self.weight = _cat([rows.weight for rows in distinct]) if has_weights else None
         self.sizes = [_sizes(length, self.batch_size) for length in self.lengths]
+        self.places = _places(self.sizes)
         self.is_shuffled = generators is not None and max(self.lengths) > batch_size
 
     def epoch(self):
-        """Yield each batch with the number of rows that each member has in it, None if equal.
+        """Yield each batch in parts: (start, stop, Batch) of the members from start to stop.
 
-        Where members have fewer rows than there is room for, the rest has weight zero.
+        A part are members beside each other that have equally many rows in the batch.
         """
         order = self._order().to(self.x.device)
-        for number, index in enumerate(order.split(self.batch_size, dim=1)):
-            counts = tuple(sizes[number] for sizes in self.sizes)
-            room = max(counts)
-            index = index[:, :room].flatten()
-            x = self.x.index_select(0, index).unflatten(0, (-1, room))
-            y, weight = (
-                None if part is None else part.index_select(0, index).unflatten(0, (-1, room))
-                for part in (self.y, self.weight)
-            )
-            if min(counts) < room:
-                weight = self._level(weight, counts, room)
-                yield Batch(x, y, weight), counts
-            else:
-                yield Batch(x, y, weight), None
+        for places, index in zip(self.places, order.split(self.batch_size, dim=1), strict=True):
+            yield [
+                (start, stop, self._fetch(index[start:stop, :n_rows]))
+                for start, stop, n_rows in places
+            ]
 
     def _order(self):
         """Places of the rows in the order of an epoch, (members, n_rows)."""
@@ -73,16 +67,32 @@ class StackedRows:
                 order = torch.randperm(length, generator=self.generators[number])
             else:
                 order = torch.arange(length)
-            if length < longest:  # the place of any row
+            if length < longest:  # never fetched
                 order = torch.cat([order, order.new_zeros(longest - length)])
             orders.append(order + start)
         return torch.stack(orders)
 
-    def _level(self, weight, counts, room):
-        """Weights under which the mean over the room is the mean over a member's own rows."""
-        counts = self.x.new_tensor(counts).unsqueeze(1)
-        share = (torch.arange(room, device=self.x.device) < counts) * (room / counts)
-        return share if weight is None else weight * share
+    def _fetch(self, index):
+        """Batch of the rows that (members, n_rows) indices name."""
+        places = index.flatten()
+        y, weight = (
+            None if part is None else part.index_select(0, places).unflatten(0, index.shape)
+            for part in (self.y, self.weight)
+        )
+        return Batch(self.x.index_select(0, places).unflatten(0, index.shape), y, weight)
+
+
+def _places(sizes):
+    """Find runs of members with equal numbers of rows in each batch: (start, stop, number)."""
+    places = []
+    for column in zip(*sizes, strict=True):
+        runs, start = [], 0
+        for n_rows, members in itertools.groupby(column):
+            stop = start + len(list(members))
+            runs.append((start, stop, n_rows))
+            start = stop
+        places.append(runs)
+    return places
 
 
 def _sizes(length, batch_size):

@@ -4,20 +4,20 @@ import contextlib
 
 from skdeep.utils._threads import one_thread
 
-__all__ = ["stack_scope", "thread_scope"]
+__all__ = ["runs_on_one_thread", "stack_scope", "thread_scope"]
 
 # Multiply-adds per batch under which a second thread brings next to nothing on an idle machine and
 # costs much on a busy one (benchmarks/threads.py, and with --busy 1).
 _SMALL_NET = 2e7
 
 
-def thread_scope(module, batch_size, device):
-    """Context in which small nets run on one thread; the user's setting holds again behind it.
+def runs_on_one_thread(module, batch_rows, device):
+    """Whether a net gets a single CPU thread, whatever the user's setting.
 
     Parameters
     ----------
     module : torch.nn.Module
-    batch_size : int
+    batch_rows : int
         Rows per forward pass.
     device : str
         Where the net runs; threads are limited on the CPU only.
@@ -25,12 +25,19 @@ def thread_scope(module, batch_size, device):
     n_parameters = sum(parameter.numel() for parameter in module.parameters())
     is_convolutional = any(parameter.ndim == 4 for parameter in module.parameters())
     if device != "cpu" or is_convolutional:
-        return contextlib.nullcontext()
+        return False
     # the products of spectral_norm's power iteration depend on the number of threads
     is_normalised = any("parametrizations" in name for name, _ in module.named_parameters())
-    if n_parameters * batch_size <= _SMALL_NET or is_normalised:
-        return one_thread()
-    return contextlib.nullcontext()
+    return n_parameters * batch_rows <= _SMALL_NET or is_normalised
+
+
+def thread_scope(module, batch_rows, device):
+    """Context in which small nets run on one thread, see ``runs_on_one_thread``.
+
+    The user's setting is restored afterwards.
+    """
+    is_small = runs_on_one_thread(module, batch_rows, device)
+    return one_thread() if is_small else contextlib.nullcontext()
 
 
 def stack_scope(nets, batch_rows):

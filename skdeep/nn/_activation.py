@@ -2,19 +2,50 @@
 
 from torch import nn
 
-__all__ = ["ACTIVATIONS", "OUTPUT_ACTIVATIONS", "make_activation"]
+from skdeep.nn._elementwise import in_whole_vectors
+
+__all__ = ["ACTIVATIONS", "OUTPUT_ACTIVATIONS", "Sigmoid", "make_activation"]
+
+
+class _InWholeVectors(nn.Module):
+    """Activation function that gives equal entries equal results, wherever they lie."""
+
+    def forward(self, x):
+        """(...) -> (...)."""
+        return in_whole_vectors(super().forward, x)
+
+
+class ELU(_InWholeVectors, nn.ELU):
+    """Exponential linear unit."""
+
+
+class GELU(_InWholeVectors, nn.GELU):
+    """Gaussian error linear unit."""
+
+
+class SiLU(_InWholeVectors, nn.SiLU):
+    """Sigmoid linear unit."""
+
+
+class Softplus(_InWholeVectors, nn.Softplus):
+    """Smooth rectifier, ``log(1 + exp(x))``."""
+
+
+class Sigmoid(_InWholeVectors, nn.Sigmoid):
+    """Logistic function."""
+
 
 #: Names for hidden layers.
 ACTIVATIONS = {
     "identity": nn.Identity,
     "relu": nn.ReLU,
     "leaky_relu": nn.LeakyReLU,
-    "elu": nn.ELU,
-    "gelu": nn.GELU,
-    "silu": nn.SiLU,
-    "softplus": nn.Softplus,
+    "elu": ELU,
+    "gelu": GELU,
+    "silu": SiLU,
+    "softplus": Softplus,
     "tanh": nn.Tanh,
-    "logistic": nn.Sigmoid,
+    "logistic": Sigmoid,
 }
 
 #: Names for the last layer of a decoder.

@@ -12,37 +12,24 @@ class MemberGenerators:
     Parameters
     ----------
     generators : sequence of torch.Generator
-    batch : StackedBatch
-        Says how many rows of the present batch are each member's.
     """
 
-    def __init__(self, generators, batch):
+    def __init__(self, generators):
         self.generators = generators
-        self.batch = batch
 
-    def fill(self, fill, x, amounts, idle, batch_dim):
+    def fill(self, fill, x, amounts, idle):
         """Draw each member's slice of ``x``, (members, ...), as the member would alone."""
         result = torch.empty_like(x, memory_format=torch.contiguous_format)
         amounts = amounts if isinstance(amounts, tuple) else (amounts,) * len(self.generators)
-        counts = self.batch.counts or (None,) * len(self.generators)
-        for part, amount, n_rows, generator in zip(
-            result, amounts, counts, self.generators, strict=True
-        ):
-            if not amount:
-                part.fill_(idle)
-                continue
-            if n_rows is None:
+        for part, amount, generator in zip(result, amounts, self.generators, strict=True):
+            if amount:
                 fill(part, amount, generator)
-                continue
-            own = part.narrow(batch_dim, 0, n_rows)
-            drawn = torch.empty_like(own, memory_format=torch.contiguous_format)
-            fill(drawn, amount, generator)
-            part.fill_(idle)
-            own.copy_(drawn)
+            else:
+                part.fill_(idle)
         return result
 
 
-def draw(fill, x, amount, generator, *, idle, batch_dim=0):
+def draw(fill, x, amount, generator, *, idle):
     """Tensor in the shape of ``x`` that is filled at random.
 
     Parameters
@@ -54,11 +41,9 @@ def draw(fill, x, amount, generator, *, idle, batch_dim=0):
     generator : torch.Generator or MemberGenerators
     idle : float
         What members with an amount of zero get, who draw nothing.
-    batch_dim : int
-        Axis of the rows in what a single module draws.
     """
     if isinstance(generator, MemberGenerators):
-        return generator.fill(fill, x, amount, idle, batch_dim)
+        return generator.fill(fill, x, amount, idle)
     result = torch.empty_like(x)
     fill(result, amount, generator)
     return result

@@ -1,6 +1,7 @@
 """K modules of one shape as one module, whose tensors have a leading axis of members."""
 
 import copy
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -9,37 +10,25 @@ from skdeep.nn._activation import ACTIVATIONS
 from skdeep.nn._autoencoder import AutoencoderModule
 from skdeep.nn._draw import MemberGenerators
 from skdeep.nn._dropout import Dropout
+from skdeep.nn._linear import TiedLinear
 from skdeep.nn._norm import BatchNorm
 from skdeep.nn._residual import BasicBlock, ResidualBlock, ResidualConvBlock
 from skdeep.nn._resnet import ImageTrunk, ResNet, TableTrunk
 from skdeep.nn._stacked_layers import TWINS, Mapped
+from skdeep.nn._stacked_products import ALIGNMENT
 from skdeep.nn._table import TableInput
 from skdeep.nn._variational import VariationalModule
 
 __all__ = [
-    "StackedBatch",
     "StackedWeights",
-    "can_fill_up",
     "has_twins",
     "signature",
     "stack_modules",
+    "sums_in_order",
 ]
 
 # Numbers that members of a stack need not have in common, by the module that holds them.
 _LIFTED = {AutoencoderModule: ("noise",), Dropout: ("rate",)}
-
-
-class StackedBatch:
-    """What the modules of a stack know of the present batch.
-
-    Attributes
-    ----------
-    counts : tuple of int or None
-        Rows of each member, where some have fewer than there is room for; they come first.
-    """
-
-    def __init__(self):
-        self.counts = None
 
 
 def signature(module):
@@ -71,20 +60,26 @@ def has_twins(module):
     )
 
 
-def can_fill_up(module):
-    """Whether members may have fewer rows than others, filled up with rows of weight zero.
+def sums_in_order(module):
+    """Whether a stack adds up the gradients of a weight in the order of the module by itself.
 
-    These would spoil the statistics of batch norm, and several draws for each row leave no place
-    for them at the end.
+    Those of the contractive penalty, gradients of gradients, reach tied weights and weights before
+    a batch normalisation by several paths, which a stack takes in another order.
     """
-    return not any(
-        isinstance(part, BatchNorm) or getattr(part, "n_samples", 1) > 1
-        for part in module.modules()
-    )
+    parts = list(module.modules())
+    is_contractive = any(getattr(part, "contractive", False) for part in parts)
+    return not (is_contractive and any(isinstance(part, BatchNorm | TiedLinear) for part in parts))
 
 
 def _is_live(value):
     return isinstance(value, torch.Generator | torch.Tensor | nn.Module)
+
+
+class StackedTensors(NamedTuple):
+    """Parameters and buffers of some modules of one shape, each (members, ...), by name."""
+
+    parameters: dict[str, nn.Parameter]
+    buffers: dict[str, torch.Tensor]
 
 
 class StackedWeights:
@@ -98,35 +93,50 @@ class StackedWeights:
 
     Attributes
     ----------
-    flat : Tensor of shape (members, n_parameters)
-    parameters : dict of str to Parameter of shape (members, ...)
-        Views of ``flat``.
-    buffers : dict of str to Tensor of shape (members, ...)
+    flat : Tensor of shape (members, n_entries)
+        Parameters of each member, every one aligned as in memory of its own.
     """
 
     def __init__(self, modules):
         members = [dict(module.named_parameters()) for module in modules]
         self._shapes = {name: parameter.shape for name, parameter in members[0].items()}
-        flat = [torch.cat([p.detach().flatten() for p in one.values()]) for one in members]
-        self.flat = torch.stack(flat)
-        views = self.views(self.flat)
-        self.parameters = {name: nn.Parameter(view) for name, view in views.items()}
+        self.flat = self.join(
+            [
+                torch.stack([one[name].detach().flatten() for one in members])
+                for name in self._shapes
+            ]
+        )
         buffers = [dict(module.named_buffers()) for module in modules]
-        self.buffers = {name: torch.stack([one[name] for one in buffers]) for name in buffers[0]}
-        everything = {**self.parameters, **self.buffers}
+        self._buffers = {name: torch.stack([one[name] for one in buffers]) for name in buffers[0]}
+        everything = {**self.views(self.flat), **self._buffers}
         for number, (parameters, rest) in enumerate(zip(members, buffers, strict=True)):
             for name, tensor in {**parameters, **rest}.items():
-                tensor.data = everything[name].data[number]
+                tensor.data = everything[name][number]
+
+    def tensors(self, start, stop):
+        """Weights of some members, as leaves of a graph of their own; ``StackedTensors``."""
+        return StackedTensors(
+            {name: nn.Parameter(v) for name, v in self.views(self.flat[start:stop]).items()},
+            {name: buffer[start:stop] for name, buffer in self._buffers.items()},
+        )
+
+    def join(self, parts, out=None):
+        """Join tensors of (members, ...), one for each parameter, in the way of ``flat``."""
+        pieces = []
+        for part in parts:
+            pieces.append(part.flatten(1))
+            if gap := -pieces[-1].shape[1] % ALIGNMENT:
+                pieces.append(part.new_zeros(1).expand(len(part), gap))
+        return torch.cat(pieces, dim=1, out=out)
 
     def views(self, flat):
         """Give views of a matrix like ``flat``, tensors of (members, ...) by parameter."""
-        sizes = [shape.numel() for shape in self._shapes.values()]
-        return {
-            name: part.view(-1, *shape)
-            for (name, shape), part in zip(
-                self._shapes.items(), flat.split(sizes, dim=1), strict=True
-            )
-        }
+        views, start = {}, 0
+        for name, shape in self._shapes.items():
+            stop = start + shape.numel()
+            views[name] = flat[:, start:stop].view(-1, *shape)
+            start = stop + -stop % ALIGNMENT
+        return views
 
     @staticmethod
     def release(module):
@@ -135,7 +145,7 @@ class StackedWeights:
             tensor.data = tensor.data.clone()
 
 
-def stack_modules(modules, weights, batch):
+def stack_modules(modules, tensors, *, alone_on_one_thread=False):
     """Build a module that does for K modules at once what each of them does alone.
 
     **Shape**: (members, batch, ...) where each module takes (batch, ...)
@@ -146,26 +156,29 @@ def stack_modules(modules, weights, batch):
     ----------
     modules : list of torch.nn.Module
         Their signatures are equal.
-    weights : StackedWeights
-    batch : StackedBatch
+    tensors : StackedTensors
+        Those of these modules.
+    alone_on_one_thread : bool
+        Whether each module runs on one thread when it is by itself.
     """
     names = {part: name for name, part in modules[0].named_modules()}
-    return _Builder(weights, batch, names).build(modules)
+    return _Builder(tensors, names, alone_on_one_thread).build(modules)
 
 
 class _Builder:
     """Walks through K modules of one shape side by side."""
 
-    def __init__(self, weights, batch, names):
-        self.weights, self.batch, self.names = weights, batch, names
+    def __init__(self, tensors, names, alone_on_one_thread):
+        self._tensors = {**tensors.parameters, **tensors.buffers}
+        self._names = names
+        self.alone_on_one_thread = alone_on_one_thread
 
     def tensors(self, module):
         """Stacked parameters and buffers of a module and of those below it, by their names."""
-        prefix = f"{self.names[module]}." if self.names[module] else ""
-        stacked = {**self.weights.parameters, **self.weights.buffers}
+        prefix = f"{self._names[module]}." if self._names[module] else ""
         own = [*module.named_parameters(), *module.named_buffers()]
         # a tied weight is listed with its owner only
-        return {name: stacked[prefix + name] for name, _ in own}
+        return {name: self._tensors[prefix + name] for name, _ in own}
 
     def build(self, members):
         """Stacked twin of modules that sit in the same place."""
@@ -190,7 +203,7 @@ class _Builder:
         for name, value in vars(first).items():
             if isinstance(value, torch.Generator):
                 generators = [getattr(member, name) for member in members]
-                setattr(shell, name, MemberGenerators(generators, self.batch))
+                setattr(shell, name, MemberGenerators(generators))
         for name in _LIFTED.get(type(first), ()):
             values = tuple(getattr(member, name) for member in members)
             setattr(shell, name, values if any(values) else 0.0)

@@ -11,87 +11,50 @@ from torch.nn import functional as F
 from skdeep.nn._augment import Augment
 from skdeep.nn._linear import WIDTH_MULTIPLE, Linear, TiedLinear
 from skdeep.nn._norm import BatchNorm, LayerNorm, batch_norm, stacked_batch_norm
+from skdeep.nn._stacked_products import affine
 from skdeep.nn._table import CategoryEmbedding
 
 __all__ = ["TWINS", "Mapped"]
 
-# Matrix products with fewer multiply-adds are loops of torch's own where they come in batches.
-_TINY = 400
+
+class _Affine(nn.Module):
+    """Products with the weights of K layers."""
+
+    def __init__(self, layer, source, builder):
+        super().__init__()
+        self.weight = builder.tensors(source)["weight"]
+        self.bias = builder.tensors(layer).get("bias")
+        self.is_transposed = source.is_transposed
+        self.alone_on_one_thread = builder.alone_on_one_thread
+
+    def _product(self, x, matrix):
+        """``x @ matrix.T + bias`` as each layer forms it; matrix is (members, out, in)."""
+        if not self.training:  # as ``linear`` does
+            missing = -x.shape[-1] % WIDTH_MULTIPLE
+            x, matrix = (F.pad(part, (0, missing)).contiguous() for part in (x, matrix))
+        return affine(x, matrix.mT, self.bias, alone_on_one_thread=self.alone_on_one_thread)
 
 
-class StackedLinear(nn.Module):
+class StackedLinear(_Affine):
     """K affine layers."""
 
     def __init__(self, members, builder):
-        super().__init__()
-        tensors = builder.tensors(members[0])
-        self.is_transposed = members[0].is_transposed
-        self.weight, self.bias = tensors["weight"], tensors.get("bias")
+        super().__init__(members[0], members[0], builder)
 
     def forward(self, x):
         """(members, batch, in_features) -> (members, batch, out_features)."""
-        weight = self.weight if self.is_transposed else self.weight.transpose(1, 2)
-        return _affine(x, weight, self.bias, self.training)
+        return self._product(x, self.weight.mT if self.is_transposed else self.weight)
 
 
-class StackedTiedLinear(nn.Module):
+class StackedTiedLinear(_Affine):
     """K affine layers with the weights of K others, transposed."""
 
     def __init__(self, members, builder):
-        super().__init__()
-        source = members[0]._source[0]
-        self.is_transposed = source.is_transposed
-        self.weight = builder.tensors(source)["weight"]
-        self.bias = builder.tensors(members[0]).get("bias")
+        super().__init__(members[0], members[0]._source[0], builder)
 
     def forward(self, x):
         """(members, batch, source.out_features) -> (members, batch, source.in_features)."""
-        weight = self.weight.transpose(1, 2) if self.is_transposed else self.weight
-        return _affine(x, weight, self.bias, self.training)
-
-
-def _affine(x, weight, bias, training):
-    """Products of K matrices, to the last bit those that each member forms."""
-    if not training:  # as ``linear`` does
-        missing = -x.shape[-1] % WIDTH_MULTIPLE
-        x, weight = F.pad(x, (0, missing)), F.pad(weight.transpose(1, 2), (0, missing))
-        x, weight = x.contiguous(), weight.contiguous().transpose(1, 2)
-    if _is_tiny(x.shape[1], *weight.shape[1:]):
-        return _TinyProducts.apply(x, weight, bias)
-    return torch.bmm(x, weight) if bias is None else torch.baddbmm(bias.unsqueeze(1), x, weight)
-
-
-def _is_tiny(n_rows, in_features, out_features):
-    """Whether torch forms a single product of that shape in another way than one of a batch."""
-    return min(in_features, out_features) == 1 or n_rows * in_features * out_features < _TINY
-
-
-class _TinyProducts(torch.autograd.Function):
-    """Products that are formed member by member, in a graph as small as that of a batched one."""
-
-    @staticmethod
-    def forward(ctx, x, weight, bias):
-        """(members, batch, in_features) -> (members, batch, out_features)."""
-        ctx.save_for_backward(x, weight)
-        if bias is None:
-            return _stacked(torch.mm, x, weight)
-        return _stacked(torch.addmm, bias, x, weight)
-
-    @staticmethod
-    def backward(ctx, gradient):
-        """Gradients of ``x``, ``weight`` and ``bias``."""
-        x, weight = ctx.saved_tensors
-        of_x = of_bias = None
-        if ctx.needs_input_grad[0]:
-            of_x = _stacked(torch.mm, gradient, weight.transpose(1, 2))
-        if ctx.needs_input_grad[2]:
-            of_bias = gradient.sum(1)
-        return of_x, _stacked(torch.mm, x.transpose(1, 2), gradient), of_bias
-
-
-def _stacked(function, *tensors):
-    """Results of a function for each of the members."""
-    return torch.stack(list(map(function, *(tensor.unbind() for tensor in tensors))))
+        return self._product(x, self.weight if self.is_transposed else self.weight.mT)
 
 
 class StackedBatchNorm(nn.Module):
@@ -185,15 +148,10 @@ class OneByOne(nn.Module):
     def __init__(self, members, builder):
         super().__init__()
         self.members = nn.ModuleList(members)
-        self.batch = builder.batch
 
     def forward(self, x):
         """(members, batch, ...) -> (members, batch, ...)."""
-        counts = self.batch.counts or (None,) * len(x)
-        result = x.clone()
-        for part, rows, n_rows, member in zip(result, x, counts, self.members, strict=True):
-            part[:n_rows] = member(rows[:n_rows])
-        return result
+        return torch.stack([member(part) for part, member in zip(x, self.members, strict=True)])
 
 
 #: Twins by the layer that they stand for.

@@ -8,6 +8,7 @@ from torch import nn
 
 from skdeep.nn._coder import make_decoder, make_encoder
 from skdeep.nn._draw import draw
+from skdeep.nn._elementwise import in_whole_vectors
 from skdeep.nn.losses import (
     bernoulli_log_likelihood,
     gaussian_kl_divergence,
@@ -113,7 +114,7 @@ class VariationalModule(nn.Module):
     def decode(self, z):
         """(batch, n_components) -> (batch, n_features), means of the likelihood."""
         raw = self.decoder(z)
-        return raw.sigmoid() if self.likelihood == "bernoulli" else raw
+        return in_whole_vectors(torch.sigmoid, raw) if self.likelihood == "bernoulli" else raw
 
     def reconstruct(self, x):
         """(batch, n_features) -> (batch, n_features), decoded from the posterior's mean."""
@@ -128,7 +129,7 @@ class VariationalModule(nn.Module):
         mean, log_var = self.posterior(x)
         if self.training:
             draws = mean.unsqueeze(-3).expand(*mean.shape[:-2], self.n_samples, -1, -1)
-            noise = draw(_fill_noise, draws, 1.0, self.noise_generator, idle=0.0, batch_dim=1)
+            noise = draw(_fill_noise, draws, 1.0, self.noise_generator, idle=0.0)
         else:
             noise = self.evaluation_noise
         spread = (0.5 * log_var).exp().unsqueeze(-3)

@@ -8,6 +8,8 @@ import math
 import torch
 from torch.nn import functional as F
 
+from skdeep.nn._elementwise import in_whole_vectors
+
 __all__ = [
     "absolute_error",
     "bernoulli_log_likelihood",
@@ -107,7 +109,11 @@ def cross_entropy(logits, labels, label_smoothing=0.0):
 
 def binary_cross_entropy(logits, x):
     """Mean binary cross-entropy per feature in nats; ``x`` in [0, 1]."""
-    return F.binary_cross_entropy_with_logits(logits, x, reduction="none").mean(dim=-1)
+    return in_whole_vectors(_entropy_of_entries, logits, x).mean(dim=-1)
+
+
+def _entropy_of_entries(logits, x):
+    return F.binary_cross_entropy_with_logits(logits, x, reduction="none")
 
 
 def multinomial(logits, x):
@@ -193,5 +199,4 @@ def gaussian_log_likelihood(x, mean, log_scale):
 
 def bernoulli_log_likelihood(x, logits):
     """Log-probability in nats of ``x`` in [0, 1] under Bernoulli logits; sums the last axis."""
-    x = x.expand_as(logits)
-    return -F.binary_cross_entropy_with_logits(logits, x, reduction="none").sum(dim=-1)
+    return -in_whole_vectors(_entropy_of_entries, logits, x.expand_as(logits)).sum(dim=-1)

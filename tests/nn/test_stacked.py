@@ -9,7 +9,6 @@ from skdeep.nn._autoencoder import AutoencoderModule
 from skdeep.nn._coder import CoderShape
 from skdeep.nn._resnet import ResNet, make_trunk
 from skdeep.nn._stacked import (
-    StackedBatch,
     StackedWeights,
     has_twins,
     signature,
@@ -116,6 +115,11 @@ IMAGES = {
 }
 
 
+def own_rows(x):
+    """Rows of each member in memory of their own: products depend on where it starts."""
+    return [rows.clone() for rows in x]
+
+
 def rows_of(name, *, n_members=3, n_rows=9):
     """Other rows for each member."""
     if name in IMAGES:
@@ -130,8 +134,10 @@ def rows_of(name, *, n_members=3, n_rows=9):
 
 
 def make_stack(modules):
-    weights, batch = StackedWeights(modules), StackedBatch()
-    return stack_modules(modules, weights, batch), weights, batch
+    """Stack, its parameters, and all weights of the members."""
+    weights = StackedWeights(modules)
+    tensors = weights.tensors(0, len(modules))
+    return stack_modules(modules, tensors), list(tensors.parameters.values()), weights
 
 
 def tensors_of(output):
@@ -170,10 +176,10 @@ def forward_twice(name, make, training):
     x = rows_of(name)
     for module in [stack, *alone]:
         module.train()
-    stack(x), [module(rows) for module, rows in zip(alone, x, strict=True)]
+    stack(x), [module(rows) for module, rows in zip(alone, own_rows(x), strict=True)]
     for module in [stack, *alone]:
         module.train(training)
-    expected = [module(rows) for module, rows in zip(alone, x, strict=True)]
+    expected = [module(rows) for module, rows in zip(alone, own_rows(x), strict=True)]
     return stack(x), expected, members, alone
 
 
@@ -214,9 +220,8 @@ def test_stack_leaves_statistics_and_generators_as_its_members_would(name, make)
 @each({**DENSE, **BATCH_NORM, **IMAGES})
 def test_gradients_of_a_stack_are_those_of_its_members(name, make):
     alone = [make(seed) for seed in range(3)]
-    stack, weights, _ = make_stack([make(seed) for seed in range(3)])
+    stack, leaves, _ = make_stack([make(seed) for seed in range(3)])
     x = rows_of(name)
-    leaves = list(weights.parameters.values())
     gradients = torch.autograd.grad(_loss(stack.train()(x)), leaves)
     for number, module in enumerate(alone):
         _loss(module.train()(x[number])).backward()
@@ -237,7 +242,9 @@ def test_any_number_of_members_and_rows_can_be_stacked(n_members, n_rows):
     alone = [make(seed) for seed in range(n_members)]
     stack, _, _ = make_stack([make(seed) for seed in range(n_members)])
     x = normal(n_members, n_rows, N_FEATURES)
-    assert_outputs_equal(stack(x), [module(rows) for module, rows in zip(alone, x, strict=True)])
+    assert_outputs_equal(
+        stack(x), [module(rows) for module, rows in zip(alone, own_rows(x), strict=True)]
+    )
 
 
 @pytest.mark.parametrize(
@@ -255,7 +262,9 @@ def test_members_have_noise_of_their_own_amount_and_without_it_draw_nothing(make
     )
     stack, _, _ = make_stack(members)
     x = rows_of("table" if make is table else "dense")
-    assert_outputs_equal(stack(x), [module(rows) for module, rows in zip(alone, x, strict=True)])
+    assert_outputs_equal(
+        stack(x), [module(rows) for module, rows in zip(alone, own_rows(x), strict=True)]
+    )
     for member, expected in zip(members, alone, strict=True):
         assert_equal(generators_of(member), generators_of(expected))
 
@@ -268,36 +277,12 @@ def test_stack_draws_from_no_global_generator():
     assert torch.equal(torch.get_rng_state(), state)
 
 
-# Ragged batches ----------------------------------------------------------------------------
-
-
-@each({**DENSE, "image, augmented": image(n_blocks=1, norm="layer", augment="shift")})
-def test_members_with_fewer_rows_draw_and_give_what_they_would_alone(name, make):
-    counts = (9, 4, 1)
-    alone = [make(seed) for seed in range(3)]
-    members = [make(seed) for seed in range(3)]
-    stack, _, batch = make_stack(members)
-    batch.counts = counts
-    x = rows_of(name)
-    outputs = tensors_of(stack(x))
-    for number, module in enumerate(alone):
-        n_rows = counts[number]
-        own = tensors_of(module(x[number, :n_rows]))
-        for stacked, expected in zip(outputs, own, strict=True):
-            part = stacked[number]
-            if part.shape != expected.shape:
-                axis = 0 if part.ndim < 3 else 1  # draws come before rows
-                part = part.narrow(axis, 0, n_rows)
-            torch.testing.assert_close(part, expected, rtol=1e-5, atol=1e-6)
-        assert_equal(generators_of(members[number]), generators_of(module))
-
-
 # Memory ------------------------------------------------------------------------------------
 
 
 def test_members_see_what_the_stack_learns():
     members = [autoencoder(batch_norm=True)(seed) for seed in range(3)]
-    stack, weights, _ = make_stack(members)
+    stack, _, weights = make_stack(members)
     x = rows_of("batch norm")
     with torch.no_grad():
         weights.flat.mul_(torch.tensor([[1.0], [2.0], [3.0]]))
@@ -311,7 +296,7 @@ def test_members_see_what_the_stack_learns():
 
 def test_released_members_have_memory_of_their_own():
     members = [autoencoder(batch_norm=True)(seed) for seed in range(3)]
-    stack, weights, _ = make_stack(members)
+    stack, _, weights = make_stack(members)
     stack(rows_of("batch norm"))
     expected = {name: tensor.clone() for name, tensor in members[0].state_dict().items()}
     for member in members:

@@ -32,13 +32,19 @@ def make_rows(n_rows, seed=0, *, y=False, weight=False):
     )
 
 
+def one_batch(rows):
+    """Parts of the only batch of an epoch."""
+    (batch,) = rows.epoch()
+    return batch
+
+
 # Rows --------------------------------------------------------------------------------------
 
 
 def test_equal_rows_of_several_members_lie_once_in_memory():
     shared, other = make_rows(10), make_rows(10, seed=1)
-    rows = StackedRows([shared, other, shared, make_rows(10), make_rows(7)], 4)
-    assert len(rows.x) == 10 + 10 + 7
+    rows = StackedRows([shared, other, shared, make_rows(10), make_rows(9)], 4)
+    assert len(rows.x) == 10 + 10 + 9
 
 
 @pytest.mark.parametrize(
@@ -55,8 +61,8 @@ def test_rows_that_differ_in_anything_lie_apart(change):
     members = [first, change(first)]
     rows = StackedRows(members, 6)
     assert len(rows.x) == 12
-    ((batch, counts),) = list(rows.epoch())
-    assert counts is None
+    ((start, stop, batch),) = one_batch(rows)
+    assert (start, stop) == (0, 2)
     for number, member in enumerate(members):
         assert torch.equal(batch.x[number], member.x)
         assert torch.equal(batch.y[number], member.y)
@@ -86,50 +92,44 @@ def test_each_member_sees_its_own_batches_in_its_own_order(lengths, batch_size):
         epoch = [list(batches) for batches in alone]
         sizes = [[len(batch.x) for batch in batches] for batches in epoch]
         assert stacked.sizes == sizes
-        for place, (batch, _) in enumerate(stacked.epoch()):
-            for number in seeds:
-                expected, n_rows = epoch[number][place], sizes[number][place]
-                assert torch.equal(batch.x[number, :n_rows], expected.x)
-                assert torch.equal(batch.y[number, :n_rows], expected.y)
+        for place, parts in enumerate(stacked.epoch()):
+            assert [number for start, stop, _ in parts for number in range(start, stop)] == [*seeds]
+            for start, stop, batch in parts:
+                for number in range(start, stop):
+                    expected = epoch[number][place]
+                    assert torch.equal(batch.x[number - start], expected.x)
+                    assert torch.equal(batch.y[number - start], expected.y)
+                    assert torch.equal(batch.weight[number - start], expected.weight)
 
 
 def test_without_generators_rows_keep_their_order():
     members = [make_rows(10, seed) for seed in range(2)]
-    batches = [batch.x for batch, _ in StackedRows(members, 4).epoch()]
+    batches = [batch.x for ((_, _, batch),) in StackedRows(members, 4).epoch()]
     for number, member in enumerate(members):
         assert torch.equal(torch.cat([x[number] for x in batches]), member.x)
 
 
 def test_a_batch_that_holds_all_rows_is_not_shuffled():
     generators = [generator(seed) for seed in range(2)]
-    ((batch, _),) = StackedRows([make_rows(10), make_rows(10, 1)], 10, generators).epoch()
+    ((_, _, batch),) = one_batch(StackedRows([make_rows(10), make_rows(10, 1)], 10, generators))
     assert torch.equal(batch.x[1], make_rows(10, 1).x)
     assert torch.equal(generators[0].get_state(), generator(0).get_state())
 
 
-@pytest.mark.parametrize("weight", [True, False])
-@pytest.mark.parametrize("lengths", [(10, 9), (10, 10, 9), (7, 5, 6)])
-def test_weights_make_the_mean_over_the_room_the_mean_over_a_members_own_rows(lengths, weight):
-    members = [make_rows(n, seed, weight=weight) for seed, n in enumerate(lengths)]
-    ragged = 0
-    for place, (batch, counts) in enumerate(StackedRows(members, 4).epoch()):
-        losses = batch.x.square().sum(dim=2)
-        mean = (losses if batch.weight is None else losses * batch.weight).mean(dim=1)
-        if counts is not None:
-            ragged += 1
-            assert counts == tuple(min(4, n - 4 * place) for n in lengths)
-            assert not any(row[n:].any() for row, n in zip(batch.weight, counts, strict=True))
-        for number, member in enumerate(members):
-            own = list(Batches(member, 4))[place]
-            terms = own.x.square().sum(dim=1) * (own.weight if weight else 1)
-            torch.testing.assert_close(mean[number], terms.mean())
-    assert ragged == 1
-
-
-def test_batches_of_equal_length_have_no_weights_of_their_own():
-    batches = list(StackedRows([make_rows(10), make_rows(9, 1)], 4).epoch())
-    assert [batch.weight is None for batch, _ in batches] == [True, True, False]
-    assert [counts for _, counts in batches] == [None, None, (2, 1)]
+@pytest.mark.parametrize(
+    "lengths, parts",
+    [
+        ((10, 9), [(0, 1), (1, 2)]),
+        ((9, 10, 10), [(0, 1), (1, 3)]),
+        ((12, 12, 12), [(0, 3)]),
+    ],
+)
+def test_members_part_only_in_a_batch_of_which_they_have_other_numbers_of_rows(lengths, parts):
+    members = [make_rows(n, seed) for seed, n in enumerate(lengths)]
+    *full, last = StackedRows(members, 4).epoch()
+    for batch in full:
+        assert [part[:2] for part in batch] == [(0, len(lengths))]
+    assert [part[:2] for part in last] == parts
 
 
 # Step sizes --------------------------------------------------------------------------------
