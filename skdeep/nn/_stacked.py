@@ -100,6 +100,7 @@ class StackedWeights:
     def __init__(self, modules):
         members = [dict(module.named_parameters()) for module in modules]
         self._shapes = {name: parameter.shape for name, parameter in members[0].items()}
+        self._zero = next(modules[0].parameters()).new_zeros(1)
         self.flat = self.join(
             [
                 torch.stack([one[name].detach().flatten() for one in members])
@@ -126,7 +127,7 @@ class StackedWeights:
         for part in parts:
             pieces.append(part.flatten(1))
             if gap := -pieces[-1].shape[1] % ALIGNMENT:
-                pieces.append(part.new_zeros(1).expand(len(part), gap))
+                pieces.append(self._zero.expand(len(part), gap))
         return torch.cat(pieces, dim=1, out=out)
 
     def views(self, flat):

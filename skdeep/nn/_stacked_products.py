@@ -39,54 +39,56 @@ def affine(x, weight, bias, *, alone_on_one_thread=False):
     """
     if x.device.type != "cpu":
         return _batched(x, weight, bias)
-    is_batched = _sums_alike(
-        (*x.shape[1:], weight.shape[2]),
-        is_transposed=_is_transposed(weight),
-        has_bias=bias is not None,
-        has_gradients=torch.is_grad_enabled(),
-        n_threads=torch.get_num_threads(),
-        alone_on_one_thread=alone_on_one_thread,
-    )
-    if is_batched:
-        return _batched(x, weight, bias)
-    return _OneByOne.apply(x, weight, bias, alone_on_one_thread)
+    return _Product.apply(x, weight, bias, alone_on_one_thread)
 
 
-def _batched(x, weight, bias):
-    return torch.bmm(x, weight) if bias is None else torch.baddbmm(bias.unsqueeze(1), x, weight)
-
-
-class _OneByOne(torch.autograd.Function):
-    """K products, each formed as by a member alone, and their gradients likewise."""
+class _Product(torch.autograd.Function):
+    """K products and their gradients, each formed as by a member alone."""
 
     @staticmethod
     def forward(ctx, a, b, bias, on_one_thread):
         """(members, n, k), (members, k, m), (members, m) or None -> (members, n, m)."""
         ctx.save_for_backward(a, b)
         ctx.on_one_thread = on_one_thread
-        with _threads(on_one_thread):
-            if bias is None:
-                return torch.stack(list(map(torch.mm, _aligned(a), _aligned(b))))
-            return torch.stack(list(map(torch.addmm, bias.unbind(), _aligned(a), _aligned(b))))
+        return _multiply(a, b, bias, on_one_thread)
 
     @staticmethod
     def backward(ctx, gradient):
         """Gradients in the memory layout of their tensors, as those of ``torch.mm``."""
         a, b = ctx.saved_tensors
+        form = _Product.apply if torch.is_grad_enabled() else _multiply
         of_a = of_b = of_bias = None
         if ctx.needs_input_grad[0]:
             if _is_transposed(a):
-                of_a = _OneByOne.apply(b, gradient.mT, None, ctx.on_one_thread).mT
+                of_a = form(b, gradient.mT, None, ctx.on_one_thread).mT
             else:
-                of_a = _OneByOne.apply(gradient, b.mT, None, ctx.on_one_thread)
+                of_a = form(gradient, b.mT, None, ctx.on_one_thread)
         if ctx.needs_input_grad[1]:
             if _is_transposed(b):
-                of_b = _OneByOne.apply(gradient.mT, a, None, ctx.on_one_thread).mT
+                of_b = form(gradient.mT, a, None, ctx.on_one_thread).mT
             else:
-                of_b = _OneByOne.apply(a.mT, gradient, None, ctx.on_one_thread)
+                of_b = form(a.mT, gradient, None, ctx.on_one_thread)
         if ctx.needs_input_grad[2]:
             of_bias = gradient.sum(1)
         return of_a, of_b, of_bias, None
+
+
+def _multiply(a, b, bias, on_one_thread):
+    """Products of K pairs of matrices."""
+    layouts = [(_is_transposed(part), part.stride(0) % ALIGNMENT) for part in (a, b)]
+    shape = (a.shape[1], a.shape[2], b.shape[2])
+    n_threads = torch.get_num_threads()
+    if _sums_alike(shape, *layouts[0], *layouts[1], bias is not None, n_threads, on_one_thread):
+        return _batched(a, b, bias)
+    with _threads(on_one_thread):
+        pairs = _aligned(a), _aligned(b)
+        if bias is None:
+            return torch.stack(list(map(torch.mm, *pairs)))
+        return torch.stack(list(map(torch.addmm, bias.unbind(), *pairs)))
+
+
+def _batched(a, b, bias):
+    return torch.bmm(a, b) if bias is None else torch.baddbmm(bias.unsqueeze(1), a, b)
 
 
 def _is_transposed(x):
@@ -96,19 +98,14 @@ def _is_transposed(x):
 
 def _aligned(x):
     """Matrices of the members, each in memory that starts as that of a tensor of its own."""
-    if _is_transposed(x):
-        return [one.t() for one in _aligned_rows(x.mT)]
-    return _aligned_rows(x)
-
-
-def _aligned_rows(x):
-    if x.stride(2) != 1 or x.stride(1) != x.shape[2]:
-        x = x.contiguous()
-    if x.storage_offset() % ALIGNMENT or x.stride(0) % ALIGNMENT:
-        size = x[0].numel()
-        padded = F.pad(x.flatten(1), (0, -size % ALIGNMENT))
-        x = padded.as_strided(x.shape, (padded.shape[1], x.shape[2], 1))
-    return x.unbind()
+    is_transposed = _is_transposed(x)
+    rows = x.mT if is_transposed else x
+    if rows.stride(2) != 1 or rows.stride(1) != rows.shape[2]:
+        rows = rows.contiguous()
+    if rows.storage_offset() % ALIGNMENT or rows.stride(0) % ALIGNMENT:
+        padded = F.pad(rows.flatten(1), (0, -rows[0].numel() % ALIGNMENT))
+        rows = padded.as_strided(rows.shape, (padded.shape[1], rows.shape[2], 1))
+    return (rows.mT if is_transposed else rows).unbind()
 
 
 def _threads(on_one_thread):
@@ -119,68 +116,45 @@ def _threads(on_one_thread):
 
 
 @functools.cache
-def _sums_alike(shape, *, is_transposed, has_bias, has_gradients, n_threads, alone_on_one_thread):
-    """Whether batched products of that shape equal single ones, tried on random numbers.
+def _sums_alike(
+    shape, a_transposed, a_step, b_transposed, b_step, has_bias, n_threads, on_one_thread
+):
+    """Whether batched products of that kind equal single ones, tried on random numbers.
 
     Parameters
     ----------
     shape : (int, int, int)
-        Rows, inputs and outputs of each member.
-    is_transposed : bool
-        Layout of the weights.
+        Rows of the first matrix, columns of it, columns of the second one.
+    a_transposed, b_transposed : bool
+        Layout of the matrices in memory.
+    a_step, b_step : int
+        Distance between the members' matrices in memory, modulo ``ALIGNMENT``.
     has_bias : bool
-    has_gradients : bool
-        Whether gradients, and theirs, must be equal too.
     n_threads : int
         Present number of threads.
-    alone_on_one_thread : bool
+    on_one_thread : bool
+        Whether single products are formed on one thread.
     """
-    n_rows, n_in, n_out = shape
-    n_members = _number_of_trials(n_rows * n_in, n_rows * n_out, n_in * n_out)
+    n, k, m = shape
+    # the places at which members start repeat themselves after so many
+    n_members = max(ALIGNMENT // math.gcd(ALIGNMENT, step) for step in (a_step, b_step, n * m))
+    n_members = max(2, n_members, min(64, _ENOUGH // (n * m)))
     generator = torch.Generator().manual_seed(0)
 
-    def normal(*shape, align=False):
-        size = math.prod(shape)
-        step = size + (-size % ALIGNMENT if align else 0)
-        x = torch.empty(n_members, step, dtype=torch.float32, device="cpu")
-        return x.normal_(generator=generator)[:, :size].unflatten(1, shape)
+    def normal(n_rows, n_columns, step, is_transposed=False):
+        n_rows, n_columns = (n_columns, n_rows) if is_transposed else (n_rows, n_columns)
+        size = n_rows * n_columns
+        x = torch.empty(
+            n_members, size + (step - size) % ALIGNMENT, dtype=torch.float32, device="cpu"
+        )
+        x = x.normal_(generator=generator)[:, :size].unflatten(1, (n_rows, n_columns))
+        return x.mT if is_transposed else x
 
-    tensors = [
-        normal(*((n_out, n_in) if is_transposed else (n_in, n_out)), align=True),
-        normal(n_rows, n_in),
-        normal(n_rows, n_out),
-        normal(n_rows, n_in),
-        *([normal(n_out)] if has_bias else []),
-    ]
-    results = functools.partial(_trial, is_transposed, has_gradients)
-    with torch.enable_grad():
-        together = results(_batched, *tensors)
-        with _threads(alone_on_one_thread):
-            alone = [
-                results(_single, *(tensor[number].clone() for tensor in tensors))
-                for number in range(n_members)
-            ]
-    members = zip(*alone, strict=True)
-    return all(map(torch.equal, together, map(torch.stack, members)))
-
-
-def _number_of_trials(n_inputs, n_outputs, n_weights):
-    """As many members as start at different places, and as give enough numbers to compare."""
-    n_places = max(ALIGNMENT // math.gcd(ALIGNMENT, size) for size in (n_inputs, n_outputs))
-    return max(2, n_places, min(64, _ENOUGH // min(n_inputs, n_outputs, n_weights)))
-
-
-def _trial(is_transposed, has_gradients, form, weight, x, of_y, of_gradient, bias=None):
-    """Product, its gradients, and the gradients of that of ``x``."""
-    leaves = [weight, x] if bias is None else [weight, x, bias]
-    for tensor in (*leaves, of_y):
-        tensor.requires_grad_()
-    y = form(x, weight.mT if is_transposed else weight, bias)
-    if not has_gradients:
-        return [y]
-    gradients = torch.autograd.grad(y, leaves, of_y, create_graph=True)
-    return [y, *gradients, *torch.autograd.grad(gradients[1], [weight, of_y], of_gradient)]
-
-
-def _single(x, weight, bias):
-    return torch.mm(x, weight) if bias is None else torch.addmm(bias, x, weight)
+    a, b = normal(n, k, a_step, a_transposed), normal(k, m, b_step, b_transposed)
+    bias = normal(1, m, 0).squeeze(1) if has_bias else None
+    with torch.no_grad():
+        together = _batched(a, b, bias)
+        with _threads(on_one_thread):
+            pairs = _aligned(a), _aligned(b)
+            alone = map(torch.mm, *pairs) if bias is None else map(torch.addmm, bias, *pairs)
+            return torch.equal(together, torch.stack(list(alone)))
