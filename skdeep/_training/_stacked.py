@@ -79,9 +79,27 @@ def stack_limit(run):
         return max(_LEAST, min(_MOST, limit))
     if net.device.startswith("cuda"):
         free = torch.cuda.mem_get_info(net.device)[0]
-        batch = net.batch_rows(run.rows) * sum(max(p.shape) for p in net.module_.parameters())
+        batch = net.batch_rows(run.rows) * _activations(net.module_, run.rows.x[:1])
         return max(1, int(_GPU_SHARE * free / (4 * (4 * _size(net) + 4 * batch))))
     return _MOST
+
+
+def _activations(module, row):
+    """Count the numbers that the layers of a module give for one row, and those of the row."""
+    sizes = [row.numel()]
+
+    def count(layer, inputs, output):
+        sizes.append(output.numel())
+
+    layers = [layer for layer in module.modules() if next(layer.children(), None) is None]
+    hooks = [layer.register_forward_hook(count) for layer in layers]
+    was_training = module.training
+    with torch.no_grad():
+        module.eval()(row)
+    module.train(was_training)
+    for hook in hooks:
+        hook.remove()
+    return sum(sizes)
 
 
 def _is_stackable(callback):
