@@ -30,6 +30,7 @@ __all__ = [
     "copy_weights",
     "digits",
     "environment",
+    "has_mnist",
     "limited_threads",
     "make_parser",
     "median_ratio",
@@ -40,6 +41,7 @@ __all__ = [
     "print_table",
     "save_json",
     "setting",
+    "synchronize",
     "thread_counts",
 ]
 
@@ -54,14 +56,24 @@ def digits():
     return (X[order] / 16).astype(np.float32), y[order]
 
 
+def _local(name):
+    """Path of a file in the folder that ``SKDEEP_DATA`` names, None where there is none."""
+    path = Path(os.environ.get("SKDEEP_DATA", "")) / name
+    return path if "SKDEEP_DATA" in os.environ and path.exists() else None
+
+
+def has_mnist():
+    """Whether MNIST can be read without fetching it."""
+    return _local("mnist.npz") is not None
+
+
 def mnist(n_train=60000, n_test=10000):
     """First rows of MNIST's training and test part, float32 in [0, 1], and their labels.
 
     Read from ``mnist.npz`` (``X_train, y_train, X_test, y_test``) in the folder that the
     environment variable ``SKDEEP_DATA`` names, else fetched from OpenML.
     """
-    path = Path(os.environ.get("SKDEEP_DATA", "")) / "mnist.npz"
-    if "SKDEEP_DATA" in os.environ and path.exists():
+    if path := _local("mnist.npz"):
         with np.load(path) as file:
             parts = [file[name] for name in ("X_train", "y_train", "X_test", "y_test")]
     else:
@@ -86,8 +98,7 @@ def california_housing():
     Read from ``california_housing.npz`` (``X, y``) in the folder ``SKDEEP_DATA``, else fetched by
     scikit-learn.
     """
-    path = Path(os.environ.get("SKDEEP_DATA", "")) / "california_housing.npz"
-    if "SKDEEP_DATA" in os.environ and path.exists():
+    if path := _local("california_housing.npz"):
         with np.load(path) as file:
             return file["X"], file["y"]
     return fetch_california_housing(return_X_y=True)
@@ -110,11 +121,9 @@ def adult():
     """
     import pandas as pd  # the other benchmarks do without
 
-    folder = Path(os.environ.get("SKDEEP_DATA", ""))
-    local = "SKDEEP_DATA" in os.environ and (folder / "adult.data.gz").exists()
     parts = [
         pd.read_csv(
-            folder / f"{name}.gz" if local else f"{UCI}/{name}",
+            _local(f"{name}.gz") or f"{UCI}/{name}",
             names=ADULT_COLUMNS,
             skiprows=skipped,  # the test file's first line is no row
             skipinitialspace=True,
@@ -186,6 +195,12 @@ def limited_threads(n_threads):
     ``torch.set_num_threads`` would outlast the context: it gives MKL a setting of its own.
     """
     return contextlib.nullcontext() if n_threads is None else threadpool_limits(n_threads)
+
+
+def synchronize(device):
+    """Wait until a GPU has done what was asked of it; there is nothing to wait for elsewhere."""
+    if device.startswith("cuda"):
+        torch.cuda.synchronize(device)
 
 
 def alternate(contenders, *, repeats, warmups=1):

@@ -1,0 +1,390 @@
+"""Every claim that needs a GPU, in six minutes: one table, with targets where there are any.
+
+- tests: those marked ``gpu``. None may fail, and some must have run.
+- rows: largest difference between a row's result among all rows and in random subsets, in random
+  order, from a single row to all of them (``row_independence.py``). Target: 0.
+- determinism: two fits with the same ``random_state``, and a fitted net that is loaded by a process
+  without a GPU. cuDNN may choose convolutions that add in another order in each run unless it is
+  told not to. Images are fitted both ways, and the target is for the second.
+- fit: a large autoencoder and a residual net for images on the CPU and on the GPU, with the same
+  rows and epochs; one run on the CPU, the median of three on the GPU. Scores of both.
+- bf16: a large autoencoder with ``precision="bf16-mixed"`` and with ``"float32"``.
+- search: ``BatchedGridSearchCV`` over values of ``lr``, on three folds of digits, and
+  ``GridSearchCV`` over the same estimator on the same device. Only a few values are tried one by
+  one; their time is scaled up to all fits ("estimated"), and their scores, all losses with a minus,
+  are compared. Targets: 30 times as fast from 300 fits on; scores equal to 1e-5 without batch norm
+  and convolutions. Peak memory is that of the batched search.
+- pool: a search over all GPUs and over one of them, where there are several.
+- gan: accuracy on real MNIST of a classifier that learned from GANSampler's images alone, as in
+  ``gan_images.py``, after as many epochs as there is time for, at most the 50 of that script.
+  Target: .95. Needs ``mnist.npz`` in the folder that SKDEEP_DATA names, and is not run without;
+  digits of 8 x 8 pixels take its place, with .90.
+
+A part that fails is a line of the table, its traceback follows the table, and the others go on.
+Each part has a limit of its own; when the time of ``--budget`` is spent, what is left is not run,
+and the table says so. The exit status is 1 if a part failed or a target was missed.
+
+    python benchmarks/gpu.py --json gpu.json
+    python benchmarks/gpu.py --parts search gan
+    python benchmarks/gpu.py --device cpu --smoke        # a smoke test, in about a minute
+
+Other images are MNIST's where there is ``mnist.npz``, else digits enlarged to 28 x 28. The package
+need not be installed: ``PYTHONPATH=. python benchmarks/gpu.py``.
+"""
+
+import sys
+import time
+import traceback
+import warnings
+from argparse import Namespace
+
+import numpy as np
+import torch
+from _common import (
+    has_mnist,
+    make_parser,
+    print_header,
+    print_table,
+    save_json,
+)
+from _gpu import (
+    FULL,
+    GIB,
+    SMOKE,
+    Session,
+    apply_elsewhere,
+    describe,
+    deterministic_convolutions,
+    distance_of_weights,
+    estimators,
+    images,
+    largest_distance,
+    row,
+    run_gpu_tests,
+    time_limit,
+)
+from batched_search import digits_data, make_net, search, training
+from gan_images import PARAMETERS, TARGETS, classifier, rows, skdeep_gan
+from row_independence import SHAPES, largest_difference, ways
+from sklearn.base import clone, is_classifier
+from sklearn.model_selection import GridSearchCV
+
+from skdeep.decomposition import Autoencoder
+from skdeep.generative import GANSampler
+from skdeep.model_selection import BatchedGridSearchCV
+from skdeep.neural_network import ResNetClassifier
+from skdeep.utils import available_devices
+from skdeep.utils._device import resolve_device
+
+SEARCH_TARGET, SCORE_TARGET = 30, 1e-5
+
+
+def tests(session):
+    """The tests marked ``gpu``."""
+    counts, output = run_gpu_tests()
+    n_passed, n_skipped = counts.get("passed", 0), counts.get("skipped", 0)
+    n_failed = counts.get("failed", 0) + counts.get("error", 0) + counts.get("errors", 0)
+    summary = f"{n_passed} passed, {n_failed} failed, {n_skipped} skipped"
+    if session.device == "cpu":
+        yield row("pytest -m gpu", f"{summary}: there is no GPU", **counts)
+        return
+    met = n_passed > 0 and not n_failed
+    yield row("pytest -m gpu", summary, "some, none failed", met, **counts)
+    if not met:
+        raise RuntimeError(f"tests failed, or none ran:\n{output[-4000:]}")
+
+
+def independent_rows(session):
+    """Rows alone and in company."""
+    sizes, rng = session.sizes, np.random.default_rng(0)
+    for name in sizes.independent_nets:
+        shape = SHAPES[name]
+        X = rng.standard_normal((sizes.independent_rows, shape.n_features), dtype=np.float32)
+        yield independence(f"net {name}", ways(shape, session.device)["skdeep"], X)
+    X, y = images(sizes.independent_rows)
+    for name, (net, method) in estimators(session).items():
+        net.fit(X[: sizes.fit_rows], y[: sizes.fit_rows])
+        yield independence(f"{name}.{method}", getattr(net, method), X)
+
+
+def independence(name, way, X):
+    difference = largest_difference(way, X, np.random.default_rng(1), 1)
+    return row(name, f"{difference:.2g}", "0", difference == 0, difference=difference)
+
+
+def determinism(session):
+    """Two fits, and a process without a GPU."""
+    X, y = images(session.sizes.fit_rows)
+    calls = {}
+    for name, (net, method) in estimators(session).items():
+        pair = [clone(net).fit(X, y) for _ in range(2)]
+        calls[name] = pair[0], method, X
+        yield two_fits(name, pair, has_target="images" not in name)
+        if "images" in name:
+            with deterministic_convolutions():
+                pair = [clone(net).fit(X, y) for _ in range(2)]
+            yield two_fits(f"{name}, cudnn.deterministic", pair, has_target=True)
+    here = [getattr(net, method)(rows) for net, method, rows in calls.values()]
+    for name, ours, theirs in zip(calls, here, apply_elsewhere(calls.values()), strict=True):
+        difference = largest_distance(ours, theirs) / max(1.0, float(np.abs(ours).max()))
+        limit = 1e-2 if "images" in name else 1e-4  # TF32, in convolutions, has 10 bits
+        what = f"{name}, loaded without a GPU: relative difference"
+        yield row(
+            what, f"{difference:.2g}", f"{limit:g}", difference <= limit, difference=difference
+        )
+
+
+def two_fits(name, pair, *, has_target):
+    difference = distance_of_weights(*pair)
+    target, met = ("0", difference == 0) if has_target else (None, None)
+    what = f"{name}, two fits: weights"
+    return row(what, f"{difference:.2g}", target, met, difference=difference)
+
+
+def fit(session):
+    """Large nets on the CPU and on the GPU."""
+    sizes, shared = session.sizes, {"max_epochs": 2, "random_state": 0}
+    X, y = images(sizes.rows)
+    net = Autoencoder(16, hidden_layer_sizes=sizes.layers, batch_size=256, **shared)
+    name = "-".join(map(str, (784, *sizes.layers, 16)))
+    yield from beside_cpu(session, f"autoencoder {name}", net, X, y, "transform")
+    n_blocks, width = sizes.image_net
+    net = ResNetClassifier(
+        image_shape=(28, 28), n_blocks=n_blocks, stem_width=width, batch_size=128, **shared
+    )
+    name = f"ResNet 28 x 28, {n_blocks} blocks, {width} channels"
+    X, y = X[: sizes.image_rows], y[: sizes.image_rows]
+    yield from beside_cpu(session, name, net, X, y, "predict_proba")
+
+
+def beside_cpu(session, name, net, X, y, method):
+    """Times of a fit and of a method on the CPU and on the device of the session."""
+    seconds, scores = {}, {}
+    for device in dict.fromkeys(["cpu", session.device]):
+        one = clone(net).set_params(device=device)
+        clone(one).set_params(max_epochs=1).fit(X[:512], y[:512])
+        repeats = 1 if device == "cpu" else session.sizes.repeats
+        times = [session.seconds(lambda one=one: one.fit(X, y), repeats)]
+        call = getattr(one, method)
+        call(X[:512])
+        seconds[device] = [*times, session.seconds(lambda call=call: call(X), repeats)]
+        scores[device] = one.score(X, y)
+    for what, cpu, gpu in zip(
+        ("fit", method), seconds["cpu"], seconds[session.device], strict=True
+    ):
+        value = f"CPU {cpu:.3g} s, {session.device} {gpu:.3g} s: {cpu / gpu:.1f} x"
+        yield row(f"{name}, {len(X)} rows: {what}", value, cpu_s=cpu, gpu_s=gpu, ratio=cpu / gpu)
+    value = ", ".join(f"{device} {score:.4f}" for device, score in scores.items())
+    yield row(f"{name}: score", value, **scores)
+
+
+def half(session):
+    """The same large net in two precisions."""
+    sizes = session.sizes
+    X, _ = images(sizes.wide_rows)
+    net = Autoencoder(
+        64,
+        hidden_layer_sizes=sizes.wide_layers,
+        max_epochs=sizes.wide_epochs,
+        batch_size=2048,
+        device=session.device,
+        random_state=0,
+    )
+    seconds, scores = {}, {}
+    for precision in ("float32", "bf16-mixed"):
+        one = clone(net).set_params(precision=precision)
+        clone(one).set_params(max_epochs=1).fit(X[:4096])
+        seconds[precision] = session.seconds(lambda one=one: one.fit(X), sizes.repeats)
+        scores[precision] = one.score(X)
+    single, mixed = seconds.values()
+    name = "-".join(map(str, (784, *sizes.wide_layers, 64)))
+    value = f"float32 {single:.3g} s, bf16-mixed {mixed:.3g} s: {single / mixed:.2f} x"
+    yield row(f"autoencoder {name}: fit", value, **seconds, ratio=single / mixed)
+    single, mixed = scores.values()
+    value = f"float32 {single:.5f}, bf16-mixed {mixed:.5f}, difference {mixed - single:.1g}"
+    yield row(f"autoencoder {name}: score", value, **{f"score, {k}": v for k, v in scores.items()})
+
+
+def searched_net(name, n_epochs, device):
+    """One of the nets of ``batched_search.py``, or one for images."""
+    args = Namespace(epochs=n_epochs, device=device, dropout=0.0)
+    if name == "images":
+        return ResNetClassifier(
+            image_shape=(8, 8), n_blocks=1, stem_width=8, **training("grid", args)
+        )
+    return make_net(name, args).estimator
+
+
+def searches(session):
+    """Batched searches beside one by one."""
+    found = {}
+    for name, n_fits, n_epochs in session.sizes.searches:
+        net = searched_net(name, n_epochs, session.device)
+        if name not in found:
+            short = clone(net).set_params(max_epochs=1)  # does not count
+            searched(session, BatchedGridSearchCV, short, [1e-3, 2e-3])
+            lrs = list(np.logspace(-4, -2, session.sizes.singles))
+            found[name] = searched(session, GridSearchCV, net, lrs)
+        yield from beside_one_by_one(session, f"{name}, {n_fits} fits", net, n_fits, *found[name])
+
+
+def searched(session, kind, net, lrs):
+    """Results of a search over values of ``lr``, and its seconds."""
+    found = []
+    data = digits_data(labels=is_classifier(net))
+    # an accuracy would show small differences as whole rows or not at all
+    scoring = "neg_log_loss" if is_classifier(net) else None
+    seconds = session.seconds(
+        lambda: found.append(search(kind, net, data, {"lr": lrs}, scoring=scoring))
+    )
+    return found[0].cv_results_, seconds
+
+
+def beside_one_by_one(session, what, net, n_fits, singles, single_s):
+    """Lines for a batched search beside the results of some candidates one by one."""
+    lrs = list(singles["param_lr"])
+    n_singles = 3 * len(lrs)
+    lrs += list(np.logspace(-4, -2, n_fits // 3 - len(lrs)))
+    if on_gpu := session.device != "cpu":
+        torch.cuda.reset_peak_memory_stats(session.device)
+    results, batched_s = searched(session, BatchedGridSearchCV, net, lrs)
+    one_by_one_s = single_s / n_singles * n_fits
+    ratio = one_by_one_s / batched_s
+    target = met = None
+    if n_fits >= 300:
+        target, met = f"{SEARCH_TARGET} x", ratio >= SEARCH_TARGET
+    value = f"{batched_s:.3g} s; one by one {one_by_one_s:.3g} s, estimated from {n_singles} fits"
+    numbers = {"batched_s": batched_s, "one_by_one_s": one_by_one_s, "ratio": ratio}
+    numbers["epochs"] = net.max_epochs
+    yield row(f"{what}, {net.max_epochs} epochs", f"{value}: {ratio:.1f} x", target, met, **numbers)
+    names = [f"split{number}_test_score" for number in range(3)]
+    difference = max(largest_distance(singles[k], results[k][: n_singles // 3]) for k in names)
+    target = met = None
+    if "images" not in what and "residual" not in what:
+        target, met = f"{SCORE_TARGET:g}", difference <= SCORE_TARGET
+    what_differs = f"{what}: difference of scores"
+    yield row(what_differs, f"{difference:.2g}", target, met, difference=difference)
+    if on_gpu:
+        peak = torch.cuda.max_memory_allocated(session.device) / GIB
+        yield row(f"{what}: peak memory", f"{peak:.2f} GiB", peak_gib=peak)
+
+
+def pool(session):
+    """A search over several devices."""
+    devices = [name for name in available_devices() if name.startswith("cuda")]
+    if session.device == "cpu":
+        devices = ["cpu", "cpu"]
+    if len(devices) < 2:
+        yield row("several GPUs", f"not run: there is one, {devices[0]}")
+        return
+    name, n_fits, n_epochs = session.sizes.searches[0]
+    lrs, results = list(np.logspace(-4, -2, n_fits // 3)), []
+    for device in (devices[0], devices):
+        net = searched_net(name, n_epochs, device)
+        searched(session, BatchedGridSearchCV, clone(net).set_params(max_epochs=1), lrs[:4])
+        results.append(searched(session, BatchedGridSearchCV, net, lrs))
+    (one, one_s), (several, several_s) = results
+    value = f"one device {one_s:.3g} s, {len(devices)} devices {several_s:.3g} s"
+    yield row(f"{name}, {n_fits} fits", value, one_s=one_s, several_s=several_s)
+    difference = largest_distance(one["mean_test_score"], several["mean_test_score"])
+    yield row(f"{name}: difference of scores", f"{difference:.2g}", difference=difference)
+
+
+def gan(session):
+    """A classifier that learns from generated images alone."""
+    sizes = session.sizes
+    is_full = sizes.gan_epochs is None
+    data = "mnist" if has_mnist() and is_full else "digits"
+    if is_full and data == "digits":
+        yield row("mnist", "not run: no data, SKDEEP_DATA has no mnist.npz", str(TARGETS["mnist"]))
+    X, y, X_test, y_test = rows(data, 0, validation=False, limit=sizes.gan_rows)
+    parameters = {**PARAMETERS[data], "device": session.device, "random_state": 0}
+    parameters["max_epochs"] = sizes.gan_epochs or affordable_epochs(session, X, y, parameters)
+    draws = []
+    fit_s = session.seconds(lambda: draws.append(skdeep_gan(X, y, parameters)))
+    drawn = draws[0](y).astype(X.dtype)
+    judge = classifier(data, 0, session.device).fit(drawn, y)
+    accuracy = float(np.mean(judge.predict(X_test) == y_test))
+    value = f"{accuracy:.4f} after {parameters['max_epochs']} epochs, {fit_s:.0f} s"
+    target, met = (str(TARGETS[data]), accuracy >= TARGETS[data]) if is_full else (None, None)
+    numbers = {"accuracy": accuracy, "epochs": parameters["max_epochs"], "fit_s": fit_s}
+    yield row(f"{data}: accuracy with generated images", value, target, met, **numbers)
+
+
+def affordable_epochs(session, X, y, parameters):
+    """Epochs that there is time for, by a short fit; at most the usual number."""
+    few = min(len(X), 6000)
+    for n_rows in (min(few, 1000), few):  # the first one does not count
+        short = {**parameters, "max_epochs": 1}
+        seconds = session.seconds(lambda n=n_rows, p=short: skdeep_gan(X[:n], y[:n], p))
+    available = 0.85 * session.left() - 30  # the classifier takes some, too
+    n_epochs = int(available / (seconds * len(X) / few))
+    return max(1, min(n_epochs, GANSampler(**parameters).max_epochs))
+
+
+# Parts in the order in which they run, and the least and the most seconds of each.
+PARTS = {
+    "tests": (tests, 20, 120),
+    "rows": (independent_rows, 5, 40),
+    "determinism": (determinism, 15, 60),
+    "fit": (fit, 20, 80),
+    "bf16": (half, 10, 40),
+    "search": (searches, 30, 130),
+    "pool": (pool, 10, 40),
+    "gan": (gan, 50, 330),
+}
+
+
+def run_part(name, session):
+    """Lines of a part, and the traceback of what ended it early or None."""
+    part, least, most = PARTS[name]
+    if session.left() < least:
+        return [{"part": name, **row("all", "not run: the time is spent")}], None
+    found, trace, start = [], None, time.perf_counter()
+    try:
+        with time_limit(min(most, session.left())):
+            for line in part(session):
+                found.append({"part": name, **line})
+                print(f"{name}: {line['what']}: {line['value']}", file=sys.stderr, flush=True)
+    except Exception as error:
+        trace = traceback.format_exc()
+        text = f"{type(error).__name__}: {error}".partition("\n")[0]
+        found.append({"part": name, **row("FAILED", text[:100], met=False)})
+    seconds = time.perf_counter() - start
+    found.append({"part": name, **row("all", f"{seconds:.1f} s", seconds=seconds)})
+    if session.device != "cpu":
+        torch.cuda.empty_cache()
+    return found, trace
+
+
+def main():
+    parser = make_parser(__doc__)
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS))
+    parser.add_argument("--budget", type=float, default=330.0, help="seconds for all parts")
+    parser.add_argument("--smoke", action="store_true", help="tiny sizes")
+    args = parser.parse_args()
+    try:
+        device = resolve_device(args.device)
+    except ValueError as error:
+        parser.error(str(error))
+    warnings.simplefilter("ignore")  # nets are trained for too few epochs to be good
+    session = Session(device, SMOKE if args.smoke else FULL, args.budget)
+    print_header(f"Claims about a GPU, on {device}")
+    machine = describe(device)
+    print(", ".join(f"{name} {value}" for name, value in machine.items()), flush=True)
+    table, traces = [], []
+    for name in (name for name in PARTS if name in args.parts):
+        found, trace = run_part(name, session)
+        table += found
+        traces += [] if trace is None else [f"{name}:\n{trace}"]
+        # what comes later may not end
+        save_json(args.json, machine=machine, rows=table, errors=traces)
+    shown = ("part", "what", "value", "target", "met")
+    print_table([{key: line[key] for key in shown} for line in table])
+    print(f"\n{args.budget - session.left():.0f} s for all parts", *traces, sep="\n\n")
+    return int(any(line["met"] is False for line in table))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
