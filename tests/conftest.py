@@ -274,7 +274,9 @@ def assert_same_search():
 def python_command():
     """Command line and environment of a fresh Python that runs code with this skdeep."""
     home = str(pathlib.Path(skdeep.__file__).parents[1])
-    environment = dict(os.environ, PYTHONPATH=home)
+    # behind it what the environment brings along, other packages say
+    paths = [home, *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = dict(os.environ, PYTHONPATH=os.pathsep.join(paths))
 
     def python_command(code, *arguments, threads=1):
         command = [sys.executable, "-W", "error", "-c", code, *map(str, arguments)]

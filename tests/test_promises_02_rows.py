@@ -172,3 +172,19 @@ def test_sparse_row_gives_the_bits_of_the_dense_row(fit_on, row_outputs):
 @pytest.mark.parametrize("n_features", [5, 30])
 def test_rows_are_independent_on_a_gpu(n_features, fit_on, row_outputs):
     _assert_rows_are_independent(*fit_on(n_features, device="cuda"), row_outputs)
+
+
+@each_with_rows
+@pytest.mark.gpu
+@pytest.mark.nets(NETS | WIDE)
+def test_rows_are_independent_on_a_gpu_in_nets_of_every_kind(params, fit_on, row_outputs):
+    _assert_rows_are_independent(*fit_on(13, device="cuda", **params), row_outputs)
+
+
+@each_with_rows
+@pytest.mark.gpu
+@pytest.mark.nets(IMAGES)
+def test_rows_are_independent_on_a_gpu_in_convolutional_nets(params, fit_on, row_outputs):
+    n_pixels = int(np.prod(params["image_shape"]))
+    estimator, X = fit_on(n_pixels, max_epochs=1, device="cuda", **params)
+    _assert_rows_are_independent(estimator, X, row_outputs)
