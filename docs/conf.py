@@ -3,6 +3,7 @@
 import os
 
 import skdeep
+from skdeep.utils._docs import DOCUMENTATION_URL
 
 # the one script that needs data from elsewhere is shown and not run where there is no folder
 runs = "plot_" if "SKDEEP_DATA" in os.environ else "plot_(?!gan_adult)"
@@ -38,6 +39,7 @@ sphinx_gallery_conf = {
 
 html_theme = "pydata_sphinx_theme"
 html_title = f"skdeep {version}"
+html_baseurl = DOCUMENTATION_URL
 html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"]}
 html_show_sourcelink = False
 

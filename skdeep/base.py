@@ -21,6 +21,7 @@ from skdeep._training._state import (
     restore_parameters,
 )
 from skdeep._training._threads import thread_scope
+from skdeep.utils._docs import DocumentationLinkMixin
 from skdeep.utils._random import make_streams
 from skdeep.utils._sklearn import Interval, StrOptions
 from skdeep.utils._validation import check_image_shape, check_rows, output_dtype
@@ -28,7 +29,7 @@ from skdeep.utils._validation import check_image_shape, check_rows, output_dtype
 __all__: list[str] = []
 
 
-class DeepEstimator(FittingMixin, CallbackSupportMixin, BaseEstimator, ABC):
+class DeepEstimator(FittingMixin, DocumentationLinkMixin, CallbackSupportMixin, BaseEstimator, ABC):
     """Base of every estimator that holds a net.
 
     A subclass says which module it trains and in which net: ``_architecture``, ``_make_module``,

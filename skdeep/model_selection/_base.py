@@ -16,6 +16,7 @@ from sklearn.utils.metadata_routing import process_routing
 from skdeep.model_selection._evaluation import evaluate
 from skdeep.model_selection._results import choose_best, make_cv_results
 from skdeep.model_selection._stages import SearchData
+from skdeep.utils._docs import DocumentationLinkMixin
 from skdeep.utils._sklearn import (
     Interval,
     StrOptions,
@@ -37,7 +38,7 @@ BATCHED_CONSTRAINTS = {
 }
 
 
-class BatchedSearchMixin:
+class BatchedSearchMixin(DocumentationLinkMixin):
     """``fit`` of a search that trains many nets at once; the rest is scikit-learn's search."""
 
     @with_callbacks
