@@ -115,17 +115,30 @@ class FittingMixin:
         if not resume:
             self._scaler = self._fit_scaler(X, train_weight)
         y = self._scale_targets(y, train_weight, reset=not resume)
-        self._build(X.shape[1], resume, callbacks)
-        yield Run(
-            self.net_,
-            self._rows(X, y, weight, train),
-            self._rows(X, y, weight, valid),
-            n_epochs=n_epochs,
-            lr_schedule=self.lr_schedule if lr_schedule is None else lr_schedule,
-            n_schedule_epochs=n_schedule_epochs or self.max_epochs,
-            first_epoch=first_epoch,
-        )
+        with self._progress() as progress:
+            self._build(X.shape[1], resume, [*callbacks, *progress])
+            yield Run(
+                self.net_,
+                self._rows(X, y, weight, train),
+                self._rows(X, y, weight, valid),
+                n_epochs=n_epochs,
+                lr_schedule=self.lr_schedule if lr_schedule is None else lr_schedule,
+                n_schedule_epochs=n_schedule_epochs or self.max_epochs,
+                first_epoch=first_epoch,
+            )
         self._conclude(X, train_weight)
+
+    @contextlib.contextmanager
+    def _progress(self):
+        """Context of a training with the callbacks that show its progress."""
+        if self.verbose != 1:
+            yield []
+            return
+        progress = EpochProgress(type(self).__name__)
+        try:
+            yield [progress]
+        finally:
+            progress.close()  # a traceback stands below the bar
 
     def _conclude(self, X, weight):
         """Set what a finished training on those rows leaves."""
@@ -172,8 +185,7 @@ class FittingMixin:
             self._rebuild(architecture)
         old_net = vars(self).get("net_") if resume else None
         self._net_options = self._collect_net_options()
-        progress = [EpochProgress()] if self.verbose == 1 else []
-        self.net_ = self._make_net([*callbacks, *progress, DivergenceGuard()])
+        self.net_ = self._make_net([*callbacks, DivergenceGuard()])
         if old_net is not None:
             continue_from(self.net_, old_net)
 

@@ -1,13 +1,20 @@
 """What happens between epochs; skorch callbacks."""
 
 import sys
+import warnings
+from typing import Any
 
 import torch
 from skorch.callbacks import Callback
-from tqdm import tqdm
+from tqdm import TqdmWarning
 
 from skdeep.exceptions import DivergenceError
 from skdeep.utils._sklearn import has_callbacks
+
+with warnings.catch_warnings():
+    # in a notebook without ipywidgets a bar of text does as well
+    warnings.simplefilter("ignore", TqdmWarning)
+    from tqdm.auto import tqdm
 
 __all__ = ["DivergenceGuard", "EarlyStopping", "EpochProgress", "FitTasks", "check_callbacks"]
 
@@ -120,21 +127,41 @@ def _copy_of_weights(net):
 
 
 class EpochProgress(Callback):
-    """One bar over the epochs on standard error, with the newest losses beside it."""
+    """One bar over the epochs, with the newest losses beside it.
+
+    On standard error, in a notebook as a widget.
+
+    Parameters
+    ----------
+    description : str
+        What stands in front of the bar.
+    """
+
+    def __init__(self, description):
+        self.description = description
+        self.bar_: Any = None
 
     def on_train_begin(self, net, **kwargs):
         """Open the bar."""
-        self.bar_ = tqdm(total=net.n_epochs_, unit="epoch", file=sys.stderr)
+        self.bar_ = tqdm(desc=self.description, total=net.n_epochs_, unit="epoch", file=sys.stderr)
 
     def on_epoch_end(self, net, **kwargs):
         """Move the bar by one epoch."""
         names = [name for name in ("train_loss", "valid_loss") if name in net.history[-1]]
-        self.bar_.set_postfix({name: f"{net.history[-1, name]:.4g}" for name in names})
+        losses = {name: f"{net.history[-1, name]:.4g}" for name in names}
+        self.bar_.set_postfix(losses, refresh=False)
         self.bar_.update()
 
     def on_train_end(self, net, **kwargs):
-        """Close the bar."""
-        self.bar_.close()
+        """Close the bar; training that stopped early is through as well."""
+        self.bar_.total = self.bar_.n
+        self.close()
+
+    def close(self):
+        """Leave the bar as it is, wherever training has come to."""
+        if self.bar_ is not None:
+            self.bar_.close()
+        self.bar_ = None
 
 
 class FitTasks:

@@ -1,6 +1,4 @@
-"""skorch callbacks, the history, and what ``verbose`` prints."""
-
-import re
+"""skorch callbacks and the history."""
 
 import numpy as np
 import pytest
@@ -187,39 +185,6 @@ def test_history_has_batches_for_callbacks_that_listen_to_them():
     ae = small(batch_size=40, callbacks=[RecordBatches()]).fit(IRIS, SPECIES)
     sizes = ae.net_.history[:, "batches", :, "train_batch_size"]
     assert sizes == 5 * [[40, 40, 40, 30]]
-
-
-# Verbose -----------------------------------------------------------------------------------
-
-
-def test_verbose_0_prints_nothing(Class, capfd):
-    small(Class).fit(IRIS, SPECIES)
-    assert capfd.readouterr() == ("", "")
-
-
-def test_verbose_1_shows_a_bar_over_the_epochs_on_standard_error(Class, capsys):
-    small(Class, verbose=1).fit(IRIS, SPECIES)
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert re.search(r"100%\|.*\| 5/5 \[.*epoch.*train_loss=[-\d.]+", err)
-
-
-@pytest.mark.having("early_stopping")
-def test_verbose_1_shows_the_loss_on_rows_held_out(Class, capsys):
-    small(Class, verbose=1, early_stopping=True).fit(IRIS, SPECIES)
-    assert "valid_loss=" in capsys.readouterr().err
-
-
-@pytest.mark.nets({"all rows": {}, "split": {"early_stopping": True}})
-def test_verbose_2_prints_a_line_for_each_epoch(params, Class, capsys):
-    small(Class, verbose=2, **params).fit(IRIS, SPECIES)
-    out, err = capsys.readouterr()
-    lines = out.splitlines()
-    assert "epoch" in lines[0] and "train_loss" in lines[0]
-    assert ("valid_loss" in lines[0]) == bool(params)
-    numbers = [line.split()[0] for line in lines[2:]]
-    assert numbers == ["1", "2", "3", "4", "5"]
-    assert err == ""
 
 
 def test_callbacks_that_are_no_list_are_refused():

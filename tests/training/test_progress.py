@@ -1,0 +1,108 @@
+"""What ``verbose`` shows: nothing, a bar over the epochs, or a line for each epoch."""
+
+import re
+
+import pytest
+from sklearn.datasets import load_iris
+
+from skdeep.decomposition import Autoencoder
+from skdeep.exceptions import DivergenceError
+
+# training of a moment leaves a generator close to its start
+pytestmark = pytest.mark.filterwarnings("ignore::skdeep.exceptions.ModeCollapseWarning")
+
+IRIS, SPECIES = load_iris(return_X_y=True)
+
+# What a kernel of Jupyter looks like to libraries, where the package ipywidgets is missing.
+NOTEBOOK_WITHOUT_WIDGETS = """
+import sys, types
+shell = types.ModuleType("IPython")
+shell.get_ipython = lambda: types.SimpleNamespace()
+sys.modules |= {"ipykernel.zmqshell": types.ModuleType("zmqshell"), "IPython": shell}
+sys.modules["ipywidgets"] = None
+"""
+
+
+@pytest.fixture
+def Class(Estimator):
+    return Estimator
+
+
+def small(Class=Autoencoder, **parameters):
+    """Estimator that trains in a moment."""
+    plain = {"max_epochs": 5, "lr_schedule": "constant", "device": "cpu", "random_state": 0}
+    return Class(**{**plain, **parameters})
+
+
+def test_verbose_0_prints_nothing(Class, capfd):
+    small(Class).fit(IRIS, SPECIES)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_verbose_1_shows_a_bar_over_the_epochs_on_standard_error(Class, capsys):
+    small(Class, verbose=1).fit(IRIS, SPECIES)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert re.search(r"100%\|.*\| 5/5 \[.*epoch.*train_loss=[-\d.]+", err)
+
+
+@pytest.mark.having("early_stopping")
+def test_verbose_1_shows_the_loss_on_rows_held_out(Class, capsys):
+    small(Class, verbose=1, early_stopping=True).fit(IRIS, SPECIES)
+    assert "valid_loss=" in capsys.readouterr().err
+
+
+@pytest.mark.nets({"all rows": {}, "split": {"early_stopping": True}})
+def test_verbose_2_prints_a_line_for_each_epoch(params, Class, capsys):
+    small(Class, verbose=2, **params).fit(IRIS, SPECIES)
+    out, err = capsys.readouterr()
+    lines = out.splitlines()
+    assert "epoch" in lines[0] and "train_loss" in lines[0]
+    assert ("valid_loss" in lines[0]) == bool(params)
+    numbers = [line.split()[0] for line in lines[2:]]
+    assert numbers == ["1", "2", "3", "4", "5"]
+    assert err == ""
+
+
+# The bar -----------------------------------------------------------------------------------
+
+
+def last_bar(printed):
+    """State of the bar that stays."""
+    return printed.rstrip("\n").rpartition("\r")[2]
+
+
+def test_the_bar_names_the_estimator(Class, capsys):
+    small(Class, verbose=1).fit(IRIS, SPECIES)
+    assert last_bar(capsys.readouterr().err).startswith(f"{Class.__name__}: 100%|")
+
+
+def test_the_bar_of_a_training_that_stops_early_ends_full(capsys):
+    ae = small(max_epochs=50, tol=1e6, n_iter_no_change=3, verbose=1).fit(IRIS)
+    assert ae.n_iter_ == 5
+    assert re.search(r"100%\|.*\| 5/5 \[", last_bar(capsys.readouterr().err))
+
+
+def test_the_bar_of_a_training_that_fails_stays_where_it_was_and_ends_its_line(Class, capsys):
+    with pytest.raises(DivergenceError):
+        small(Class, verbose=1, lr=1e35, max_epochs=7).fit(IRIS, SPECIES)
+    printed = capsys.readouterr().err
+    assert re.search(r"\| [0-6]/7 \[", last_bar(printed))
+    assert printed.endswith("\n")
+
+
+def test_a_notebook_without_widgets_shows_a_bar_of_text_and_no_warning(run_python):
+    printed = run_python(
+        NOTEBOOK_WITHOUT_WIDGETS
+        + """
+import contextlib, io, warnings
+with warnings.catch_warnings(record=True) as seen:
+    warnings.simplefilter("always")
+    from skdeep.decomposition import Autoencoder
+    with contextlib.redirect_stderr(io.StringIO()) as printed:
+        Autoencoder(max_epochs=3, device="cpu", verbose=1).fit([[0.0, 1.0], [2.0, 0.5]])
+assert [str(one.message) for one in seen if "tqdm" in one.filename + str(one.message)] == []
+print(printed.getvalue())
+"""
+    )
+    assert re.search(r"Autoencoder: 100%\|.*\| 3/3 \[", printed)
