@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-__all__ = [
+_NAMESPACES = (
     "decomposition",
     "exceptions",
     "generative",
     "model_selection",
     "neural_network",
     "utils",
-]
+)
 
 if TYPE_CHECKING:
     from skdeep import (
@@ -23,16 +23,30 @@ if TYPE_CHECKING:
         neural_network,
         utils,
     )
+    from skdeep.utils._show_versions import show_versions
 else:
 
     def __getattr__(name):
-        """Import a namespace when it is first asked for: most of them bring torch."""
-        if name in __all__:
+        """Import what is asked for only now: most of it brings torch."""
+        if name in _NAMESPACES:
             return importlib.import_module(f"skdeep.{name}")
-        namespaces = ", ".join(f"skdeep.{namespace}" for namespace in __all__)
+        if name == "show_versions":
+            return importlib.import_module("skdeep.utils._show_versions").show_versions
+        namespaces = ", ".join(f"skdeep.{namespace}" for namespace in _NAMESPACES)
         raise AttributeError(
             f"module 'skdeep' has no attribute {name!r}; its namespaces are {namespaces}"
         )
+
+
+__all__ = [
+    "decomposition",
+    "exceptions",
+    "generative",
+    "model_selection",
+    "neural_network",
+    "show_versions",
+    "utils",
+]
 
 
 def __dir__():

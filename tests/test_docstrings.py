@@ -25,7 +25,8 @@ def _modules():
 
 
 def _public_things():
-    """Every class and function that a namespace directly below the package makes public."""
+    """Every class and function that the package or a namespace directly below it makes public."""
+    yield skdeep.show_versions
     for info in pkgutil.iter_modules(skdeep.__path__, "skdeep."):
         module = importlib.import_module(info.name)
         if not info.name.rpartition(".")[2].startswith("_"):
