@@ -5,6 +5,7 @@ import operator
 
 import numpy as np
 import torch
+from skorch.callbacks import PrintLog
 from torch import nn
 
 from skdeep._training._conditions import Conditions, DrawnBatches
@@ -94,6 +95,14 @@ class AdversarialNet(TrainingNet):
         self.betas = betas
         self.n_critic = n_critic
         self.ema_decay = ema_decay
+
+    @property
+    def _default_callbacks(self):
+        callbacks = super()._default_callbacks
+        for _, callback in callbacks:
+            if isinstance(callback, PrintLog):
+                callback.keys_ignored = "train_loss"  # printed as train_generator
+        return callbacks
 
     def initialize_optimizer(self, triggered_directly=None):
         """Build one optimiser with a group of weights for each player."""

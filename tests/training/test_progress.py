@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 from sklearn.datasets import load_iris
 
@@ -21,6 +22,14 @@ shell.get_ipython = lambda: types.SimpleNamespace()
 sys.modules |= {"ipykernel.zmqshell": types.ModuleType("zmqshell"), "IPython": shell}
 sys.modules["ipywidgets"] = None
 """
+
+
+def log_of(capsys):
+    """Names and columns of the log that skorch has printed, and all that was printed."""
+    printed = capsys.readouterr()
+    lines = re.sub(r"\x1b\[\d+m", "", printed.out).splitlines()
+    rows = [[float(cell) for cell in line.split()] for line in lines[2:]]
+    return lines[0].split(), [list(column) for column in zip(*rows, strict=True)], printed
 
 
 @pytest.fixture
@@ -54,14 +63,34 @@ def test_verbose_1_shows_the_loss_on_rows_held_out(Class, capsys):
 
 @pytest.mark.nets({"all rows": {}, "split": {"early_stopping": True}})
 def test_verbose_2_prints_a_line_for_each_epoch(params, Class, capsys):
+    estimator = small(Class, verbose=2, **params).fit(IRIS, SPECIES)
+    names, columns, printed = log_of(capsys)
+    assert names[0] == "epoch" and columns[0] == [1, 2, 3, 4, 5]
+    losses = estimator.loss_curve_
+    assert any(np.allclose(column, losses, rtol=0, atol=5e-5) for column in columns)
+    assert ("valid_loss" in names) == bool(params)
+    assert printed.err == ""
+
+
+@pytest.mark.nets(
+    {
+        "all rows": {},
+        "split": {"early_stopping": True, "validation_fraction": 0.3},
+        "penalties": {"sparsity": 0.1, "contraction": 0.1},
+        "critic alone": {"gradient_penalty": 0.0},
+        "slopes": {"loss": "wgan-gp", "style_weight": 0.1},
+    }
+)
+def test_verbose_2_prints_no_figure_twice(params, Class, capsys):
     small(Class, verbose=2, **params).fit(IRIS, SPECIES)
-    out, err = capsys.readouterr()
-    lines = out.splitlines()
-    assert "epoch" in lines[0] and "train_loss" in lines[0]
-    assert ("valid_loss" in lines[0]) == bool(params)
-    numbers = [line.split()[0] for line in lines[2:]]
-    assert numbers == ["1", "2", "3", "4", "5"]
-    assert err == ""
+    names, columns, _ = log_of(capsys)
+    assert len(set(map(tuple, columns))) == len(names)
+
+
+@pytest.mark.having("ema_decay")
+def test_verbose_2_names_both_players_of_a_game(Class, capsys):
+    small(Class, verbose=2).fit(IRIS, SPECIES)
+    assert {"train_critic", "train_generator"} <= set(log_of(capsys)[0])
 
 
 # The bar -----------------------------------------------------------------------------------
