@@ -100,7 +100,7 @@ class DescentMixin:
                 device=device,
                 n_epochs=1,
                 resume=resume,
-                callbacks=check_callbacks(self.callbacks),
+                callbacks=check_callbacks(self.callbacks, holds_out=False, lr_schedule="constant"),
                 lr_schedule="constant",
             ):
                 run.start()

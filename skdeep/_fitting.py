@@ -61,7 +61,9 @@ class FittingMixin:
                 callbacks=[
                     *([] if stopping is None else [stopping]),
                     *tasks.epochs(self._curves),
-                    *check_callbacks(self.callbacks),
+                    *check_callbacks(
+                        self.callbacks, holds_out=holds_out, lr_schedule=self.lr_schedule
+                    ),
                 ],
             )
             if holds_out:

@@ -181,7 +181,9 @@ class AdversarialNet(TrainingNet):
 
     def _descend(self, terms, player):
         """Move one player's weights by one step, and leave no gradient behind."""
-        weights = self.optimizer_.param_groups[player]["params"]
+        weights = [
+            one for one in self.optimizer_.param_groups[player]["params"] if one.requires_grad
+        ]
         functools.reduce(operator.add, terms.values()).backward(inputs=weights)
         if self._is_listened_to():
             names = {id(weight) for weight in weights}

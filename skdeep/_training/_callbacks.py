@@ -5,7 +5,14 @@ import warnings
 from typing import Any
 
 import torch
-from skorch.callbacks import Callback
+from skorch.callbacks import (
+    BatchScoring,
+    Callback,
+    EpochScoring,
+    InputShapeSetter,
+    LRScheduler,
+    WandbLogger,
+)
 from tqdm import TqdmWarning
 
 from skdeep.exceptions import DivergenceError
@@ -19,13 +26,22 @@ with warnings.catch_warnings():
 __all__ = ["DivergenceGuard", "EarlyStopping", "EpochProgress", "FitTasks", "check_callbacks"]
 
 
-def check_callbacks(callbacks):
+def check_callbacks(callbacks, *, holds_out, lr_schedule):
     """List of the user's skorch callbacks, each alone or with its name; None gives an empty one.
+
+    Parameters
+    ----------
+    callbacks : list, tuple or None
+    holds_out : bool
+        Whether there is a validation loss.
+    lr_schedule : {"constant", "cosine", "onecycle", "plateau"}
 
     Raises
     ------
     TypeError
         If something else is among them.
+    ValueError
+        If one of them cannot work.
     """
     for entry in callbacks or ():
         callback = entry[1] if isinstance(entry, tuple) and len(entry) == 2 else entry
@@ -34,7 +50,47 @@ def check_callbacks(callbacks):
                 "callbacks must hold skorch.callbacks.Callback objects or (name, callback) "
                 f"pairs; got {entry!r}. scikit-learn's callbacks go to set_callbacks."
             )
+        _check_use_of_net(callback)
+        if not holds_out:
+            _check_monitor(callback)
+        if isinstance(callback, LRScheduler) and lr_schedule != "constant":
+            raise ValueError(
+                "lr_schedule must be 'constant' where callbacks hold an LRScheduler; got "
+                f"{lr_schedule=}. Keep one of the two."
+            )
     return list(callbacks or ())
+
+
+def _check_use_of_net(callback):
+    """Raise ``ValueError`` for a callback that predicts with the net or shapes it."""
+    name = type(callback).__name__
+    if isinstance(callback, BatchScoring | EpochScoring):
+        raise ValueError(
+            "callbacks must not predict with the net, which sees scaled samples in batches of its "
+            f"own; got {name}. To score the estimator after each epoch, pass scikit-learn's "
+            "ScoringMonitor to set_callbacks; the losses of each epoch are in history_."
+        )
+    if isinstance(callback, InputShapeSetter):
+        raise ValueError(
+            f"callbacks must not change the shape of the net; got {name}. Leave it out: the shape "
+            "follows from X."
+        )
+
+
+def _check_monitor(callback):
+    """Raise ``ValueError`` for a callback that needs a validation loss."""
+    monitor = getattr(callback, "monitor", None)
+    if isinstance(callback, WandbLogger) and callback.save_model:
+        setting, remedy = "save_model=True", "save_model=False"
+    elif isinstance(monitor, str) and monitor.startswith("valid_"):
+        setting, remedy = f"{monitor=}", f"monitor={monitor.replace('valid', 'train', 1)!r}"
+    else:
+        return
+    raise ValueError(
+        "callbacks must not need a validation loss where no samples are held out; got "
+        f"{type(callback).__name__} with {setting}. Set {remedy}, or early_stopping=True where "
+        "the estimator has it."
+    )
 
 
 class DivergenceGuard(Callback):
