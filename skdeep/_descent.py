@@ -6,14 +6,14 @@ from numbers import Integral, Real
 
 from skdeep._training._callbacks import EarlyStopping, check_callbacks
 from skdeep._training._net import Objective, TrainingNet
-from skdeep._training._optim import OPTIMIZERS, optimizer_name, resolve_optimizer
+from skdeep._training._optim import OptimizerOptions, optimizer_name, resolve_optimizer
 from skdeep.utils._sklearn import Interval, StrOptions
 
 __all__ = ["DESCENT_CONSTRAINTS", "DescentMixin", "Stretch"]
 
 #: Of the parameters that these estimators share beyond those of ``DeepEstimator``.
 DESCENT_CONSTRAINTS = {
-    "optimizer": [StrOptions(set(OPTIMIZERS)), type],
+    "optimizer": [OptimizerOptions()],
     "early_stopping": ["boolean"],
     "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
     "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],

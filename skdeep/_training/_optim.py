@@ -6,9 +6,12 @@ import warnings
 import torch
 from torch.optim import lr_scheduler
 
+from skdeep.utils._sklearn import StrOptions
+
 __all__ = [
     "LR_SCHEDULES",
     "OPTIMIZERS",
+    "OptimizerOptions",
     "advance",
     "make_schedule",
     "optimizer_name",
@@ -26,21 +29,26 @@ _TORCH_PREFIX = "torch.optim."
 LR_SCHEDULES = ("constant", "cosine", "onecycle", "plateau")
 
 
-def optimizer_name(optimizer):
-    """Name under which ``resolve_optimizer`` finds an optimiser; a class of the user's stays one.
+class OptimizerOptions(StrOptions):
+    """Constraint on a parameter: the name of an optimiser, or a class of torch's optimisers."""
 
-    Raises
-    ------
-    TypeError
-        If a class is given that is no torch optimiser.
-    """
+    def __init__(self):
+        super().__init__(set(OPTIMIZERS))
+
+    def is_satisfied_by(self, val):
+        """Whether it is one of these."""
+        is_class = isinstance(val, type) and issubclass(val, torch.optim.Optimizer)
+        return is_class or super().is_satisfied_by(val)
+
+    def __str__(self):
+        names = ", ".join(map(repr, sorted(OPTIMIZERS)))
+        return f"a str among {{{names}}}, in lower case, or a subclass of torch.optim.Optimizer"
+
+
+def optimizer_name(optimizer):
+    """Name under which ``resolve_optimizer`` finds it; a class of the user's stays one."""
     if isinstance(optimizer, str):
         return optimizer
-    if not (isinstance(optimizer, type) and issubclass(optimizer, torch.optim.Optimizer)):
-        raise TypeError(
-            f"optimizer must be one of {sorted(OPTIMIZERS)} or a subclass of "
-            f"torch.optim.Optimizer; got {optimizer!r}."
-        )
     name = optimizer.__name__
     if getattr(torch.optim, name, None) is optimizer:
         return f"{_TORCH_PREFIX}{name}"

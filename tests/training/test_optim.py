@@ -240,11 +240,20 @@ def test_compiled_training_equals_plain_training(Class):
 # Errors ------------------------------------------------------------------------------------
 
 
-def test_a_class_that_is_no_optimizer_is_refused():
-    with pytest.raises(
-        TypeError, match=r"optimizer must be one of .* or a subclass of torch.*dict"
-    ):
-        full_batch(optimizer=dict).fit(IRIS)
+@pytest.mark.parametrize("wrong", ["AdamW", "rmsprop", dict, torch.nn.Linear, 3, None])
+@pytest.mark.having("optimizer")
+def test_what_is_no_optimizer_is_refused_with_the_names_of_those_that_are(wrong, make, X, y):
+    names = r"\{'adam', 'adamw', 'sgd'\}, in lower case, or a subclass of torch.optim.Optimizer"
+    with pytest.raises(ValueError, match=f"The 'optimizer' parameter of .* must be .*{names}. Got"):
+        make(optimizer=wrong).fit(X, y)
+
+
+def test_no_parameter_asks_for_an_instance_of_type(Estimator, X, y):
+    for name in Estimator().get_params():
+        estimator = Estimator(**{name: object()})
+        with pytest.raises(ValueError) as error:
+            estimator.fit(X, y)
+        assert "'type'" not in str(error.value)
 
 
 def test_weight_decay_needs_an_optimizer_that_has_it():
