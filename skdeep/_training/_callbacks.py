@@ -5,6 +5,7 @@ import warnings
 from typing import Any
 
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import (
     BatchScoring,
     Callback,
@@ -13,6 +14,7 @@ from skorch.callbacks import (
     LRScheduler,
     WandbLogger,
 )
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 from tqdm import TqdmWarning
 
 from skdeep.exceptions import DivergenceError
@@ -119,7 +121,8 @@ class DivergenceGuard(Callback):
 class EarlyStopping(Callback):
     """Stops when a loss has not fallen by ``tol`` for more than ``patience`` epochs in a row.
 
-    scikit-learn's meaning of ``n_iter_no_change`` and ``tol``, as in its perceptron.
+    scikit-learn's meaning of ``n_iter_no_change`` and ``tol``, as in its perceptron. Warns when
+    the last epoch that training may take is still better than all others.
 
     Parameters
     ----------
@@ -148,6 +151,7 @@ class EarlyStopping(Callback):
 
     def on_train_begin(self, net, **kwargs):
         """Forget earlier calls, or take up the last one."""
+        self.last_epoch_ = len(net.history) + net.n_epochs_
         if self.last_state_ is not None:
             net.module_.load_state_dict(self.last_state_)
             return
@@ -172,10 +176,25 @@ class EarlyStopping(Callback):
         """Bring the best weights back."""
         if self.pauses:
             self.last_state_ = _copy_of_weights(net)
+        elif self._is_cut_short(net):
+            warnings.warn(
+                "The validation loss was still falling by tol or more when training reached "
+                f"max_epochs={net.n_epochs_}. Raise max_epochs or lr.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
         if self.best_state_ is not None:
             net.module_.load_state_dict(self.best_state_)
             if not self.pauses:
                 self.best_state_ = None
+
+    def _is_cut_short(self, net):
+        """Whether more epochs were likely to give a better one."""
+        # with a schedule that falls to zero the last epoch is meant to be the best one
+        is_open_ended = isinstance(net.schedule_, ReduceLROnPlateau | None)
+        is_best_and_last = self.best_epoch_ == len(net.history) == self.last_epoch_
+        fell = net.n_epochs_ > 1 and self.n_waited_ == 0
+        return self.restore_best and is_open_ended and is_best_and_last and fell
 
 
 def _copy_of_weights(net):
