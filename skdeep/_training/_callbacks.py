@@ -19,6 +19,7 @@ from tqdm import TqdmWarning
 
 from skdeep.exceptions import DivergenceError
 from skdeep.utils._sklearn import has_callbacks
+from skdeep.utils._warn import warn_user
 
 with warnings.catch_warnings():
     # in a notebook without ipywidgets a bar of text does as well
@@ -177,11 +178,10 @@ class EarlyStopping(Callback):
         if self.pauses:
             self.last_state_ = _copy_of_weights(net)
         elif self._is_cut_short(net):
-            warnings.warn(
+            warn_user(
                 "The validation loss was still falling by tol or more when training reached "
                 f"max_epochs={net.n_epochs_}. Raise max_epochs or lr.",
                 ConvergenceWarning,
-                stacklevel=2,
             )
         if self.best_state_ is not None:
             net.module_.load_state_dict(self.best_state_)

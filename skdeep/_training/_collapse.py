@@ -1,7 +1,5 @@
 """Noticing a generator that has lost the diversity of its data."""
 
-import warnings
-
 import torch
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
@@ -9,6 +7,7 @@ from skorch.callbacks import Callback
 
 from skdeep.exceptions import ModeCollapseWarning
 from skdeep.utils._random import make_generator
+from skdeep.utils._warn import warn_user
 
 __all__ = ["CollapseGuard", "coverage_and_precision", "variance_ratio"]
 
@@ -103,11 +102,10 @@ class CollapseGuard(Callback):
                 self._warn(f"the generated rows come near to {coverage:.0%} of the real rows only")
 
     def _warn(self, finding):
-        warnings.warn(
+        warn_user(
             f"Generated rows are far less diverse than real ones: {finding}. After a short "
             "training raise max_epochs or lower batch_size; after a long one the generator has "
             "collapsed: try another loss, another gradient_penalty, a larger n_critic or a "
             "smaller lr.",
             ModeCollapseWarning,
-            stacklevel=2,
         )

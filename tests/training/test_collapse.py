@@ -109,7 +109,7 @@ def test_rows_of_far_too_small_a_variance_are_warned_of():
     with pytest.warns(ModeCollapseWarning, match=r"vary by 0\.0\d% of the real") as caught:
         estimator.fit(100 * X)
     assert "gradient_penalty" in str(caught[0].message)
-    assert caught[0].filename.startswith("/")
+    assert caught[0].filename == __file__
 
 
 def test_few_rows_are_judged_by_their_variance_alone():

@@ -1,0 +1,22 @@
+"""Warnings that point to the user's own line."""
+
+import sys
+import warnings
+
+__all__ = ["warn_user"]
+
+_LIBRARIES = {"imblearn", "joblib", "skdeep", "sklearn", "skorch", "torch"}
+
+
+def warn_user(message, category):
+    """Warn at the line from which the user called a library.
+
+    Parameters
+    ----------
+    message : str
+    category : type
+    """
+    frame, level = sys._getframe(1), 2
+    while frame.f_back and frame.f_globals["__name__"].partition(".")[0] in _LIBRARIES:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
