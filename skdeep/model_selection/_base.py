@@ -23,7 +23,6 @@ from skdeep.utils._sklearn import (
     accepts_sample_weight,
     check_method_params,
     fit_context,
-    has_callbacks,
     insert_error_scores,
     is_routing_enabled,
     report_fit_failures,
@@ -79,23 +78,25 @@ class BatchedSearchMixin(DocumentationLinkMixin):
             "y": y,
             "metadata": None if weight is None else {"sample_weight": weight},
         }
-        root = self._open_tasks(task)
+        n_subtasks = 1 + (self.refit is not False)
+        root = self._init_callback_context(max_subtasks=n_subtasks).call_on_fit_task_begin(**task)
         splitter = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
         self.n_splits_ = splitter.get_n_splits(X, y, **routed["split"])
         data = self._collect(X, y, splitter, routed, scorer)
-        with _subtask(self, root, "search", max_subtasks=None) as context:
-            self.cv_results_, first_scores = self._search(data, context)
-        self._choose(scorer, first_scores)
+        self.cv_results_, first_scores = self._search(data, root)
+        self._choose(first_scores)
         if self.refit:
             self._refit(routed["fit"], task, root)
         self.scorer_ = scorer if named_scorers is None else named_scorers
-        if root is not None:
-            root.call_on_fit_task_end(**task)
+        root.call_on_fit_task_end(**task)
         return self
 
     @abstractmethod
-    def _search(self, data, context):
-        """Evaluate candidates; ``cv_results_`` and the scores of the first fit."""
+    def _search(self, data, root):
+        """Evaluate candidates; ``cv_results_`` and the scores of the first fit.
+
+        Below the root, callbacks see the tasks that they see of scikit-learn's searches.
+        """
 
     def _check_refit(self, scorers):
         """Raise ``ValueError`` where ``refit`` does not say which of several scores counts."""
@@ -104,8 +105,9 @@ class BatchedSearchMixin(DocumentationLinkMixin):
         if not isinstance(self.refit, str) or self.refit not in scorers:
             raise ValueError(
                 "For multi-metric scoring, the parameter refit must be set to a scorer key or a "
-                f"callable, or to False; the keys are {sorted(scorers)}, {self.refit!r} was "
-                f"passed. Set refit={next(iter(scorers))!r}, say."
+                "callable to refit an estimator with the best parameter setting, or to False; the "
+                f"keys are {list(scorers)}, {self.refit!r} was passed. Set "
+                f"refit={next(iter(scorers))!r}, say."
             )
 
     def _route(self, params, scorer):
@@ -129,11 +131,13 @@ class BatchedSearchMixin(DocumentationLinkMixin):
 
     def _accepts_weights(self, scorer):
         """Whether the scorer takes weights; warns for each that does not."""
-        for name, one in (scorers_by_name(scorer) or {"": scorer}).items():
+        named = scorers_by_name(scorer)
+        scorers = {"": scorer} if named is None else {f"{name}=": named[name] for name in named}
+        for name, one in scorers.items():
             if not accepts_sample_weight(one):
                 warnings.warn(
-                    f"The scoring {name or one!r} does not support sample_weight, which may lead "
-                    f"to statistically incorrect results when fitting {self} with sample_weight.",
+                    f"The scoring {name}{one} does not support sample_weight, which may lead to "
+                    f"statistically incorrect results when fitting {self} with sample_weight.",
                     stacklevel=2,
                 )
         return accepts_sample_weight(scorer)
@@ -170,9 +174,7 @@ class BatchedSearchMixin(DocumentationLinkMixin):
                 f"totalling {n_fits} fits"
             )
         data.n_candidates = len(params)
-        options = {"max_subtasks": None, "sequential_subtasks": False}
-        with _subtask(self, context, "candidates", **options) as subtask:
-            results = evaluate(self, data, params, subtask, paused)
+        results = evaluate(self, data, params, context, paused)
         if not results:
             raise ValueError(
                 "No fits were performed. Was the CV iterator empty? Were there no candidates?"
@@ -182,21 +184,27 @@ class BatchedSearchMixin(DocumentationLinkMixin):
             insert_error_scores(results, self.error_score)
         return results
 
-    def _search_once(self, data, params, context):
+    def _search_once(self, data, params, root):
         """Evaluate one list of candidates."""
         params = list(params)
-        results = self._evaluate(data, params, context)
+        with self._evaluations(root, "search", len(params)) as context:
+            results = self._evaluate(data, params, context)
         table = make_cv_results(params, results, self.n_splits_)
         return table, results[0]["test_scores"]
 
-    def _choose(self, scorer, first_scores):
+    def _metric(self, first_scores):
+        """Name of the score that counts, as ``cv_results_`` has it."""
+        if not isinstance(first_scores, dict):
+            return "score"
+        self._check_refit(first_scores)  # a callable says only now what it gives
+        return self.refit
+
+    def _choose(self, first_scores):
         """Set what says which candidate is the best."""
+        metric = self._metric(first_scores)
         self.multimetric_ = isinstance(first_scores, dict)
-        if self.multimetric_ and scorers_by_name(scorer) is None:
-            self._check_refit(first_scores)  # the callable said only now what it gives
         if not self.refit and self.multimetric_:
             return
-        metric = self.refit if self.multimetric_ else "score"
         self.best_index_ = self._best_index(metric)
         if not callable(self.refit):
             self.best_score_ = self.cv_results_[f"mean_test_{metric}"][self.best_index_]
@@ -211,28 +219,29 @@ class BatchedSearchMixin(DocumentationLinkMixin):
         best = clone(self.estimator).set_params(**clone(self.best_params_, safe=False))
         X, y = task["X"], task["y"]
         targets = () if y is None else (y,)
-        context = propagation = contextlib.nullcontext()
-        if root is not None:
-            context = root.subcontext(task_name="refit-with-best-params")
-            propagation = context.propagate_callback_context(best)
-        with propagation:
-            if root is not None:
-                context.call_on_fit_task_begin(**task)
+        context = root.subcontext(task_name="refit-with-best-params")
+        with context.propagate_callback_context(best):
+            context.call_on_fit_task_begin(**task)
             began = time.time()
             best.fit(X, *targets, **fit_params)
         self.refit_time_ = time.time() - began
-        if root is not None:
-            context.call_on_fit_task_end(**task)
+        context.call_on_fit_task_end(**task)
         self.best_estimator_ = best
         if hasattr(best, "feature_names_in_"):
             self.feature_names_in_ = best.feature_names_in_
 
-    def _open_tasks(self, task):
-        """Context of the search for scikit-learn's callbacks; None where there are none."""
-        if not has_callbacks(self):
-            return None
-        context = self._init_callback_context(max_subtasks=1 + (self.refit is not False))
-        return context.call_on_fit_task_begin(**task)
+    @contextlib.contextmanager
+    def _subtask(self, context, name, **options):
+        """Context of a task below another one."""
+        subtask = context.subcontext(task_name=name, **options)
+        subtask.call_on_fit_task_begin(estimator=self)
+        yield subtask
+        subtask.call_on_fit_task_end(estimator=self)
+
+    def _evaluations(self, context, name, n_candidates):
+        """Context of a task with one subtask for each candidate on each split."""
+        n_fits = n_candidates * self.n_splits_
+        return self._subtask(context, name, max_subtasks=n_fits, sequential_subtasks=False)
 
 
 def _is_own(scoring):
@@ -240,15 +249,3 @@ def _is_own(scoring):
     if isinstance(scoring, dict):
         return any(map(callable, scoring.values()))
     return callable(scoring)
-
-
-@contextlib.contextmanager
-def _subtask(search, context, name, **options):
-    """Context of a task below another one; None where no callback listens."""
-    if context is None:
-        yield None
-        return
-    subtask = context.subcontext(task_name=name, **options)
-    subtask.call_on_fit_task_begin(estimator=search)
-    yield subtask
-    subtask.call_on_fit_task_end(estimator=search)

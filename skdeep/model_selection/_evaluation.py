@@ -14,8 +14,12 @@ from sklearn.utils.parallel import Parallel, delayed
 from skdeep._stacking import even_parts, most_models
 from skdeep.model_selection._jobs import Candidate, Job, Net, Node, deep_places
 from skdeep.model_selection._stages import fit_prefix, prepare, score_whole, train_chunk
+from skdeep.utils._sklearn import has_callbacks
 
 __all__ = ["evaluate"]
+
+# The name that scikit-learn's searches give to the task of one candidate on one split.
+_EVALUATION = "candidate-split-evaluation"
 
 # Parameters of estimators that may differ within a stack; others decide which nets are tried
 # together. Whether they fit together is looked at once more when the nets are there.
@@ -48,8 +52,8 @@ def evaluate(search, data, params, context, paused=None):
         Its ``estimator``, ``n_jobs``, ``pre_dispatch`` and ``verbose`` are read.
     data : SearchData
     params : list of dict
-    context : sklearn.callback.CallbackContext or None
-        Its subtasks are the stacks and the fits that are done one by one.
+    context : sklearn.callback.CallbackContext
+        Its subtasks are the candidates on the splits.
     paused : PausedFits or None
         Fits that go on from an earlier call.
 
@@ -58,17 +62,21 @@ def evaluate(search, data, params, context, paused=None):
     results : list of dict
         Those of ``fit_and_score``, candidate by candidate, each split by split.
     """
-    evaluation = _Evaluation(search, data, context, paused)
     candidates = [Candidate(number, one, search.estimator) for number, one in enumerate(params)]
     jobs = [Job(one, split) for one in candidates for split in range(len(data.splits))]
-    return evaluation.run(jobs)
+    is_watched = has_callbacks(search)
+    for number, job in enumerate(jobs):
+        # callbacks of what is fitted in the ordinary way may belong to a part of it
+        if is_watched or not job.candidate.deep:
+            job.context = context.subcontext(_EVALUATION, task_id=number)
+    return _Evaluation(search, data, paused).run(jobs)
 
 
 class _Evaluation:
     """Sends jobs through the stages that they have in common."""
 
-    def __init__(self, search, data, context, paused):
-        self.search, self.data, self.context, self.paused = search, data, context, paused
+    def __init__(self, search, data, paused):
+        self.search, self.data, self.paused = search, data, paused
         self.n_workers = effective_n_jobs(search.n_jobs)
         options = {"n_jobs": search.n_jobs}
         n_devices = _n_devices(search.estimator)
@@ -77,7 +85,7 @@ class _Evaluation:
             self.n_workers = n_devices
             options = {"n_jobs": n_devices, "prefer": "threads"}
         self.parallel = Parallel(pre_dispatch=search.pre_dispatch, **options)
-        self.results, self.n_tasks = {}, 0
+        self.results = {}
         self.log = Counter()
 
     def run(self, jobs):
@@ -144,11 +152,7 @@ class _Evaluation:
     def _train(self, jobs, level):
         """Train the next net of each job; the jobs that have another one behind it."""
         chunks = self._chunks(jobs, level)
-        contexts = [self._subtask("stack", max_subtasks=None) for _ in chunks]
-        parts = self.parallel(
-            delayed(train_chunk)(self.data, nets, self.search, context)
-            for nets, context in zip(chunks, contexts, strict=True)
-        )
+        parts = self.parallel(delayed(train_chunk)(self.data, nets, self.search) for nets in chunks)
         nets = list(itertools.chain.from_iterable(chunks))
         outcomes = list(itertools.chain.from_iterable(parts))
         going_on = []
@@ -215,23 +219,12 @@ class _Evaluation:
 
     def _run_whole(self, jobs):
         """Fit jobs in which there is no net to be stacked."""
-        contexts = [self._subtask("candidate-split-evaluation") for _ in jobs]
-        results = self.parallel(
-            delayed(score_whole)(self.data, job, self.search, context)
-            for job, context in zip(jobs, contexts, strict=True)
-        )
+        results = self.parallel(delayed(score_whole)(self.data, job, self.search) for job in jobs)
         self.results.update(zip(map(id, jobs), results, strict=True))
         if jobs:
             self.log["{} fits are done one by one: no step holds a net that can be stacked"] += len(
                 jobs
             )
-
-    def _subtask(self, name, **options):
-        """Make the context of a task; None where no callback listens."""
-        if self.context is None:
-            return None
-        self.n_tasks += 1
-        return self.context.subcontext(task_name=name, task_id=self.n_tasks, **options)
 
     def _report(self):
         if self.search.verbose > 0:

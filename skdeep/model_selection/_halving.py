@@ -1,6 +1,7 @@
 """Successive halving in which survivors train on."""
 
-from numbers import Integral
+from math import ceil
+from numbers import Integral, Real
 
 import numpy as np
 from sklearn.model_selection import ParameterGrid, ParameterSampler, RandomizedSearchCV
@@ -34,9 +35,9 @@ class BatchedHalvingSearchCV(BatchedSearchMixin, RandomizedSearchCV):
         Candidates at the start. ``"exhaust"`` draws as many as leave few to the last iteration
         with all resources, ``max_resources_ // min_resources_``; ``"all"`` is every combination,
         of lists only.
-    factor : int, default=3
+    factor : int or float, default=3
         In each iteration the best ``1 / factor`` of the candidates go on, with ``factor`` times
-        the resource.
+        the resource. Greater than one.
     resource : str, default="max_epochs"
         Parameter of the estimator, a whole number, that grows from one iteration to the next;
         ``step__max_epochs`` in a pipeline. With any other one than the epochs of a net,
@@ -49,7 +50,9 @@ class BatchedHalvingSearchCV(BatchedSearchMixin, RandomizedSearchCV):
         iteration come near ``max_resources_``.
     aggressive_elimination : bool, default=False
         Whether to repeat the first iteration, with fewer candidates each time, where there are
-        too many of them for the resource to leave ``factor`` or fewer to the last iteration.
+        too many of them for the resource to leave fewer than ``factor`` to the last iteration.
+        Where there are fewer than the resource allows for, the first iteration has more than
+        ``min_resources_``, and the last one comes near ``max_resources_``.
     scoring : str, callable, list, tuple, set or dict, default=None
         What makes one candidate better than another, as in scikit-learn's searches: a name, a
         callable ``scorer(estimator, X, y)``, or several of them as a list of names, as a dict
@@ -92,13 +95,14 @@ class BatchedHalvingSearchCV(BatchedSearchMixin, RandomizedSearchCV):
     max_resources_ : int
         Most of the resource that a candidate could be given.
     min_resources_ : int
-        Resource of the first iteration.
+        Least of the resource that a candidate is given; that of the first iteration, unless
+        ``aggressive_elimination`` leaves more.
     n_iterations_ : int
         Number of iterations.
     n_possible_iterations_ : int
         Iterations that the resource allows for.
     n_required_iterations_ : int
-        Iterations after which at most one candidate would be left.
+        Iterations of which the last one has fewer than ``factor`` candidates.
     n_remaining_candidates_ : int
         Candidates that would have gone on from the last iteration.
     cv_results_ : dict of str to ndarray of shape (n_candidates,)
@@ -153,6 +157,15 @@ class BatchedHalvingSearchCV(BatchedSearchMixin, RandomizedSearchCV):
     or ``refit_full``, ensembles (``n_estimators``) and generative nets cannot be paused and do
     start anew.
 
+    Candidates, resources and iterations are those of
+    :class:`~sklearn.model_selection.HalvingRandomSearchCV` and
+    :class:`~sklearn.model_selection.HalvingGridSearchCV` with an estimator's parameter as
+    ``resource``, except that ``max_resources="auto"`` is the estimator's own value, that
+    ``"smallest"`` is not one, that ``n_candidates`` and ``min_resources`` may both be
+    ``"exhaust"``, and that powers of ``factor`` are counted exactly: 243 candidates need six
+    iterations with ``factor=3``, of which rounding leaves scikit-learn five. Rows are no
+    resource.
+
     Scores of different iterations are of different numbers of epochs: only those of the last one
     count for ``best_index_``, whatever ``rank_test_score`` says, unless ``refit`` is a callable.
     What is stacked, what is done once and what fit times mean is told in the Notes of
@@ -188,7 +201,7 @@ class BatchedHalvingSearchCV(BatchedSearchMixin, RandomizedSearchCV):
             Interval(Integral, 1, None, closed="left"),
             StrOptions({"all", "exhaust"}),
         ],
-        "factor": [Interval(Integral, 2, None, closed="left")],
+        "factor": [Interval(Real, 1, None, closed="neither")],
         "resource": [str],
         "max_resources": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "min_resources": [
@@ -240,7 +253,7 @@ class BatchedHalvingSearchCV(BatchedSearchMixin, RandomizedSearchCV):
         self.return_train_score = return_train_score
         self.max_batch_models = max_batch_models
 
-    def _search(self, data, context):
+    def _search(self, data, root):
         self._check_resource()
         self._set_resources()
         candidates = self._draw_candidates()
@@ -248,24 +261,37 @@ class BatchedHalvingSearchCV(BatchedSearchMixin, RandomizedSearchCV):
         paused = PausedFits(self.resource, steps[-1])
         self.n_candidates_, self.n_resources_ = [], []
         params, results, extra = [], [], {"iter": [], "n_resources": []}
-        for iteration, n_resources in enumerate(steps):
-            now = [{**one, self.resource: n_resources} for one in candidates]
-            self.n_resources_.append(n_resources)
-            self.n_candidates_.append(len(now))
-            self._say(iteration)
-            results += self._evaluate(data, now, context, paused)
-            params += now
-            extra["iter"] += [iteration] * len(now)
-            extra["n_resources"] += [n_resources] * len(now)
-            table = make_cv_results(params, results, self.n_splits_, extra)
-            n_kept = -(-len(now) // self.factor)
-            # ties are broken, and survivors listed, as by HalvingGridSearchCV
-            scores = self._scores(table, iteration)
-            order = np.roll(np.argsort(scores), np.count_nonzero(np.isnan(scores)))
-            candidates = [candidates[place] for place in order[-n_kept:]]
-        self.n_remaining_candidates_ = n_kept
+        with self._subtask(root, "search", max_subtasks=len(steps)) as search:
+            for iteration, n_resources in enumerate(steps):
+                now = [{**one, self.resource: n_resources} for one in candidates]
+                self.n_resources_.append(n_resources)
+                self.n_candidates_.append(len(now))
+                self._say(iteration)
+                with self._evaluations(search, "halving-iteration", len(now)) as context:
+                    results += self._evaluate(data, now, context, paused)
+                params += now
+                extra["iter"] += [iteration] * len(now)
+                extra["n_resources"] += [n_resources] * len(now)
+                table = make_cv_results(params, results, self.n_splits_, extra)
+                metric = self._metric(results[0]["test_scores"])
+                candidates = self._survivors(candidates, _scores(table, metric, iteration))
+        self.n_remaining_candidates_ = len(candidates)
         self.n_iterations_ = len(steps)
         return table, results[0]["test_scores"]
+
+    def _check_refit(self, scorers):
+        super()._check_refit(scorers)
+        if not isinstance(self.refit, str):
+            raise ValueError(
+                "refit must name the score by which candidates drop out where there are several; "
+                f"got refit={self.refit!r}. The scores are {list(scorers)}."
+            )
+
+    def _survivors(self, candidates, scores):
+        """Give the candidates that go on, in scikit-learn's order, also where scores are equal."""
+        order = np.roll(np.argsort(scores), np.count_nonzero(np.isnan(scores)))
+        n_kept = ceil(len(candidates) / self.factor)
+        return [candidates[place] for place in order[-n_kept:]]
 
     def _check_resource(self):
         """Raise ``ValueError`` where the resource is no whole number that can be set."""
@@ -290,7 +316,7 @@ class BatchedHalvingSearchCV(BatchedSearchMixin, RandomizedSearchCV):
         self.max_resources_ = self.estimator.get_params()[self.resource] if most == "auto" else most
         least = self.min_resources
         if isinstance(least, str):
-            least = max(1, self.max_resources_ // self.factor**3)
+            least = max(1, int(self.max_resources_ // self.factor**3))
         self.min_resources_ = least
         if least > self.max_resources_:
             raise ValueError(
@@ -312,15 +338,15 @@ class BatchedHalvingSearchCV(BatchedSearchMixin, RandomizedSearchCV):
         self.n_required_iterations_ = 1 + _log(n_candidates, self.factor)
         if self.min_resources == "exhaust":
             power = self.n_required_iterations_ - 1
-            self.min_resources_ = max(1, self.max_resources_ // self.factor**power)
+            self.min_resources_ = max(1, int(self.max_resources_ // self.factor**power))
         ratio = self.max_resources_ // self.min_resources_
         self.n_possible_iterations_ = 1 + _log(ratio, self.factor)
         missing = self.n_required_iterations_ - self.n_possible_iterations_
-        if self.aggressive_elimination and missing > 0:
-            powers = [max(0, step - missing) for step in range(self.n_required_iterations_)]
-        else:
-            powers = range(min(self.n_possible_iterations_, self.n_required_iterations_))
-        return [self.min_resources_ * self.factor**power for power in powers]
+        n_iterations = self.n_required_iterations_
+        if not self.aggressive_elimination:
+            n_iterations, missing = min(n_iterations, self.n_possible_iterations_), 0
+        powers = [max(0, step - missing) for step in range(n_iterations)]
+        return [int(self.min_resources_ * self.factor**power) for power in powers]
 
     def _say(self, iteration):
         if self.verbose > 0:
@@ -329,23 +355,18 @@ class BatchedHalvingSearchCV(BatchedSearchMixin, RandomizedSearchCV):
                 f"n_resources: {self.n_resources_[-1]}"
             )
 
-    def _scores(self, table, iteration):
-        """Give the scores by which candidates of an iteration drop out."""
-        metric = "score" if "mean_test_score" in table else self.refit
-        if f"mean_test_{metric}" not in table:
-            raise ValueError(
-                "refit must name the score by which candidates drop out where there are several; "
-                f"got refit={self.refit!r}."
-            )
-        return table[f"mean_test_{metric}"][table["iter"] == iteration]
-
     def _best_index(self, metric):
         if callable(self.refit):
             return choose_best(self.refit, metric, self.cv_results_)
         last = self.n_iterations_ - 1
         places = np.flatnonzero(self.cv_results_["iter"] == last)
-        scores = self._scores(self.cv_results_, last)
+        scores = _scores(self.cv_results_, metric, last)
         return places[np.argmax(np.nan_to_num(scores, nan=-np.inf))]
+
+
+def _scores(table, metric, iteration):
+    """Mean scores of the candidates of an iteration."""
+    return table[f"mean_test_{metric}"][table["iter"] == iteration]
 
 
 def _log(number, base):

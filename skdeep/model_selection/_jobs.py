@@ -127,10 +127,21 @@ class Node:
 
 @dataclass
 class Job:
-    """One candidate on one split."""
+    """One candidate on one split.
+
+    Attributes
+    ----------
+    candidate : Candidate
+    split : int
+    context : sklearn.callback.CallbackContext or None
+        That of its evaluation; None where no callback can hear of it.
+    node : Node or None
+        The steps that are fitted.
+    """
 
     candidate: Candidate
     split: int
+    context: Any = None
     node: Node | None = None
 
 

@@ -81,10 +81,13 @@ def choose_best(refit, metric, table):
         return table[f"rank_test_{metric}"].argmin()
     place = refit(table)
     if not isinstance(place, numbers.Integral):
-        raise TypeError(f"refit must return the integer index of a candidate; got {place!r}.")
+        raise TypeError(
+            "best_index_ returned is not an integer: refit must return the index of a candidate; "
+            f"got {place!r}."
+        )
     if not 0 <= place < len(table["params"]):
         raise IndexError(
-            f"refit must return an index below {len(table['params'])}, the number of candidates; "
-            f"got {place!r}."
+            f"best_index_ index out of range: refit must return an index below "
+            f"{len(table['params'])}, the number of candidates; got {place!r}."
         )
     return place

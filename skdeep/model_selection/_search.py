@@ -116,6 +116,10 @@ class BatchedGridSearchCV(BatchedSearchMixin, GridSearchCV):
     The fit time of a net is that of its stack, divided by the number of its members; the time of
     shared steps is divided by the number of candidates that share them.
 
+    Callbacks given to ``set_callbacks`` see the tasks that they see of
+    :class:`~sklearn.model_selection.GridSearchCV`: one for each candidate on each split, which
+    contains the epochs of its net. Nets of a stack report theirs at the same time.
+
     Examples
     --------
     >>> from sklearn.datasets import load_iris
@@ -162,8 +166,8 @@ class BatchedGridSearchCV(BatchedSearchMixin, GridSearchCV):
         )
         self.max_batch_models = max_batch_models
 
-    def _search(self, data, context):
-        return self._search_once(data, ParameterGrid(self.param_grid), context)
+    def _search(self, data, root):
+        return self._search_once(data, ParameterGrid(self.param_grid), root)
 
 
 class BatchedRandomizedSearchCV(BatchedSearchMixin, RandomizedSearchCV):
@@ -325,8 +329,8 @@ class BatchedRandomizedSearchCV(BatchedSearchMixin, RandomizedSearchCV):
         )
         self.max_batch_models = max_batch_models
 
-    def _search(self, data, context):
+    def _search(self, data, root):
         params = ParameterSampler(
             self.param_distributions, self.n_iter, random_state=self.random_state
         )
-        return self._search_once(data, params, context)
+        return self._search_once(data, params, root)

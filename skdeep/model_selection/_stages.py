@@ -12,6 +12,7 @@ from sklearn.utils import get_tags
 
 from skdeep._stacking import Fit, fit_together
 from skdeep.model_selection._jobs import Node
+from skdeep.model_selection._tasks import NetTasks, make_epoch_reporter
 from skdeep.utils._sklearn import (
     check_method_params,
     check_names_of_params,
@@ -134,7 +135,7 @@ class Outcome(NamedTuple):
     paused: tuple | None
 
 
-def train_chunk(data, nets, caller, context):
+def train_chunk(data, nets, caller):
     """Train nets together, and score the jobs that have no other net behind them.
 
     Parameters
@@ -143,27 +144,22 @@ def train_chunk(data, nets, caller, context):
     nets : list of Net
     caller : estimator
         The search.
-    context : sklearn.callback.CallbackContext or None
-        That of this task.
 
     Returns
     -------
     outcomes : list of Outcome
     """
     began = time.perf_counter()
-    if context is not None:
-        context.call_on_fit_task_begin(estimator=caller, X=data.X, y=data.y)
-    nodes = [prepare(data, net) for net in nets]
-    errors = _fit_together(data, nodes, _epoch_reporter(caller, context))
+    nodes, fits = zip(*[prepare(data, net) for net in nets], strict=True)
+    tasks = [NetTasks(data, net, caller, fit) for net, fit in zip(nets, fits, strict=True)]
+    errors = _fit_together(data, fits, tasks)
     share = (time.perf_counter() - began) / len(nets)
     outcomes = []
-    for net, (node, fit), error in zip(nets, nodes, errors, strict=True):
+    for net, node, fit, error, one in zip(nets, nodes, fits, errors, tasks, strict=True):
         node.error = node.error or error
         node.seconds = net.before.seconds + share / len(net.jobs)
-        outcomes.append(_finish(data, net, node, fit))
+        outcomes.append(_finish(data, net, node, fit, one))
     data.forget()
-    if context is not None:
-        context.call_on_fit_task_end(estimator=caller, X=data.X, y=data.y)
     return outcomes
 
 
@@ -196,39 +192,48 @@ def _check_arguments(estimator, args, params):
         raise TypeError(f"{fit.__qualname__}() {error}") from None
 
 
-def _fit_together(data, nodes, on_epoch):
-    """Fit the nets of nodes; the error of each, or None."""
-    fits = [fit for _, fit in nodes if fit is not None]
-    if not fits:
-        return [None] * len(nodes)
-    device = fits[0].estimator.device
-    errors = iter(fit_together(fits, device, data.max_models, on_epoch))
-    return [None if fit is None else next(errors) for _, fit in nodes]
+def _fit_together(data, fits, tasks):
+    """Fit nets, of which None is none; the error of each, or None."""
+    present = [fit for fit in fits if fit is not None]
+    if len(fits) == 1 and present and fits[0].stretch is None:
+        return [_fit_alone(*fits, *tasks)]
+    if not present:
+        return [None] * len(fits)
+    device = present[0].estimator.device
+    on_epoch = make_epoch_reporter(tasks)
+    errors = iter(fit_together(present, device, data.max_models, on_epoch))
+    return [None if fit is None else next(errors) for fit in fits]
 
 
-def _epoch_reporter(caller, context):
-    """Make the function that tells callbacks of an epoch of a stack; None without callbacks."""
-    if context is None:
-        return None
+def _fit_alone(fit, tasks):
+    """Fit a net by itself; its error, or None."""
+    params = {} if fit.sample_weight is None else {"sample_weight": fit.sample_weight}
+    if tasks:
+        fit.estimator.set_callbacks(tasks)
+    try:
+        fit.estimator.fit(fit.X, fit.y, **params)
+    except Exception as error:
+        return error
+    finally:
+        fit.estimator.set_callbacks()
+    return None
 
-    def report():
-        epoch = context.subcontext(task_name="epoch")
-        epoch.call_on_fit_task_begin(estimator=caller)
-        return epoch.call_on_fit_task_end(estimator=caller)
 
-    return report
-
-
-def _finish(data, net, node, fit):
+def _finish(data, net, node, fit, tasks):
     """Transform the rows for the steps behind a net, and score the jobs that have no other."""
     behind = net.place + 1
+    if node.error is None:
+        tasks.end_net()
     if node.error is None and any(len(job.candidate.steps()) > behind for job in net.jobs):
         try:
             node.X = node.steps[-1][1].transform(fit.X)
         except Exception as error:
             node.error = error
     last = [job for job in net.jobs if job.candidate.deep[-1] == net.place]
-    results = [score_job(data, job, node, behind) for job in last]
+    results = []
+    for job in last:
+        results.append(score_job(data, job, node, behind))
+        tasks.end(job, results[-1]["fit_error"] is not None)
     return Outcome(
         results,
         node=node if len(last) < len(net.jobs) else None,
@@ -273,10 +278,10 @@ def _assemble(estimator, data, job, node, start):
     estimator.steps = steps
 
 
-def score_whole(data, job, caller, context):
+def score_whole(data, job, caller):
     """Fit and score a job in the ordinary way."""
     estimator = clone(job.candidate.estimator)
-    return _score(data, job, estimator, caller=caller, callback_ctx=context)
+    return _score(data, job, estimator, caller=caller, callback_ctx=job.context)
 
 
 def _score(data, job, estimator, **options):

@@ -1,4 +1,4 @@
-"""Batched searches as objects: output, callbacks, processes, pickles, interruptions."""
+"""Batched searches as objects: output, processes, pickles, interruptions."""
 
 import pickle
 import re
@@ -8,7 +8,6 @@ import pytest
 import torch
 from joblib import parallel_config
 from sklearn.base import clone
-from sklearn.callback import ProgressBar
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
@@ -78,72 +77,6 @@ def test_verbose_lines_of_each_fit_are_those_of_grid_search(capsys):
     assert lines[0] == lines[1]
 
 
-# Callbacks ---------------------------------------------------------------------------------
-
-
-class Record:
-    """Fit callback that keeps the tasks it sees, and may interrupt one."""
-
-    def __init__(self, interrupt_at=None):
-        self.interrupt_at = interrupt_at
-        self.begun, self.ended, self.calls = [], [], []
-
-    def setup(self, estimator, context):
-        self.calls.append("setup")
-
-    def teardown(self, estimator, context):
-        self.calls.append("teardown")
-
-    def on_fit_task_begin(self, estimator, context):
-        self.begun.append(context.task_name)
-
-    def on_fit_task_end(self, estimator, context):
-        if context.task_name == self.interrupt_at:
-            raise KeyboardInterrupt
-        self.ended.append(context.task_name)
-
-
-def test_callbacks_see_stacks_epochs_and_the_refit(assert_same_search):
-    record = Record()
-    search = make_search(coder(), {"lr": RATES}).set_callbacks(record).fit(X)
-    assert sorted(record.begun) == sorted(record.ended)
-    assert record.begun[0] == record.ended[-1] == "fit"
-    assert record.ended.count("stack") == 1
-    assert record.ended.count("epoch") == 3
-    assert record.ended.count("refit-with-best-params") == 1
-    assert record.calls == ["setup", "teardown"]
-    assert_same_search(search, GridSearchCV(coder(), {"lr": RATES}, cv=KFold(3)).fit(X))
-
-
-@pytest.mark.parametrize(
-    "estimator, grid",
-    [
-        (pipeline(), GRID),
-        (coder(), {"lr": RATES}),
-        (LogisticRegression(max_iter=1000), {"C": [0.1, 1.0]}),
-    ],
-    ids=["pipeline", "net", "no net"],
-)
-@pytest.mark.parametrize("depth", [0, None])
-@pytest.mark.filterwarnings("ignore:.*not support callbacks:UserWarning")
-def test_progress_bar_shows_the_search(estimator, grid, depth, capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "300")
-    bar = ProgressBar(max_propagation_depth=depth)
-    make_search(estimator, grid).set_callbacks(bar).fit(X, Y)
-    out = capsys.readouterr().out
-    assert "BatchedGridSearchCV - fit" in out
-    assert "100%" in out
-
-
-def test_nets_with_callbacks_of_their_own_are_fitted_in_the_ordinary_way(assert_same_search):
-    record = Record()
-    watched = coder().set_callbacks(record)
-    search = make_search(watched, {"lr": RATES}).fit(X)
-    # two candidates in three folds, and the refit
-    assert record.ended.count("epoch") == 7 * 3
-    assert_same_search(search, GridSearchCV(coder(), {"lr": RATES}, cv=KFold(3)).fit(X))
-
-
 # Interruptions -----------------------------------------------------------------------------
 
 
@@ -152,14 +85,6 @@ def assert_unfitted(search):
     assert {name for name in vars(search) if name.endswith("_")} <= {"n_splits_"}
     with pytest.raises((AttributeError, NotFittedError)):
         search.transform(X)
-
-
-@pytest.mark.parametrize("task", ["epoch", "stack"])
-def test_an_interrupt_in_a_callback_leaves_the_search_unfitted(task):
-    search = make_search(coder(), {"lr": RATES}).set_callbacks(Record(interrupt_at=task))
-    with pytest.raises(KeyboardInterrupt):
-        search.fit(X)
-    assert_unfitted(search)
 
 
 def interrupt(X):
