@@ -13,6 +13,7 @@ from skdeep._training._stacked import (
 )
 from skdeep._training._stacked_rows import RowPool
 from skdeep.utils._device import lease_device
+from skdeep.utils._settings import own_settings
 
 __all__ = ["Fit", "even_parts", "fit_together", "most_models"]
 
@@ -73,6 +74,7 @@ class _Pending:
             self.run, self.error = None, error
 
 
+@own_settings()
 def fit_together(fits, device, max_models="auto", on_epoch=None):
     """Fit estimators, those that are alike as one stack.
 
@@ -114,6 +116,7 @@ def fit_together(fits, device, max_models="auto", on_epoch=None):
     return [one.error for one in pending]
 
 
+@own_settings()
 def most_models(fit, device, max_models="auto"):
     """Tell how many nets like that of a fit go into a stack.
 

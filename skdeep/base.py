@@ -23,6 +23,7 @@ from skdeep._training._state import (
 from skdeep._training._threads import thread_scope
 from skdeep.utils._docs import DocumentationLinkMixin
 from skdeep.utils._random import make_streams
+from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import Interval, StrOptions
 from skdeep.utils._validation import check_image_shape, check_rows, output_dtype
 
@@ -182,6 +183,7 @@ class DeepEstimator(FittingMixin, DocumentationLinkMixin, CallbackSupportMixin, 
                 del state[name]
         return state
 
+    @own_settings()
     def __setstate__(self, state):
         """Rebuild module and net, on the CPU where the recorded device does not exist."""
         state = restore_parameters(dict(state))

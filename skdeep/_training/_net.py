@@ -376,6 +376,7 @@ class TrainingNet(NeuralNet):
         else:
             with torch.autocast(torch.device(self.device).type, dtype=torch.bfloat16):
                 output = self.module_(batch.x)
+            torch.clear_autocast_cache()  # inside a caller's autocast, old weights would stay in it
             output = _as_float32(output)  # losses sum many small numbers
         loss, terms = self.criterion_(output, batch)
         return {"loss": loss, "y_pred": output, "terms": terms}

@@ -12,6 +12,7 @@ from skdeep._descent import DESCENT_CONSTRAINTS, DescentMixin
 from skdeep._training._data import dense, slabs
 from skdeep._training._scaling import RowScaler
 from skdeep.nn._activation import ACTIVATIONS
+from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import Interval, StrOptions, fit_context
 from skdeep.utils._validation import check_layer_sizes, check_weights
 
@@ -40,6 +41,7 @@ class CoderMixin(DescentMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
     @with_callbacks
     @fit_context(prefer_skip_nested_validation=True)
+    @own_settings()
     def fit(self, X, y=None, sample_weight=None):
         """Train the net.
 
@@ -60,6 +62,7 @@ class CoderMixin(DescentMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         return self._fit(X, y, sample_weight)
 
     @fit_context(prefer_skip_nested_validation=True)
+    @own_settings()
     def partial_fit(self, X, y=None, sample_weight=None):
         """Train the net for one pass over these rows.
 
@@ -106,6 +109,7 @@ class CoderMixin(DescentMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
             "batch_norm": bool(self.batch_norm),
         }
 
+    @own_settings()
     def transform(self, X):
         """Encode rows.
 
@@ -124,6 +128,7 @@ class CoderMixin(DescentMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
     def _encode(self, X):
         return self._apply(self.module_.encode, X, self._n_features_out)
 
+    @own_settings()
     def inverse_transform(self, X):
         """Decode codes.
 
@@ -147,6 +152,7 @@ class CoderMixin(DescentMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         decoded = self._apply(self.module_.decode, Z, self.n_features_in_, scaler=RowScaler())
         return self._unscale(decoded)
 
+    @own_settings()
     def reconstruct(self, X):
         """Encode rows and decode them again.
 
@@ -170,6 +176,7 @@ class CoderMixin(DescentMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         """Rows in the units of the data, in the dtype that they came in."""
         return self._scaler.inverse(X).astype(X.dtype, copy=False)
 
+    @own_settings()
     def reconstruction_error(self, X):
         """Measure how far each row is from its reconstruction.
 

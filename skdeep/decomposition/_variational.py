@@ -13,6 +13,7 @@ from skdeep.nn import losses
 from skdeep.nn._coder import CoderShape
 from skdeep.nn._variational import VariationalModule, log_likelihood
 from skdeep.utils._random import numpy_generator, row_noise
+from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import Interval, StrOptions
 from skdeep.utils._validation import check_n_samples, check_range
 
@@ -253,6 +254,7 @@ class VariationalAutoencoder(CoderMixin, DeepEstimator):
         self.batch_norm = batch_norm
         self.feature_scaling = feature_scaling
 
+    @own_settings()
     def sample(self, n_samples=1, random_state=None, *, observation_noise=True):
         """Draw new rows from the model.
 
@@ -282,6 +284,7 @@ class VariationalAutoencoder(CoderMixin, DeepEstimator):
             return (rng.random(means.shape) < means).astype(np.float64)
         return means + self.scale_ * rng.standard_normal(means.shape)
 
+    @own_settings()
     def score_samples(self, X, *, n_importance_samples=None):
         """Bound the log-likelihood of each row from below.
 

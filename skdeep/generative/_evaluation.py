@@ -14,6 +14,7 @@ from sklearn.utils import Bunch, gen_batches, resample
 
 from skdeep.utils._categories import encode_table, find_categories
 from skdeep.utils._random import numpy_generator
+from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import check_categorical_features, safe_indexing
 
 __all__ = ["evaluation"]
@@ -25,6 +26,7 @@ _MAX_CATEGORIES = 255  # of which scikit-learn's gradient boosting has bins
 _DAY = 86_400e6  # microseconds
 
 
+@own_settings()
 def evaluation(
     X,
     X_synthetic,

@@ -13,6 +13,7 @@ from skdeep.base import DeepEstimator
 from skdeep.generative._base import ADVERSARIAL_CONSTRAINTS, AdversarialMixin
 from skdeep.generative._rows import ROW_CONSTRAINTS, RowGANMixin
 from skdeep.utils._random import numpy_generator
+from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import Interval, fit_context
 
 __all__ = ["GANFeatureExtractor"]
@@ -234,6 +235,7 @@ class GANFeatureExtractor(
 
     @with_callbacks
     @fit_context(prefer_skip_nested_validation=True)
+    @own_settings()
     def fit(self, X, y=None, sample_weight=None):
         """Train critic and generator.
 
@@ -254,6 +256,7 @@ class GANFeatureExtractor(
         """
         return self._fit(X, y, sample_weight)
 
+    @own_settings()
     def transform(self, X):
         """Describe rows by what the critic sees in them.
 

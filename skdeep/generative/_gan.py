@@ -11,6 +11,7 @@ from skdeep.generative._base import ADVERSARIAL_CONSTRAINTS, AdversarialMixin
 from skdeep.generative._rows import ROW_CONSTRAINTS, RowGANMixin
 from skdeep.generative._sampling import SAMPLING_CONSTRAINTS, SamplingMixin
 from skdeep.utils._labels import match_classes
+from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import Interval
 
 __all__ = ["GANSampler"]
@@ -241,6 +242,7 @@ class GANSampler(SamplingMixin, RowGANMixin, AdversarialMixin, DeepEstimator):
         self.critic_lr = critic_lr
         self.betas = betas
 
+    @own_settings()
     def score_samples(self, X, y=None):
         """Score each row by the critic; the higher, the more real it looks to it.
 

@@ -17,6 +17,7 @@ from skdeep.utils._append import append_labels, append_rows
 from skdeep.utils._imblearn import as_sampler_tags, resampling_plan
 from skdeep.utils._labels import encode_labels, match_classes
 from skdeep.utils._random import numpy_generator
+from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import Interval, StrOptions, fit_context, safe_indexing
 from skdeep.utils._validation import check_n_samples, check_weights
 
@@ -51,6 +52,7 @@ class SamplingMixin(OneToOneFeatureMixin):
 
     @with_callbacks
     @fit_context(prefer_skip_nested_validation=True)
+    @own_settings()
     def fit(self, X, y=None, sample_weight=None):
         """Train generator and critic.
 
@@ -71,6 +73,7 @@ class SamplingMixin(OneToOneFeatureMixin):
         """
         return self._fit(X, y, sample_weight)
 
+    @own_settings()
     def sample(self, n_samples=1, y=None, random_state=None):
         """Draw new rows.
 
@@ -157,6 +160,7 @@ class SamplingMixin(OneToOneFeatureMixin):
         return match_classes(known, codes, self.classes_)
 
     @fit_context(prefer_skip_nested_validation=True)
+    @own_settings()
     def fit_resample(self, X, y):
         """Train the nets and add generated rows until the classes are balanced.
 

@@ -9,6 +9,7 @@ from skdeep.generative._base import ADVERSARIAL_CONSTRAINTS, AdversarialMixin
 from skdeep.generative._sampling import SAMPLING_CONSTRAINTS, SamplingMixin
 from skdeep.generative._tables import TableGANMixin
 from skdeep.utils._random import numpy_generator
+from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import Interval, StrOptions
 from skdeep.utils._validation import check_n_samples
 
@@ -236,6 +237,7 @@ class TabularGANSampler(TableGANMixin, SamplingMixin, AdversarialMixin, DeepEsti
         self.critic_lr = critic_lr
         self.betas = betas
 
+    @own_settings()
     def sample(self, n_samples=1, y=None, random_state=None, *, conditions=None):
         """Draw new rows.
 

@@ -17,6 +17,7 @@ from skdeep.nn._resnet import ResNet, make_trunk
 from skdeep.nn._table import NUMERICAL_EMBEDDINGS
 from skdeep.utils._categories import encode_table, find_categories
 from skdeep.utils._random import numpy_generator
+from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import (
     Interval,
     StrOptions,
@@ -62,6 +63,7 @@ class ResNetMixin(EnsembleMixin, DescentMixin):
 
     @with_callbacks
     @fit_context(prefer_skip_nested_validation=True)
+    @own_settings()
     def fit(self, X, y, sample_weight=None):
         """Train the net.
 
@@ -82,6 +84,7 @@ class ResNetMixin(EnsembleMixin, DescentMixin):
         """
         return self._fit(X, y, sample_weight)
 
+    @own_settings()
     def embed(self, X):
         """Give the features that the head of the net reads: its last hidden layer.
 

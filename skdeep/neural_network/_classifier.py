@@ -10,6 +10,7 @@ from skdeep.neural_network import _labels
 from skdeep.neural_network._base import RESNET_CONSTRAINTS, ResNetMixin
 from skdeep.nn import losses
 from skdeep.utils._labels import encode_labels, match_classes
+from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import Interval, StrOptions, fit_context
 
 __all__ = ["ResNetClassifier"]
@@ -261,6 +262,7 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
         self.refit_full = refit_full
 
     @fit_context(prefer_skip_nested_validation=True)
+    @own_settings()
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Train the net for one pass over these rows.
 
@@ -289,6 +291,7 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
         finally:
             vars(self).pop("_announced_classes", None)
 
+    @own_settings()
     def predict(self, X):
         """Predict labels.
 
@@ -304,6 +307,7 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
         """
         return _labels.decide(self._logits(X), self._target_kind, self.classes_)
 
+    @own_settings()
     def predict_proba(self, X):
         """Predict probabilities.
 
@@ -319,6 +323,7 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
         """
         return _labels.probabilities(self._logits(X), self._target_kind)
 
+    @own_settings()
     def predict_log_proba(self, X):
         """Predict logarithms of probabilities.
 
@@ -334,6 +339,7 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
         """
         return _labels.probabilities(self._logits(X), self._target_kind, logarithm=True)
 
+    @own_settings()
     def decision_function(self, X):
         """Predict log-odds, or what stands for them with several classes.
 

@@ -10,6 +10,7 @@ from skdeep._training._scaling import RowScaler
 from skdeep.base import DeepEstimator
 from skdeep.neural_network._base import RESNET_CONSTRAINTS, ResNetMixin
 from skdeep.nn import losses
+from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import Interval, StrOptions, fit_context
 
 __all__ = ["ResNetRegressor"]
@@ -283,6 +284,7 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
         self.refit_full = refit_full
 
     @fit_context(prefer_skip_nested_validation=True)
+    @own_settings()
     def partial_fit(self, X, y, sample_weight=None):
         """Train the net for one pass over these rows.
 
@@ -307,6 +309,7 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
         self._check_combination()
         return self._partial_fit(X, y, sample_weight)
 
+    @own_settings()
     def predict(self, X):
         """Predict numbers.
 

@@ -33,8 +33,9 @@ class Conv2d(nn.Module):
     def __init__(self, in_channels, out_channels, *, stride, generator, bias=True):
         super().__init__()
         self.stride = stride
-        self.weight = nn.Parameter(torch.empty(out_channels, in_channels, _KERNEL, _KERNEL))
-        self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
+        size = (out_channels, in_channels, _KERNEL, _KERNEL)
+        self.weight = nn.Parameter(torch.empty(size, dtype=torch.float32))
+        self.bias = nn.Parameter(torch.empty(out_channels, dtype=torch.float32)) if bias else None
         _reset(self.weight, self.bias, in_channels * _KERNEL**2, generator)
 
     def forward(self, x):
@@ -60,8 +61,9 @@ class ConvTranspose2d(nn.Module):
         super().__init__()
         # an even side needs one more row or column than the stride alone gives
         self.output_padding = tuple(1 - side % 2 for side in size)
-        self.weight = nn.Parameter(torch.empty(in_channels, out_channels, _KERNEL, _KERNEL))
-        self.bias = nn.Parameter(torch.empty(out_channels))
+        size = (in_channels, out_channels, _KERNEL, _KERNEL)
+        self.weight = nn.Parameter(torch.empty(size, dtype=torch.float32))
+        self.bias = nn.Parameter(torch.empty(out_channels, dtype=torch.float32))
         _reset(self.weight, self.bias, in_channels * _KERNEL**2, generator)
 
     def forward(self, x):

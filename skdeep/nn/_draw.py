@@ -52,6 +52,8 @@ def draw(fill, x, amount, generator, *, idle):
 class DrawFrom(TorchFunctionMode):
     """Context in which draws that name no generator come from this one.
 
+    New tensors that name no dtype are float32.
+
     Parameters
     ----------
     generator : torch.Generator
@@ -66,4 +68,6 @@ class DrawFrom(TorchFunctionMode):
         draws = "generator" in kwargs or function is torch.Tensor.normal_
         if draws and kwargs.get("generator") is None:
             kwargs["generator"] = self.generator
+        if function in (torch.empty, torch.zeros):
+            kwargs.setdefault("dtype", torch.float32)
         return function(*args, **kwargs)

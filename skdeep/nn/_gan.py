@@ -214,7 +214,8 @@ class GAN(nn.Module):
     def _spread(self, weights_generator):
         """Scale the last layer so that the first rows vary as much as scaled real ones do [2]_."""
         n_inputs = self.latent_dim + self.n_conditions
-        noise = torch.randn(_N_PROBES, n_inputs, generator=weights_generator)
+        options = {"generator": weights_generator, "dtype": torch.float32}
+        noise = torch.randn(_N_PROBES, n_inputs, **options)
         last = [layer for layer in self.generator if hasattr(layer, "weight")][-1]
         last.weight /= self.generator.eval()(noise).std() + _SMALLEST_SPREAD
         self.generator.train()

@@ -55,8 +55,8 @@ class Linear(nn.Module):
         # the sum over the batch between threads, and its result depends on their number.
         self.is_transposed = out_features < in_features
         size = (in_features, out_features) if self.is_transposed else (out_features, in_features)
-        self.weight = nn.Parameter(torch.empty(size))
-        self.bias = nn.Parameter(torch.empty(out_features)) if bias else None
+        self.weight = nn.Parameter(torch.empty(size, dtype=torch.float32))
+        self.bias = nn.Parameter(torch.empty(out_features, dtype=torch.float32)) if bias else None
         self.reset_parameters(generator)
 
     def reset_parameters(self, generator):
@@ -98,7 +98,7 @@ class TiedLinear(nn.Module):
         # in a tuple, so that the weights are registered once, with their owner
         self._source = (source,)
         out_features, in_features = source.matrix().shape
-        self.bias = nn.Parameter(torch.empty(in_features)) if bias else None
+        self.bias = nn.Parameter(torch.empty(in_features, dtype=torch.float32)) if bias else None
         if self.bias is not None:
             bound = out_features**-0.5
             nn.init.uniform_(self.bias, -bound, bound, generator=generator)

@@ -181,7 +181,7 @@ class ResNet(nn.Module):
         self.trunk = trunk
         self.head = Linear(trunk.out_features, len(baseline), generator=generator)
         nn.init.zeros_(self.head.weight)
-        self.head.bias = nn.Parameter(torch.tensor(baseline))
+        self.head.bias = nn.Parameter(torch.tensor(baseline, dtype=torch.float32))
 
     def embed(self, x):
         """(batch, n_columns) -> (batch, width), the features that the head reads."""

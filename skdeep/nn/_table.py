@@ -67,7 +67,7 @@ class CategoryEmbedding(nn.Module):
         sizes = torch.tensor(cardinalities) + 1
         offsets = sizes.cumsum(0) - sizes
         self.register_buffer("offsets", offsets, persistent=False)
-        self.weight = nn.Parameter(torch.empty(int(sizes.sum()), dim))
+        self.weight = nn.Parameter(torch.empty(int(sizes.sum()), dim, dtype=torch.float32))
         nn.init.uniform_(self.weight, -(dim**-0.5), dim**-0.5, generator=generator)
         with torch.no_grad():
             self.weight[offsets] = 0.0

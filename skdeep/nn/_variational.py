@@ -91,10 +91,10 @@ class VariationalModule(nn.Module):
         if likelihood == "bernoulli":
             self.log_scale = None
         elif log_scale is None:
-            self.log_scale = nn.Parameter(torch.zeros(1))
+            self.log_scale = nn.Parameter(torch.zeros(1, dtype=torch.float32))
         else:
-            self.register_buffer("log_scale", torch.tensor(log_scale))
-        noise = torch.empty(n_samples, shape.n_components)
+            self.register_buffer("log_scale", torch.tensor(log_scale, dtype=torch.float32))
+        noise = torch.empty(n_samples, shape.n_components, dtype=torch.float32)
         noise.normal_(generator=streams["weights"])
         # both signs, so that the draws of an evaluation average to the posterior's mean
         self.register_buffer("evaluation_noise", torch.cat([noise, -noise]).unsqueeze(1))
