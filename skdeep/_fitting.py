@@ -14,6 +14,7 @@ from skdeep._training._data import make_rows, weight_of_rows
 from skdeep._training._run import Run
 from skdeep._training._split import hold_out
 from skdeep._training._state import continue_from, fitted_state
+from skdeep.utils._containers import in_memory
 from skdeep.utils._device import lease_device
 from skdeep.utils._random import draw_seed, make_generator, make_streams
 from skdeep.utils._validation import check_target_is_given, check_weights
@@ -102,6 +103,7 @@ class FittingMixin:
         seed=None,
     ):
         """Validate, build, yield the run, set attributes."""
+        X, y = in_memory(X), in_memory(y)
         X = self._check_rows(X, reset=not resume)
         check_target_is_given(self, y)
         y = self._check_targets(y, X, reset=not resume)

@@ -21,6 +21,7 @@ from skdeep._training._state import (
     restore_parameters,
 )
 from skdeep._training._threads import thread_scope
+from skdeep.utils._containers import in_memory
 from skdeep.utils._docs import DocumentationLinkMixin
 from skdeep.utils._random import make_streams
 from skdeep.utils._settings import own_settings
@@ -170,7 +171,7 @@ class DeepEstimator(FittingMixin, DocumentationLinkMixin, CallbackSupportMixin, 
     def _check_new_rows(self, X):
         """Rows for a fitted estimator, validated."""
         check_is_fitted(self)
-        return self._check_rows(X, reset=False)
+        return self._check_rows(in_memory(X), reset=False)
 
     # Persistence ---------------------------------------------------------------------------
 

@@ -10,7 +10,6 @@ from skdeep.base import DeepEstimator
 from skdeep.generative._base import ADVERSARIAL_CONSTRAINTS, AdversarialMixin
 from skdeep.generative._rows import ROW_CONSTRAINTS, RowGANMixin
 from skdeep.generative._sampling import SAMPLING_CONSTRAINTS, SamplingMixin
-from skdeep.utils._labels import match_classes
 from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import Interval
 
@@ -271,8 +270,7 @@ class GANSampler(SamplingMixin, RowGANMixin, AdversarialMixin, DeepEstimator):
             return self._score(X)
         if y is None:
             return self._score(X, self.class_shares_)
-        known, codes = np.unique(column_or_1d(y), return_inverse=True)
-        codes = match_classes(known, codes, self.classes_)
+        codes = self._codes_of(column_or_1d(y))
         if len(codes) != X.shape[0]:
             raise ValueError(
                 f"y must have a class for each row; got {len(codes)} for {X.shape[0]}."

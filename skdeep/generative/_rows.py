@@ -1,6 +1,5 @@
 """Generators and critics of rows of numbers and of images."""
 
-import numpy as np
 from torch import nn
 
 from skdeep._training._scaling import QuantileScaler, RowScaler
@@ -8,7 +7,7 @@ from skdeep.nn._coder import CoderShape
 from skdeep.nn._gan import GAN
 from skdeep.utils._random import numpy_generator
 from skdeep.utils._sklearn import StrOptions, check_categorical_features
-from skdeep.utils._validation import check_layer_sizes
+from skdeep.utils._validation import check_layer_sizes, check_rows
 
 __all__ = ["ROW_CONSTRAINTS", "RowGANMixin"]
 
@@ -20,10 +19,8 @@ ROW_CONSTRAINTS = {
     "feature_scaling": [StrOptions({"auto", "quantile", "range", "standard"}), None],
 }
 
-
-_REMEDY = "Turn them into numbers, or draw tables of mixed columns with TabularGANSampler."
-# What errors say of strings, dates and time spans.
-_NO_NUMBERS = ("could not convert string", "DTypePromotion", "Cannot cast", "hold numbers; got")
+_HINT = "TabularGANSampler draws tables of mixed columns."
+_HINTS = dict.fromkeys("sMm", _HINT)
 
 
 class RowGANMixin:
@@ -36,17 +33,13 @@ class RowGANMixin:
     def _check_rows(self, X, *, reset):
         mask = check_categorical_features(X, "from_dtype")
         if mask is not None and mask.any():
+            names = [name for name, is_one in zip(X.columns, mask, strict=True) if is_one]
             raise ValueError(
-                f"X must hold numbers; got categories in columns {np.flatnonzero(mask).tolist()}. "
-                f"{_REMEDY}"
+                f"X must hold numbers; got categories in columns {names}. "
+                f"Encode them, by sklearn.preprocessing.OneHotEncoder for example. {_HINT}"
             )
-        try:
-            return super()._check_rows(X, reset=reset)
-        except (TypeError, ValueError) as error:
-            if not any(sign in f"{type(error).__name__}: {error}" for sign in _NO_NUMBERS):
-                raise
-            kind = ValueError if isinstance(error, ValueError) else TypeError
-            raise kind(f"X must hold numbers: {error} {_REMEDY}") from error
+        image_shape = self._image_shape(reset=reset)
+        return check_rows(self, X, reset=reset, image_shape=image_shape, hints=_HINTS)
 
     def _architecture(self, n_features):
         image_shape = self._image_shape()

@@ -8,14 +8,13 @@ from numbers import Real
 import numpy as np
 from sklearn.base import OneToOneFeatureMixin
 from sklearn.callback import with_callbacks
-from sklearn.preprocessing import label_binarize
 from sklearn.utils import check_consistent_length
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from skdeep.utils._append import append_labels, append_rows
+from skdeep.utils._containers import in_memory
 from skdeep.utils._imblearn import as_sampler_tags, resampling_plan
-from skdeep.utils._labels import encode_labels, match_classes
+from skdeep.utils._labels import check_labels, encode_labels, match_classes
 from skdeep.utils._random import numpy_generator
 from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import Interval, StrOptions, fit_context, safe_indexing
@@ -103,6 +102,7 @@ class SamplingMixin(OneToOneFeatureMixin):
 
     def _fit(self, X, y, sample_weight):
         vars(self).pop("sampling_strategy_", None)
+        X, y = in_memory(X), in_memory(y)
         if sample_weight is not None:
             # rows without a weight must bring neither classes nor categories
             weight = check_weights(sample_weight, X)
@@ -156,8 +156,14 @@ class SamplingMixin(OneToOneFeatureMixin):
             raise ValueError(
                 f"y must be one label or n_samples labels; got {len(labels)} and {n_samples=}."
             )
-        known, codes = np.unique(labels, return_inverse=True)
-        return match_classes(known, codes, self.classes_)
+        return self._codes_of(labels)
+
+    def _codes_of(self, y):
+        """Codes of the classes that a fitted estimator is asked for."""
+        remedy = "Ask for some of these, or fit on rows of the other classes."
+        places = {}  # unlike np.unique, this takes labels of several types
+        codes = [places.setdefault(label, len(places)) for label in y.tolist()]
+        return match_classes(np.array([*places], dtype=object), codes, self.classes_, remedy)
 
     @fit_context(prefer_skip_nested_validation=True)
     @own_settings()
@@ -181,7 +187,8 @@ class SamplingMixin(OneToOneFeatureMixin):
         y_resampled : array-like of shape (n_new_samples,)
             Class of each row.
         """
-        check_classification_targets(y)
+        X, y = in_memory(X), in_memory(y)
+        check_labels(y)
         plan, labels, is_one_vs_all = resampling_plan(self.sampling_strategy, y)
         self.fit(X, labels)
         self.sampling_strategy_ = plan
@@ -189,11 +196,11 @@ class SamplingMixin(OneToOneFeatureMixin):
         new_labels = np.repeat(list(plan), list(plan.values())).astype(labels.dtype, copy=False)
         if not len(new_labels):
             return copy.copy(X), copy.copy(y)
-        codes = match_classes(*np.unique(new_labels, return_inverse=True), self.classes_)
+        codes = self._codes_of(new_labels)
         X_new = self._draw(codes, len(codes), rng)
         labels = np.concatenate([labels, new_labels])
         if is_one_vs_all:
-            labels = label_binarize(labels, classes=self.classes_)
+            labels = np.eye(np.shape(y)[1], dtype=int)[labels]
         return append_rows(X, self._as_given(X_new)), append_labels(y, labels)
 
     def __sklearn_tags__(self):

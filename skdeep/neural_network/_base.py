@@ -15,15 +15,11 @@ from skdeep.nn._augment import AUGMENTATIONS
 from skdeep.nn._norm import NORMS
 from skdeep.nn._resnet import ResNet, make_trunk
 from skdeep.nn._table import NUMERICAL_EMBEDDINGS
-from skdeep.utils._categories import encode_table, find_categories
+from skdeep.utils._categories import categorical_columns, encode_table, find_categories
+from skdeep.utils._numbers import must_be_numbers
 from skdeep.utils._random import numpy_generator
 from skdeep.utils._settings import own_settings
-from skdeep.utils._sklearn import (
-    Interval,
-    StrOptions,
-    check_categorical_features,
-    fit_context,
-)
+from skdeep.utils._sklearn import Interval, StrOptions, fit_context
 from skdeep.utils._validation import check_rows
 
 __all__ = ["RESNET_CONSTRAINTS", "ResNetMixin"]
@@ -51,6 +47,13 @@ RESNET_CONSTRAINTS = {
     "refit_full": ["boolean"],
 }
 
+_HINTS = {
+    "s": (
+        "Columns of a dataframe that hold nothing but strings are categories under "
+        'categorical_features="from_dtype"; name those of an array there.'
+    )
+}
+
 
 class ResNetMixin(EnsembleMixin, DescentMixin):
     """Rows as users have them, and the net behind them.
@@ -64,7 +67,7 @@ class ResNetMixin(EnsembleMixin, DescentMixin):
     @with_callbacks
     @fit_context(prefer_skip_nested_validation=True)
     @own_settings()
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X, y=None, sample_weight=None):
         """Train the net.
 
         Parameters
@@ -73,7 +76,7 @@ class ResNetMixin(EnsembleMixin, DescentMixin):
             Rows to train on. Memory-mapped and sparse ones are read batch by batch, unless they
             hold categories.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            What to learn for each row.
+            What to learn for each row; without it there is an error.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows in the loss; a weight of zero leaves the row out.
 
@@ -154,18 +157,18 @@ class ResNetMixin(EnsembleMixin, DescentMixin):
         if reset:
             self.is_categorical_ = None if image_shape else self._find_categorical(X)
         allow_nan = self.missing == "indicator" if reset else self._scaler.fill is not None
+        options = {"reset": reset, "allow_nan": allow_nan}
         try:
             if self.is_categorical_ is None:
-                return check_rows(
-                    self, X, reset=reset, image_shape=image_shape, allow_nan=allow_nan
-                )
-            return self._encode_rows(X, reset, allow_nan)
-        except (TypeError, ValueError) as error:
-            remedy = _remedy(error)
-            if remedy is None:
+                return check_rows(self, X, image_shape=image_shape, hints=_HINTS, **options)
+            return self._encode_rows(X, **options)
+        except ValueError as error:
+            if "X contains NaN" not in str(error):
                 raise
-            kind = ValueError if isinstance(error, ValueError) else TypeError
-            raise kind(f"{str(error).splitlines()[0]} {remedy}") from error
+            raise ValueError(
+                f'{str(error).splitlines()[0]} Fit with missing="indicator", or fill the gaps '
+                "first, by SimpleImputer say."
+            ) from error
 
     def _find_categorical(self, X):
         """Mask of the categorical columns, None where there are none."""
@@ -174,19 +177,18 @@ class ResNetMixin(EnsembleMixin, DescentMixin):
                 "categorical_features must be 'from_dtype' or None for a sparse X; got "
                 f"{self.categorical_features!r}."
             )
-        if isinstance(self.categorical_features, str | None):
-            mask = check_categorical_features(X, self.categorical_features)
-        else:
-            mask = check_categorical_features(_as_table(X), self.categorical_features)
-        return None if mask is None or not mask.any() else mask
+        if not isinstance(self.categorical_features, str | None):
+            X = _as_table(X)
+        return categorical_columns(X, self.categorical_features)
 
-    def _encode_rows(self, X, reset, allow_nan):
+    def _encode_rows(self, X, *, reset, allow_nan):
         """Rows with the codes of their categories, float64."""
         X = _as_table(X)
         validate_data(self, X, skip_check_array=True, reset=reset)
         if reset:
             self._categories = find_categories(X, self.is_categorical_)
-        return encode_table(X, self.is_categorical_, self._categories, allow_nan=allow_nan)
+        with must_be_numbers(X, _HINTS, self.is_categorical_):
+            return encode_table(X, self.is_categorical_, self._categories, allow_nan=allow_nan)
 
     def _resolve_scaling(self, X):
         if self.feature_scaling != "auto":
@@ -264,19 +266,3 @@ def _as_table(X):
             f"X must be a table of rows and columns. Expected 2D array, got shape {X.shape}."
         )
     return X
-
-
-def _remedy(error):
-    """Say what to do about rows that were refused, None where the error says it itself."""
-    text = str(error)
-    if "could not convert string" in text:
-        return (
-            "X must hold numbers and, in a dataframe, columns of categorical dtype: turn columns "
-            'of strings into categories, X[name].astype("category") in pandas, and leave '
-            'categorical_features="from_dtype".'
-        )
-    if "X contains NaN" in text:
-        return 'Fit with missing="indicator", or fill the gaps first, by SimpleImputer say.'
-    if isinstance(error, np.exceptions.DTypePromotionError) or "float() argument" in text:
-        return "X must hold numbers and categories: turn other columns, dates say, into numbers."
-    return None

@@ -52,9 +52,10 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
     augment : {"shift", "shift+flip"} or None, default=None
         Moves training images by up to a twelfth of their shorter side, and mirrors half of them.
     categorical_features : "from_dtype" or array-like of shape (n,) or None, default="from_dtype"
-        Features that hold categories, which get learned vectors: columns of a dataframe with a
-        categorical dtype, as in :class:`~sklearn.ensemble.HistGradientBoostingClassifier`; or a
-        mask, indices or names. A category that is missing or new counts as the mean of all.
+        Features that hold categories, which get learned vectors: columns of a dataframe that have
+        a categorical dtype or hold only strings, with ``"from_dtype"``; or a mask, indices or
+        names. A category that is missing or new counts as the mean of all. A column of nearly as
+        many different strings as rows is an error, unless it is named or has a categorical dtype.
     feature_scaling : {"auto", "quantile", "standard", "global"} or None, default="auto"
         What the net sees of numbers: ranks, mapped to a standard normal distribution; distances
         from the mean in standard deviations, or in one unit for all. ``"auto"`` is ``"quantile"``

@@ -29,7 +29,7 @@ def kind_of_target(labels, codes):
 
 def announce(classes, known):
     """Sort the classes of a call of ``partial_fit``, which must be those of the first call."""
-    classes = None if classes is None else np.unique(classes)
+    classes = None if classes is None else np.unique(np.asarray(classes))
     if classes is not None and known is not None and not np.array_equal(classes, known):
         raise ValueError(
             f"classes must be those of the first call, {known.tolist()}; got {classes.tolist()}. "

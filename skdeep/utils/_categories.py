@@ -3,13 +3,58 @@
 import numpy as np
 from sklearn.utils import check_array
 
-from skdeep.utils._sklearn import safe_indexing
-from skdeep.utils._validation import as_numbers
+from skdeep.utils._containers import column_of
+from skdeep.utils._numbers import as_numbers, is_missing
+from skdeep.utils._sklearn import check_categorical_features, safe_indexing
 
-__all__ = ["encode_table", "find_categories"]
+__all__ = ["categorical_columns", "encode_table", "find_categories"]
 
-# How the missing values of NumPy, pandas and polars print; their types need not be known for that.
-_MISSING = ("nan", "NaT", "<NA>")
+# A column with more different strings than this, and nearly as many as it has entries, holds names
+# or free text.
+_FEW_STRINGS = 20
+_MOST_DIFFERENT = 0.9
+
+
+def categorical_columns(X, categorical_features):
+    """Mask of the columns that hold categories, None where there are none.
+
+    Parameters
+    ----------
+    X : array-like, sparse matrix or dataframe of shape (n_samples, n_features)
+    categorical_features : "from_dtype", None, or array-like of str, int or bool
+        With ``"from_dtype"`` those columns of a dataframe that have a categorical dtype or hold
+        strings and nothing else.
+
+    Raises
+    ------
+    ValueError
+        If nearly every entry of a column of strings is another.
+    """
+    mask = check_categorical_features(X, categorical_features)
+    if isinstance(categorical_features, str) and hasattr(X, "dtypes"):
+        mask = np.zeros(X.shape[1], dtype=bool) if mask is None else mask
+        places = np.flatnonzero(~mask).tolist()
+        mask[places] = [_holds_categories(X, place) for place in places]
+    return mask if mask is not None and mask.any() else None
+
+
+def _holds_categories(X, place):
+    """Whether a column of a dataframe holds strings, and missing values at most besides."""
+    values = np.asarray(column_of(X, place))
+    if values.dtype.kind not in "OTU":
+        return False
+    strings = [value for value in values.tolist() if not is_missing(value)]
+    if not strings or not all(isinstance(value, str) for value in strings):
+        return False
+    n_different = len(set(strings))
+    if n_different > max(_FEW_STRINGS, _MOST_DIFFERENT * len(strings)):
+        raise ValueError(
+            "A column of strings must hold categories that rows have in common; got "
+            f"{n_different} different strings in {len(strings)} rows of column "
+            f"{X.columns[place]!r}. Drop the column, encode it, by TfidfVectorizer for example, or "
+            "name it in categorical_features."
+        )
+    return True
 
 
 def find_categories(X, is_categorical):
@@ -76,7 +121,7 @@ def _keys(X, column):
 def _key(value):
     if isinstance(value, str):
         return str(value)
-    if value is None or str(value) in _MISSING:
+    if is_missing(value):
         return None
     if isinstance(value, np.generic):
         value = value.item()

@@ -7,7 +7,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["BUILDERS", "DTYPES", "READERS", "as_table", "column_of", "plain", "refuse"]
+__all__ = [
+    "BUILDERS",
+    "DTYPES",
+    "READERS",
+    "as_table",
+    "column_of",
+    "in_memory",
+    "plain",
+    "refuse",
+]
 
 _SCALARS = (bool, str, int, float, np.bool_, np.integer, np.floating)
 # Types of the missing values of Python and pandas, which need not be imported to know them.
@@ -43,6 +52,11 @@ def as_table(X, min_rows=1):
             f"array, got shape {X.shape}; reshape your data, by X.reshape(-1, 1) say."
         )
     return X, container
+
+
+def in_memory(data):
+    """Compute what dask has not computed yet; other data stay as they are."""
+    return data.compute() if hasattr(data, "__dask_graph__") else data
 
 
 def column_of(X, place):
@@ -106,6 +120,8 @@ def _read_pandas(series, name):
 
 def _read_polars(series, name):
     polars, dtype = sys.modules["polars"], series.dtype
+    if dtype.is_nested():
+        refuse(f"dtype {dtype}", name)
     series = series.cast(polars.Float64) if dtype.is_decimal() else series
     is_array = series.dtype.is_float() or dtype.is_temporal() or not series.null_count()
     values = series.to_numpy() if is_array else np.array([*series.to_list(), None], object)[:-1]

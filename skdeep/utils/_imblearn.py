@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field, fields
 
+import numpy as np
+import scipy.sparse as sp
 from sklearn.utils import InputTags, Tags
 
 __all__ = ["as_sampler_tags", "resampling_plan"]
@@ -65,5 +67,6 @@ def resampling_plan(sampling_strategy, y):
         raise ImportError(
             "fit_resample needs the package imbalanced-learn: pip install skdeep[imblearn]."
         ) from error
+    y = y if sp.issparse(y) or np.ndim(y) == 1 else np.asarray(y)
     y, is_one_vs_all = check_target_type(y, indicate_one_vs_all=True)
     return check_sampling_strategy(sampling_strategy, y, "over-sampling"), y, is_one_vs_all

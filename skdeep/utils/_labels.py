@@ -10,7 +10,22 @@ from sklearn.utils.validation import (
     column_or_1d,
 )
 
-__all__ = ["encode_labels", "match_classes"]
+from skdeep.utils._numbers import is_missing
+
+__all__ = ["check_labels", "encode_labels", "match_classes"]
+
+
+def check_labels(y):
+    """Raise ``ValueError`` unless there are classes, none of them missing."""
+    if not sp.issparse(y):
+        values = np.asarray(y)
+        if values.dtype.kind == "O" and any(map(is_missing, values.ravel().tolist())):
+            raise ValueError(
+                "Input y contains NaN or None; it must have a label for each row. Drop the rows "
+                "without one."
+            )
+        assert_all_finite(values, input_name="y")
+    check_classification_targets(y)
 
 
 def encode_labels(y, X):
@@ -29,8 +44,7 @@ def encode_labels(y, X):
     codes : ndarray of shape (n_samples,), int, or (n_samples, n_labels), float64
     """
     y = y.toarray() if sp.issparse(y) else y
-    assert_all_finite(np.asarray(y), input_name="y")
-    check_classification_targets(y)
+    check_labels(y)
     check_consistent_length(X, y)
     kind = type_of_target(y, input_name="y")
     if kind == "multiclass-multioutput":
@@ -49,13 +63,30 @@ def encode_labels(y, X):
     return np.unique(column_or_1d(y, warn=True), return_inverse=True)
 
 
-def match_classes(labels, codes, known):
-    """Codes of labels among the known classes, which come in ascending order."""
-    unknown = np.setdiff1d(labels, known)
-    if len(unknown):
+# What to do where a training goes on with new classes.
+_FIT_AGAIN = (
+    "Fit a clone on rows that have all classes, or name them at the first call of partial_fit "
+    "where there is one."
+)
+
+
+def match_classes(labels, codes, known, remedy=_FIT_AGAIN):
+    """Codes of labels among the known classes.
+
+    Parameters
+    ----------
+    labels, codes : ndarray
+        Distinct labels, and which of them each row has.
+    known : ndarray of shape (n_classes,)
+    remedy : str
+        What to do about other labels.
+    """
+    places = {label: place for place, label in enumerate(known.tolist())}
+    labels = labels.tolist()
+    unknown = [label for label in labels if label not in places]
+    if unknown:
         raise ValueError(
-            f"y must hold only labels that the first fit knew, {known.tolist()}; got "
-            f"{unknown.tolist()} as well. Fit a clone on rows that have all classes, or name "
-            "them at the first call of partial_fit where there is one."
+            f"y must hold only labels that the first fit knew, {known.tolist()}; got {unknown} as "
+            f"well. {remedy}"
         )
-    return np.searchsorted(known, labels)[codes]
+    return np.array([places[label] for label in labels], dtype=int)[codes]

@@ -2,6 +2,7 @@
 
 import inspect
 
+import numpy as np
 from sklearn.base import _fit_context as fit_context
 from sklearn.model_selection._search import (
     _yield_masked_array_for_each_param as masked_parameters,
@@ -19,7 +20,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import _routing_enabled as is_routing_enabled
 from sklearn.utils.metadata_routing import get_routing_for_object, process_routing
 from sklearn.utils.metaestimators import _safe_split as safe_split
-from sklearn.utils.validation import _check_categorical_features as check_categorical_features
+from sklearn.utils.validation import _check_categorical_features
 from sklearn.utils.validation import _check_method_params as check_method_params
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
@@ -47,6 +48,27 @@ __all__ = [
     "scorers_by_name",
     "scores_by_name",
 ]
+
+
+def check_categorical_features(X, categorical_features):
+    """Mask of the columns that hold categories, None where there are none.
+
+    Raises
+    ------
+    ValueError
+        If a column is not there, or is named twice.
+    """
+    mask = _check_categorical_features(X, categorical_features)
+    if mask is None or isinstance(categorical_features, str):
+        return mask
+    columns = np.asarray(categorical_features).tolist()
+    repeated = sorted({column for column in columns if columns.count(column) > 1})
+    if repeated and not isinstance(columns[0], bool):
+        raise ValueError(
+            f"categorical_features must name each column once; got {repeated} more than once. "
+            "Remove the repetitions."
+        )
+    return mask
 
 
 def has_callbacks(estimator):

@@ -7,10 +7,10 @@ import numpy as np
 from sklearn.utils import get_tags
 from sklearn.utils.validation import validate_data
 
+from skdeep.utils._numbers import as_numbers, must_be_numbers
 from skdeep.utils._sklearn import check_sample_weight
 
 __all__ = [
-    "as_numbers",
     "check_image_shape",
     "check_layer_sizes",
     "check_n_samples",
@@ -73,7 +73,7 @@ def check_n_samples(n_samples):
         raise ValueError(f"n_samples must be a positive integer; got {n_samples!r}.")
 
 
-def check_rows(estimator, X, *, reset, image_shape=None, allow_nan=False):
+def check_rows(estimator, X, *, reset, image_shape=None, allow_nan=False, hints=None):
     """Validate rows, neither copied nor converted where that can be avoided.
 
     Parameters
@@ -85,6 +85,8 @@ def check_rows(estimator, X, *, reset, image_shape=None, allow_nan=False):
     reset : bool
     image_shape : (int, int, int) or None
     allow_nan : bool
+    hints : dict of str to str or None
+        What else the user can do about entries that are no numbers, see ``must_be_numbers``.
 
     Returns
     -------
@@ -94,38 +96,22 @@ def check_rows(estimator, X, *, reset, image_shape=None, allow_nan=False):
         shape = tuple(getattr(X, "shape", ()))
         if shape[1:] in (image_shape, image_shape[1:]):
             X = X.reshape(shape[0], -1)
-    X = validate_data(
-        estimator,
-        X,
-        accept_sparse="csr",
-        dtype="numeric",
-        ensure_all_finite="allow-nan" if allow_nan else True,
-        reset=reset,
-    )
-    X = as_numbers(X)
+    with must_be_numbers(X, hints):
+        X = validate_data(
+            estimator,
+            X,
+            accept_sparse="csr",
+            dtype="numeric",
+            ensure_all_finite="allow-nan" if allow_nan else True,
+            reset=reset,
+        )
+        X = as_numbers(X)
     if image_shape is not None and math.prod(image_shape) != X.shape[1]:
         raise ValueError(
             f"image_shape must hold as many pixels as X has features; got {image_shape=} with "
             f"{math.prod(image_shape)} pixels and X with {X.shape[1]} features."
         )
     return X
-
-
-def as_numbers(X):
-    """Rows of a numeric dtype, from what scikit-learn lets through as numeric.
-
-    Raises
-    ------
-    TypeError
-        If they hold dates or time spans.
-    ValueError
-        If they hold strings, as dataframes with columns of several types can.
-    """
-    if X.dtype.kind in "mM":
-        raise TypeError(
-            f"X must hold numbers; got dtype {X.dtype}. Turn dates into numbers, days say, first."
-        )
-    return X.astype(np.float64) if X.dtype.kind == "O" else X
 
 
 def check_range(X, *, low, high, reason):

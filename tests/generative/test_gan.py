@@ -2,6 +2,7 @@
 
 import pickle
 import random
+import re
 
 import numpy as np
 import pandas as pd
@@ -165,8 +166,12 @@ def test_classes_can_be_asked_for_row_by_row(conditional):
 def test_classes_that_cannot_be_drawn_are_an_error(conditional, unconditional):
     with pytest.raises(ValueError, match="y must be one label or n_samples labels; got 2"):
         conditional.sample(3, ["a", "b"])
-    with pytest.raises(ValueError, match=r"y must hold only labels .* got \['z'\] as well"):
-        conditional.sample(3, "z")
+    for wanted in ("z", 3, [None, "z", 3.5], ["z", "b", "z"]):
+        wanted = wanted if isinstance(wanted, str | int) else np.array(wanted, dtype=object)
+        unknown = [one for one in dict.fromkeys(np.ravel(wanted).tolist()) if one != "b"]
+        match = rf"knew, \['a', .*\]; got {re.escape(str(unknown))} as well\. Ask for some of these"
+        with pytest.raises(ValueError, match=match):
+            conditional.sample(3, wanted)
     with pytest.raises(ValueError, match="y must be None for a generator that was fitted without"):
         unconditional.sample(3, 0)
 

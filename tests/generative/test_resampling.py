@@ -269,6 +269,25 @@ def test_one_column_per_class_stays_such(make):
     assert_array_equal(rows[:70], X)
 
 
+@pytest.mark.parametrize("container", [np.asarray, pd.DataFrame, pl.DataFrame, np.ndarray.tolist])
+@pytest.mark.parametrize("y", [Y, BINARY], ids=["three", "two"])
+def test_one_column_per_class_may_come_in_any_container(y, container, make):
+    columns = np.eye(1 + y.max(), dtype=int)[y]
+    _, labels = make().fit_resample(X, container(columns))
+    assert type(labels) is type(container(columns))
+    assert_array_equal(np.asarray(labels)[:70], columns)
+    assert np.ptp(np.asarray(labels).sum(axis=0)) == 0
+
+
+@pytest.mark.parametrize("missing", [np.nan, None, pd.NA], ids=str)
+@pytest.mark.parametrize("method", ["fit", "fit_resample"])
+def test_missing_labels_are_an_error(method, missing, make):
+    values = [missing, *np.array(["no", "yes"])[BINARY[1:]]]
+    for y in (pd.Series(values), pd.Series(values, dtype=object), np.array(values, dtype=object)):
+        with pytest.raises(ValueError, match="y contains NaN"):
+            getattr(make(), method)(X, y)
+
+
 # Pipelines ---------------------------------------------------------------------------------
 
 

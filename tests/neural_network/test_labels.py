@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.datasets import load_iris
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
 
 from skdeep.neural_network import ResNetClassifier
 
@@ -33,6 +35,7 @@ def small(**parameters):
         (np.where(SPECIES == 1, np.inf, 1.0), "infinity"),
         (np.where(SPECIES == 1, np.nan, np.array(["a"], dtype=object)), "NaN"),
         (pd.Series(["a", None, "b"] * 50), "NaN"),
+        (np.array(["a", None, "b"] * 50, dtype=object), "NaN or None"),
         (SPECIES[:100], "inconsistent numbers of samples"),
         (MANY[:100], "inconsistent numbers of samples"),
         (np.zeros((150, 2, 2)), "Unknown label type|dim 3|Expected"),
@@ -47,6 +50,7 @@ def small(**parameters):
         "infinite",
         "NaN object",
         "None string",
+        "None object",
         "short",
         "short multilabel",
         "three-dimensional",
@@ -79,6 +83,28 @@ def test_class_weight_that_weighs_nothing_is_refused(class_weight, match):
     with pytest.raises(ValueError, match=match) as error:
         small(class_weight=class_weight).fit(IRIS, SPECIES)
     assert "lr" not in str(error.value).split()  # the step size is not to blame
+
+
+@pytest.mark.parametrize("names", [False, True])
+@pytest.mark.parametrize(
+    "class_weight",
+    [{0: 1, 1: 2, 2: 1, 7: 3}, {0: 1, 7: 3}, {7: 3}, {1: 2}, {}, {"0": 1, "1": 2, "2": 1}, {0: 2}],
+    ids=str,
+)
+def test_class_weight_takes_the_classes_that_scikit_learn_takes(class_weight, names):
+    y = SPECIES
+    if names:
+        y = np.array(["a", "b", "c"])[SPECIES]
+        class_weight = {"abcdefgh"[int(key)]: weight for key, weight in class_weight.items()}
+
+    def refusal(estimator):
+        try:
+            estimator.set_params(class_weight=class_weight).fit(IRIS, y)
+        except ValueError as error:
+            return str(error)
+
+    expected = refusal(LogisticRegression(max_iter=1000))
+    assert refusal(small()) == expected == refusal(RandomForestClassifier(1))
 
 
 def test_weights_that_leave_no_row_of_a_weighted_class_are_refused():

@@ -1,0 +1,70 @@
+"""Promise 5: what dask has not computed yet is data like any other."""
+
+import dask.array as da
+import numpy as np
+import pytest
+
+WEIGHT = np.random.default_rng(1).random(50)
+
+
+def _known(array):
+    return da.from_array(array, chunks=20)
+
+
+def _unknown(array):
+    """Array of which dask does not know how many rows it has."""
+    chunks = _known(array)
+    return chunks[_known(np.ones(len(array), dtype=bool))]
+
+
+KINDS = {"known length": _known, "unknown length": _unknown}
+each_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+@each_kind
+@pytest.mark.parametrize("lazy", ["X", "y", "sample_weight", "all"])
+def test_dask_arrays_give_what_arrays_give(lazy, kind, make, train_on, assert_same, X, y):
+    def data():
+        parts = {"X": X, "y": y, "sample_weight": WEIGHT}
+        chosen = parts if lazy == "all" else [lazy]
+        return parts | {name: KINDS[kind](parts[name]) for name in chosen}
+
+    expected = make().fit(X, y, sample_weight=WEIGHT)
+    estimator = make().fit(**data())
+    assert_same(estimator, expected, X)
+    assert_same(train_on(estimator, data()["X"], data()["y"]), train_on(expected, X, y), X)
+
+
+@each_kind
+def test_rows_of_dask_can_be_asked_about(kind, make, row_outputs, score, X, y):
+    estimator = make().fit(X, y)
+    expected = row_outputs(estimator, X)
+    for name, result in row_outputs(estimator, KINDS[kind](X)).items():
+        np.testing.assert_array_equal(result, expected[name])
+    if hasattr(estimator, "score"):
+        assert estimator.score(_known(X), _known(y)) == estimator.score(X, y)
+
+
+@each_kind
+@pytest.mark.having("predict_proba")
+@pytest.mark.parametrize("labels", [["no", "yes"], [False, True], [[0, 1], [1, 1]]], ids=str)
+def test_labels_of_every_kind_may_be_dask_arrays(labels, kind, make, assert_same, X, y):
+    labels = np.array(labels)[y]
+    expected = make().fit(X, labels)
+    assert_same(make().fit(X, KINDS[kind](labels)), expected, X)
+
+
+@pytest.mark.having("predict_proba")
+def test_classes_of_partial_fit_may_be_a_dask_array(make, X, y):
+    clf = make().partial_fit(X, _unknown(y), classes=_known(np.array([2, 0, 1])))
+    assert clf.classes_.tolist() == [0, 1, 2]
+
+
+@each_kind
+@pytest.mark.having("fit_resample")
+def test_dask_arrays_are_resampled(kind, make, X):
+    labels = np.arange(50) % 5 == 0
+    expected = make().fit_resample(X, labels)
+    resampled = make().fit_resample(KINDS[kind](X), KINDS[kind](labels))
+    for actual, known in zip(resampled, expected, strict=True):
+        np.testing.assert_array_equal(actual, known, strict=True)
