@@ -69,6 +69,7 @@ class DescentMixin:
             stretch.stopping.pauses = True
         stopping = stretch.stopping
         with self._unchanged_on_failure(resume), self._lease(device, resume) as device:
+            self._is_fitted_in_parts = True
             yield from self._training(
                 X,
                 y,
@@ -93,6 +94,7 @@ class DescentMixin:
             )
         resume = hasattr(self, "net_")
         with self._unchanged_on_failure(resume), self._lease(self.device, resume) as device:
+            self._is_fitted_in_parts = True
             for run in self._training(
                 X,
                 y,

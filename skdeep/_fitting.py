@@ -27,6 +27,8 @@ class FittingMixin:
 
     # Fitted attributes that not every training sets; those of an earlier one do not outlive it.
     _OPTIONAL_ATTRIBUTES = ("best_epoch_", "validation_loss_curve_")
+    # Whether the last training was one of several that continue from each other.
+    _is_fitted_in_parts = False
     # Entries of the architecture that a warm start may change: no weight depends on them.
     _CHANGEABLE = ()
 
@@ -53,6 +55,7 @@ class FittingMixin:
         holds_out = stopping is not None and stopping.restore_best
         data = (X, y, sample_weight)
         with self._unchanged_on_failure(resume), self._lease(device, resume) as device:
+            self._is_fitted_in_parts &= resume
             yield from self._training(
                 *data,
                 device=device,

@@ -1,5 +1,6 @@
 """The parameters that all estimators share, and the way from rows to a trained net."""
 
+import copy
 from abc import ABC, abstractmethod
 from numbers import Integral, Real
 
@@ -176,13 +177,40 @@ class DeepEstimator(FittingMixin, DocumentationLinkMixin, CallbackSupportMixin, 
     # Persistence ---------------------------------------------------------------------------
 
     def __getstate__(self):
-        """Parameters and fitted state as arrays, numbers and strings, without torch objects."""
+        """Parameters and fitted state as arrays, numbers and strings, without torch objects.
+
+        The optimiser's state is left out where no training is to continue from it.
+        """
+        return self._plain_state(has_optimizer=self._trains_on())
+
+    def __copy__(self):
+        """Shallow copy, with the optimiser's state."""
+        return self._restored(self._plain_state(has_optimizer=True))
+
+    def __deepcopy__(self, memo):
+        """Deep copy, with the optimiser's state."""
+        memo[id(self)] = copied = type(self).__new__(type(self))
+        copied.__setstate__(copy.deepcopy(self._plain_state(has_optimizer=True), memo))
+        return copied
+
+    def _trains_on(self):
+        """Whether a later training may continue from where the last one ended."""
+        return bool(self.warm_start) or self._is_fitted_in_parts
+
+    def _plain_state(self, *, has_optimizer):
+        """State that ``__setstate__`` takes, of arrays, numbers and strings."""
         state = plain_parameters(dict(super().__getstate__()))
         if "net_" in state:
-            state["_fitted_state"] = fitted_state(self)
+            state["_fitted_state"] = fitted_state(self, has_optimizer=has_optimizer)
             for name in LIVE_ATTRIBUTES:
                 del state[name]
         return state
+
+    def _restored(self, state):
+        """Estimator of the same class from what ``_plain_state`` gave."""
+        restored = type(self).__new__(type(self))
+        restored.__setstate__(state)
+        return restored
 
     @own_settings()
     def __setstate__(self, state):

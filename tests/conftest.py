@@ -1,5 +1,6 @@
 """Fixtures that the tests of every estimator share."""
 
+import copy
 import os
 import pathlib
 import subprocess
@@ -216,6 +217,7 @@ def assert_same_state():
 
 
 def _state(estimator):
+    estimator = copy.deepcopy(estimator).set_params(warm_start=True)  # keeps the optimizer's state
     state = dict(estimator.__getstate__()["_fitted_state"])
     state["history"] = [
         {key: value for key, value in row.items() if key != "dur"} for row in state["history"]

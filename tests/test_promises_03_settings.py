@@ -99,7 +99,8 @@ def _assert_equal(actual, expected):
 def test_settings_change_no_result(
     setting, live, make_random, train_on, assert_same, assert_same_state, X, y
 ):
-    expected, estimator = make_random(), make_random()
+    # with it, a pickle holds all that training continues from
+    expected, estimator = make_random(warm_start=True), make_random(warm_start=True)
     results = live(expected, X, y)
     with SETTINGS[setting]():
         _assert_equal(live(estimator, X, y), results)

@@ -129,7 +129,7 @@ def test_state_of_an_image_net_holds_arrays_numbers_and_strings_only(params, mak
 def test_net_of_categories_and_gaps_is_plain_and_copied(
     way, params, make_random, train_on, assert_same, table, y
 ):
-    estimator = make_random(**params).fit(table, y)
+    estimator = make_random(**params, warm_start=True).fit(table, y)
     state = estimator.__getstate__()
     assert state.pop("feature_names_in_").tolist() == list(table)  # scikit-learn's, of objects
     assert [leaf for leaf in _leaves(state) if not _is_plain(leaf)] == []
@@ -188,12 +188,12 @@ def test_copy_keeps_the_parameters(way, params, make, X, y):
 def test_training_goes_on_from_a_copy_with_the_same_bits(
     params, way, make_random, train_on, assert_same, X, y
 ):
-    estimator = make_random(**params).fit(X, y)
+    estimator = make_random(**params, warm_start=True).fit(X, y)
     copied = WAYS[way](estimator)
     for _ in range(2):
         assert_same(train_on(copied, X, y), train_on(estimator, X, y), X)
     for one in (copied, estimator):
-        one.set_params(warm_start=True, lr_schedule="cosine").fit(X, y)
+        one.set_params(lr_schedule="cosine").fit(X, y)
     assert_same(copied, estimator, X)
 
 
@@ -215,7 +215,7 @@ def test_copy_draws_the_same_samples(make, X, y):
 def test_fresh_process_gives_the_same_bits(
     make_random, row_outputs, assert_same, run_python, X, y, tmp_path
 ):
-    pipe = make_pipeline(MinMaxScaler(), make_random()).fit(X, y)
+    pipe = make_pipeline(MinMaxScaler(), make_random(warm_start=True)).fit(X, y)
     expected = row_outputs(pipe, X)
     part = pipe[:-1].transform(X)
     (tmp_path / "pipe.pkl").write_bytes(pickle.dumps((pipe, X, part, y, list(expected))))
@@ -224,14 +224,14 @@ def test_fresh_process_gives_the_same_bits(
         "torch.set_num_threads(1)\n"
         "pipe, X, part, y, names = pickle.loads(pathlib.Path('pipe.pkl').read_bytes())\n"
         "results = {name: getattr(pipe, name)(X) for name in names}\n"
-        "last = pipe[-1].set_params(warm_start=True, max_epochs=1)\n"
+        "last = pipe[-1].set_params(max_epochs=1)\n"
         "last.fit(part, y)\n"
         "pathlib.Path('back.pkl').write_bytes(pickle.dumps((results, pipe)))"
     )
     results, elsewhere = pickle.loads((tmp_path / "back.pkl").read_bytes())
     for name, result in expected.items():
         np.testing.assert_array_equal(results[name], result, err_msg=name)
-    pipe[-1].set_params(warm_start=True, max_epochs=1).fit(part, y)
+    pipe[-1].set_params(max_epochs=1).fit(part, y)
     assert_same(elsewhere[-1], pipe[-1], part)
 
 
@@ -255,7 +255,7 @@ def _as_if_trained_on(device, estimator):
 def test_state_from_a_missing_gpu_loads_on_the_cpu_with_one_warning(
     make_random, train_on, assert_same, X, y
 ):
-    estimator = make_random().fit(X, y)
+    estimator = make_random(warm_start=True).fit(X, y)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         loaded = _as_if_trained_on(MISSING_GPU, estimator)

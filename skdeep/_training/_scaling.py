@@ -162,7 +162,12 @@ class QuantileScaler:
         rows = sample_rows(X, sample_weight, generator)
         weight = None if sample_weight is None else sample_weight[rows]
         knots = [_normal_positions(column, weight) for column in read(X, rows).T]
-        return cls([values for values, _ in knots], [positions for _, positions in knots])
+        # columns without ties have the same positions, which are kept once
+        distinct = {positions.tobytes(): positions for _, positions in knots}
+        return cls(
+            [values for values, _ in knots],
+            [distinct[positions.tobytes()] for _, positions in knots],
+        )
 
     def to_tensor(self, rows):
         """Rows, scaled, as a float32 tensor; (n, n_features) array -> (n, n_features)."""

@@ -32,28 +32,39 @@ LIVE_ATTRIBUTES = (
 )
 
 
-def fitted_state(estimator):
-    """Everything that a fitted estimator needs to infer and to train on, as plain values."""
-    return {
+def fitted_state(estimator, *, has_optimizer=True):
+    """Everything that a fitted estimator needs to infer and to train on, as plain values.
+
+    Parameters
+    ----------
+    estimator : DeepEstimator
+    has_optimizer : bool
+        Whether the optimiser's state belongs to it, which can be twice as large as the weights.
+        Without it, training continues with an optimiser that starts from scratch.
+    """
+    state = {
         "device": estimator.device_,
         "architecture": dict(estimator._fitted_architecture),
         "net_options": dict(estimator._net_options),
         "scaler": estimator._scaler.state(),
         "module": {name: _array(v) for name, v in estimator.module_.state_dict().items()},
-        "optimizer": _optimizer_arrays(estimator.net_.optimizer_),
         "generators": {
             name: generator.get_state().numpy().copy()
             for name, generator in estimator._streams.items()
         },
         "history": list(estimator.net_.history),
     }
+    if has_optimizer:
+        state["optimizer"] = _optimizer_arrays(estimator.net_.optimizer_)
+    return state
 
 
 def restore_fitted(estimator, state):
     """Load arrays and positions into a module, a net and generators of the same shape."""
     arrays = {name: _tensor(array) for name, array in state["module"].items()}
     estimator.module_.load_state_dict(arrays)
-    _load_optimizer(estimator.net_.optimizer_, state["optimizer"])
+    if "optimizer" in state:
+        _load_optimizer(estimator.net_.optimizer_, state["optimizer"])
     estimator.net_.history_ = History(state["history"])
     for name, generator in estimator._streams.items():
         position = _tensor(state["generators"][name])

@@ -38,7 +38,7 @@ class EnsembleMixin:
     )
 
     # Of a single net only; they do not outlive it.
-    _OF_ONE = (*LIVE_ATTRIBUTES, "_baseline", "_categories", "_seed")
+    _OF_ONE = (*LIVE_ATTRIBUTES, "_baseline", "_categories", "_is_fitted_in_parts", "_seed")
 
     def _fit(self, X, y, sample_weight):
         if self.n_estimators == 1:
@@ -118,8 +118,21 @@ class EnsembleMixin:
         check_is_fitted(self)
         return vars(self).get("estimators_", [self])
 
+    def _trains_on(self):
+        members = vars(self).get("estimators_", [])
+        return super()._trains_on() or any(one._is_fitted_in_parts for one in members)
+
+    def _plain_state(self, *, has_optimizer):
+        state = super()._plain_state(has_optimizer=has_optimizer)
+        if "estimators_" in state:
+            state["estimators_"] = [
+                member._plain_state(has_optimizer=has_optimizer) for member in self.estimators_
+            ]
+        return state
+
     def __setstate__(self, state):
         """Restore; members that were trained on a device that is missing are on another one."""
         super().__setstate__(state)
         if "estimators_" in vars(self):
+            self.estimators_ = [self._restored(state) for state in self.estimators_]
             self.device_ = self.estimators_[0].device_

@@ -225,7 +225,9 @@ def test_training_one_member_on_leaves_the_others_alone(assert_same_state):
 
 @each_class
 def test_a_pickled_member_is_as_large_as_one_trained_alone(Class, assert_same_state):
-    estimators = [small(Class, lr=lr) for lr in np.geomspace(1e-3, 1e-2, 8).tolist()]
+    estimators = [
+        small(Class, lr=lr, warm_start=True) for lr in np.geomspace(1e-3, 1e-2, 8).tolist()
+    ]
     together(estimators)
     pickled, alone = (pickle.dumps(one) for one in (estimators[3], clone(estimators[3]).fit(X, Y)))
     assert len(pickled) == pytest.approx(len(alone), rel=0.01)
