@@ -105,10 +105,10 @@ class BatchedGridSearchCV(BatchedSearchMixin, GridSearchCV):
     -----
     Nets share a stack where they have equal shapes, batch sizes and numbers of batches.
     Parameters that do not change these, such as ``lr``, ``noise``, ``dropout`` or
-    ``weight_decay``, may differ, and so may the split. On one CPU thread each net ends bit-equal
-    to the same one fitted by itself. Where splits have unequal lengths and fewer than eight nets
-    share one, the last bits differ; where images are stacked, on GPUs or with an int as
-    ``max_batch_models``, random draws may lie differently, and scores are equal within chance.
+    ``weight_decay``, may differ, and so may the split. On a CPU each net ends equal to the last
+    bit to the same one fitted by itself, and the search chooses as scikit-learn's does. Where
+    images are stacked, on GPUs or with an int as ``max_batch_models``, random draws may lie
+    differently, and scores are equal within chance.
 
     What candidates have in common is done once: steps in front of a net once for each split and
     distinct parameters, a net once for all candidates that differ only behind it.
