@@ -5,12 +5,8 @@ from typing import Any, NamedTuple
 
 from skdeep._descent import Stretch
 from skdeep._training._data import TensorRows
-from skdeep._training._stacked import (
-    reason_to_train_alone,
-    run_signature,
-    stack_limit,
-    train_together,
-)
+from skdeep._training._stackable import reason_to_train_alone, run_signature, stack_limit
+from skdeep._training._stacked import train_together
 from skdeep._training._stacked_rows import RowPool
 from skdeep.utils._device import lease_device
 from skdeep.utils._settings import own_settings

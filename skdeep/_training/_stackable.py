@@ -1,0 +1,124 @@
+"""Which nets are trained as one stack, and how many of them."""
+
+import torch
+
+from skdeep._training._callbacks import DivergenceGuard, EarlyStopping
+from skdeep._training._data import TensorRows
+from skdeep._training._net import TrainingNet
+from skdeep._training._stacked_optim import can_be_stacked
+from skdeep.nn._stacked import has_twins, signature, sums_in_order
+
+__all__ = ["is_lifted", "reason_to_train_alone", "run_signature", "stack_limit"]
+
+# Multiply-adds per step above which a net keeps a CPU busy by itself (benchmarks/batched_search.py,
+# --border).
+_LARGE_NET = 5e6
+# Numbers in the widest layers of all nets of a stack, which should stay in a CPU's caches.
+_CACHED = 2**18
+# Nets in a stack: fewer than the least save little, more than the most save no more on a CPU.
+_LEAST, _MOST = 4, 32
+# Share of a GPU's free memory for the weights of a stack, their gradients and moments.
+_GPU_SHARE = 0.25
+
+
+def reason_to_train_alone(run, max_models="auto"):
+    """Say why a net is not to be one of a stack; None where it is.
+
+    Parameters
+    ----------
+    run : Run
+    max_models : int or "auto"
+        With ``"auto"`` nets whose stack would be slower stay alone, too.
+    """
+    net = run.net
+    if type(net) is not TrainingNet:
+        return "its training has steps of its own"
+    if not isinstance(run.rows, TensorRows):
+        return "its rows are read batch by batch"
+    if net.compile or net.precision != "float32":
+        return "it asks for compile or precision"
+    if not can_be_stacked(net.optimizer_):
+        return "its optimizer is none of 'adamw', 'adam' and 'sgd'"
+    if net.verbose or any(not _is_stackable(callback) for _, callback in net.callbacks_):
+        return "it has callbacks or is verbose"
+    if net.device == "cpu" and not sums_in_order(net.module_):
+        return "its contractive penalty would be summed in another order"
+    if max_models == "auto" and net.device == "cpu":
+        if not has_twins(net.module_):
+            return "it has layers that are not faster in a stack on a CPU"
+        if _size(net) * net.batch_rows(run.rows) > _LARGE_NET:
+            return "it is large enough to keep a CPU busy by itself"
+    return None
+
+
+def _size(net):
+    return sum(parameter.numel() for parameter in net.module_.parameters())
+
+
+def stack_limit(run):
+    """Most nets of that size that a stack should have: as many as caches or memory hold."""
+    net = run.net
+    if net.device == "cpu":
+        shapes = [parameter.shape for parameter in net.module_.parameters()]
+        width = max((max(shape) for shape in shapes if len(shape) == 2), default=1)
+        limit = _CACHED // (net.batch_rows(run.rows) * width)
+        return max(_LEAST, min(_MOST, limit))
+    if net.device.startswith("cuda"):
+        free = torch.cuda.mem_get_info(net.device)[0]
+        batch = net.batch_rows(run.rows) * _activations(net.module_, run.rows.x[:1])
+        return max(1, int(_GPU_SHARE * free / (4 * (4 * _size(net) + 4 * batch))))
+    return _MOST
+
+
+def _activations(module, row):
+    """Count the numbers that the layers of a module give for one row, and those of the row."""
+    sizes = [row.numel()]
+
+    def count(layer, inputs, output):
+        sizes.append(output.numel())
+
+    layers = [layer for layer in module.modules() if next(layer.children(), None) is None]
+    hooks = [layer.register_forward_hook(count) for layer in layers]
+    was_training = module.training
+    with torch.no_grad():
+        module.eval()(row)
+    module.train(was_training)
+    for hook in hooks:
+        hook.remove()
+    return sum(sizes)
+
+
+def _is_stackable(callback):
+    is_timer = type(callback).__name__ == "EpochTimer"
+    return is_timer or isinstance(callback, DivergenceGuard | EarlyStopping)
+
+
+def run_signature(run):
+    """Hashable description of what runs must have in common to be trained together."""
+    net, rows, valid_rows = run.net, run.rows, run.valid_rows
+    objective = net.criterion_
+    shared = {
+        name: value for name, value in objective.hyperparameters.items() if not is_lifted(name)
+    }
+    return (
+        signature(net.module_),
+        objective.loss_terms,
+        repr(sorted(shared.items())),
+        tuple(sorted(objective.hyperparameters)),
+        type(net.optimizer_),
+        net.device,
+        net.batch_size,
+        _layout(rows, net),
+        None if valid_rows is None else _layout(valid_rows, net),
+        net.gradient_clip_value is None,
+    )
+
+
+def is_lifted(name):
+    """Whether a hyperparameter of the loss may differ from net to net."""
+    return name in ("beta", "contraction", "sparsity")
+
+
+def _layout(rows, net):
+    y = None if rows.y is None else (rows.y.dtype, rows.y.shape[1:])
+    return net.n_batches(rows), rows.x.shape[1], y, rows.weight is None
