@@ -75,7 +75,7 @@ class DescentMixin:
                 y,
                 sample_weight,
                 device=device,
-                n_epochs=self.max_epochs - first_epoch,
+                n_epochs=int(self.max_epochs) - first_epoch,
                 resume=resume,
                 holds_out=stopping.restore_best,
                 callbacks=[stopping],

@@ -50,7 +50,7 @@ class FittingMixin:
         self._check_combination()
         refits = self._refits()
         resume = self.warm_start and hasattr(self, "net_")
-        tasks = FitTasks(self, X, y, sample_weight, n_epochs=self.max_epochs * (1 + refits))
+        tasks = FitTasks(self, X, y, sample_weight, n_epochs=int(self.max_epochs) * (1 + refits))
         stopping = self._stopping()
         holds_out = stopping is not None and stopping.restore_best
         data = (X, y, sample_weight)
@@ -59,7 +59,7 @@ class FittingMixin:
             yield from self._training(
                 *data,
                 device=device,
-                n_epochs=self.max_epochs,
+                n_epochs=int(self.max_epochs),
                 resume=resume,
                 holds_out=holds_out,
                 callbacks=[
@@ -130,7 +130,7 @@ class FittingMixin:
                 self._rows(X, y, weight, valid),
                 n_epochs=n_epochs,
                 lr_schedule=self.lr_schedule if lr_schedule is None else lr_schedule,
-                n_schedule_epochs=n_schedule_epochs or self.max_epochs,
+                n_schedule_epochs=n_schedule_epochs or int(self.max_epochs),
                 first_epoch=first_epoch,
             )
         self._conclude(X, train_weight)
@@ -178,7 +178,7 @@ class FittingMixin:
             weight,
             scaler=self._scaler,
             device=self.device_,
-            batch_size=self.batch_size,
+            batch_size=int(self.batch_size),
             index=None if len(index) == X.shape[0] else index,
         )
 
@@ -214,7 +214,11 @@ class FittingMixin:
         """Training parameters as plain values; what a fitted net was trained with."""
         return {
             "hyperparameters": self._hyperparameters(),
-            **{name: getattr(self, name) for name in _NET_OPTIONS},
+            "max_epochs": int(self.max_epochs),
+            "batch_size": int(self.batch_size),
+            "lr": self.lr,
+            "weight_decay": self.weight_decay,
+            "gradient_clip_value": self.gradient_clip_value,
         }
 
     def _make_net(self, callbacks):
@@ -257,12 +261,3 @@ class FittingMixin:
             if resume:
                 self._restore(state)
             raise
-
-
-_NET_OPTIONS = (
-    "max_epochs",
-    "batch_size",
-    "lr",
-    "weight_decay",
-    "gradient_clip_value",
-)

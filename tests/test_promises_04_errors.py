@@ -33,6 +33,7 @@ BAD_ROWS = {
     "nothing": (None, "array|NoneType"),
     "objects": (np.full((20, 6), {}, dtype=object), "argument|number"),
     "complex": (X_ROWS + 1j, "[Cc]omplex"),
+    "a series": (pd.Series(X_ROWS[0]), "2-dimensional|2D"),
     "ragged": ([[1.0, 2.0], [3.0]], "inhomogeneous|sequence"),
 }
 # What a table of mixed columns may hold, but rows of numbers must not.
@@ -99,10 +100,13 @@ BAD_PARAMETERS = [
     *[("frequency_scale", value) for value in (0, -1.0, np.nan, np.inf, None)],
     *[("stem_width", value) for value in (0, -16, 16.0, None)],
     *[("augment", value) for value in ("crop", True, "shift")],
-    *[("categorical_features", value) for value in ("all", [9], [-8], ["kind"], [0.5], 3)],
+    *[("categorical_features", value) for value in ("all", [9], [-8], ["kind"], [0.5], 3, {0})],
+    *[("categorical_features", value) for value in ([1, 1], [0, 2, 0], [None])],
+    *[("hidden_layer_sizes", value) for value in (np.array(2.5), np.array(0), {8})],
     *[("missing", value) for value in ("mean", None, True)],
     *[("label_smoothing", value) for value in (-0.1, 1.0, np.nan, "some", None)],
     *[("class_weight", value) for value in ("equal", 2.0, [1, 2])],
+    *[("class_weight", value) for value in ({0: "a"}, {0: None}, {1: [1, 2]}, {0: np.inf})],
     *[("refit_full", value) for value in ("yes", 2, None)],
     *[("quantile", value) for value in (0, 1, -0.5, np.nan, "median")],
     *[("latent_dim", value) for value in (0, -1, 2.5, "auto", None)],
@@ -145,6 +149,7 @@ BAD_WEIGHTS = {
     "too few": (np.ones(19), "shape|inconsistent"),
     "two columns": (np.ones((20, 2)), "1D|2D"),
     "all zero": (np.zeros(20), "zero"),
+    "too large": (np.full(20, 1e308), "sample_weight must have a finite sum.*Divide"),
     "strings": (np.full(20, "a"), "could not convert|numeric|str"),
 }
 
@@ -265,8 +270,8 @@ def test_weights_that_make_no_sense_are_refused(case, make):
     assert _is_unfitted(estimator)
 
 
-# scikit-learn's own scores of classifiers and regressors take negative weights
-@pytest.mark.parametrize("case", [case for case in BAD_WEIGHTS if case != "negative"])
+# scikit-learn's own scores of classifiers and regressors take negative and very large weights
+@pytest.mark.parametrize("case", sorted(BAD_WEIGHTS.keys() - {"negative", "too large"}))
 @pytest.mark.having("score")
 def test_scores_with_weights_that_make_no_sense_are_refused(case, make):
     weight, message = BAD_WEIGHTS[case]

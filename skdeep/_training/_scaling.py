@@ -34,7 +34,7 @@ def overflow_is_an_error(function):
                 return function(owner, X, *args, **kwargs)
         except FloatingPointError as error:
             raise ValueError(
-                "X must be small enough for float32 behind its scaling; got values up to "
+                "X must be small enough for float32 after scaling; got values up to "
                 f"{abs(X).max():g}. Divide X by a constant, or bring new rows to the scale of the "
                 "training data."
             ) from error

@@ -256,7 +256,7 @@ def _encode(name, X, kinds, is_categorical, categories):
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"{name} must hold finite numbers, dates or categories where X does; got "
-            f'"{str(error).splitlines()[0]}" Give its columns the dtypes that they have in X, or '
+            f'"{str(error).splitlines()[0]}". Give its columns the dtypes that they have in X, or '
             "name those of categories by categorical_features."
         ) from error
     return table

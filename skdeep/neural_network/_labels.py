@@ -1,5 +1,7 @@
 """Labels as codes, their weights and shares, and logits as probabilities."""
 
+from numbers import Real
+
 import numpy as np
 from scipy.special import expit, log_expit, log_softmax, logit, logsumexp, softmax
 from sklearn.utils.class_weight import compute_class_weight
@@ -29,8 +31,16 @@ def kind_of_target(labels, codes):
 
 def announce(classes, known):
     """Sort the classes of a call of ``partial_fit``, which must be those of the first call."""
-    classes = None if classes is None else np.unique(np.asarray(classes))
-    if classes is not None and known is not None and not np.array_equal(classes, known):
+    if classes is None:
+        return None
+    classes = np.asarray(classes)
+    if not classes.size or not classes.ndim or len(set(map(type, classes.ravel().tolist()))) > 1:
+        raise ValueError(
+            f"classes must be a list of labels of one kind; got {classes.tolist()!r}. List all "
+            "labels that will ever come."
+        )
+    classes = np.unique(classes)
+    if known is not None and not np.array_equal(classes, known):
         raise ValueError(
             f"classes must be those of the first call, {known.tolist()}; got {classes.tolist()}. "
             "Fit a clone instead."
@@ -50,6 +60,9 @@ def class_weights(codes, class_weight, classes, sample_weight):
         weight = np.zeros(len(mass))
         np.divide(mass.sum() / np.count_nonzero(mass), mass, out=weight, where=mass > 0)
     else:
+        wrong = [one for one in class_weight.values() if not isinstance(one, Real)]
+        if wrong:
+            raise ValueError(f"class_weight must hold a number for each class; got {wrong[0]!r}.")
         weight = compute_class_weight(class_weight, classes=classes, y=classes[codes])
     weight = weight[codes] if sample_weight is None else weight[codes] * sample_weight
     if not (np.isfinite(weight).all() and weight.min() >= 0 and weight.any()):

@@ -24,6 +24,9 @@ _LOSSES = {
 
 # Its square can be summed over any number of rows.
 _LARGEST_TARGET = 1e140
+# In standard deviations, squared still within float32. Targets that lie farther away have less than
+# 1e-36 of all weight, if any.
+_FARTHEST = 1e18
 
 
 class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
@@ -362,7 +365,8 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
             scaler = RowScaler.fit(y, weight, kind="standard")
             self._target_mean, self._target_scale = scaler.mean, scaler.scale
             self._baseline = (0.0,) * len(scaler.mean)
-        return ((y - self._target_mean) / self._target_scale).astype(np.float32)
+        scaled = (y - self._target_mean) / self._target_scale
+        return scaled.clip(-_FARTHEST, _FARTHEST).astype(np.float32)
 
     @staticmethod
     def _loss_terms(output, batch, hyperparameters):

@@ -31,7 +31,8 @@ def categorical_columns(X, categorical_features):
         If nearly every entry of a column of strings is another.
     """
     mask = check_categorical_features(X, categorical_features)
-    if isinstance(categorical_features, str) and hasattr(X, "dtypes"):
+    is_frame = hasattr(X, "dtypes") and len(X.shape) == 2
+    if isinstance(categorical_features, str) and is_frame:
         mask = np.zeros(X.shape[1], dtype=bool) if mask is None else mask
         places = np.flatnonzero(~mask).tolist()
         mask[places] = [_holds_categories(X, place) for place in places]
@@ -40,11 +41,14 @@ def categorical_columns(X, categorical_features):
 
 def _holds_categories(X, place):
     """Whether a column of a dataframe holds strings, and missing values at most besides."""
-    values = np.asarray(column_of(X, place))
+    column = column_of(X, place)
+    values = np.asarray(column)
     if values.dtype.kind not in "OTU":
         return False
     strings = [value for value in values.tolist() if not is_missing(value)]
-    if not strings or not all(isinstance(value, str) for value in strings):
+    if not strings:  # a dtype of strings is their word for it in pandas, and in polars
+        return getattr(column.dtype, "type", None) is str or str(column.dtype) == "String"
+    if not all(isinstance(value, str) for value in strings):
         return False
     n_different = len(set(strings))
     if n_different > max(_FEW_STRINGS, _MOST_DIFFERENT * len(strings)):

@@ -55,8 +55,14 @@ def as_table(X, min_rows=1):
 
 
 def in_memory(data):
-    """Compute what dask has not computed yet; other data stay as they are."""
-    return data.compute() if hasattr(data, "__dask_graph__") else data
+    """Compute what dask and polars have not computed yet, and make masked numbers missing ones."""
+    if hasattr(data, "__dask_graph__"):
+        return data.compute()
+    if type(data).__name__ == "LazyFrame":
+        return data.collect()
+    if isinstance(data, np.ma.MaskedArray) and data.dtype.kind in "biuf":
+        return np.ma.filled(data.astype(np.float64), np.nan) if np.any(data.mask) else data.data
+    return data
 
 
 def column_of(X, place):

@@ -58,6 +58,11 @@ def check_categorical_features(X, categorical_features):
     ValueError
         If a column is not there, or is named twice.
     """
+    if np.ndim(categorical_features) == 0 and not isinstance(categorical_features, str | None):
+        raise ValueError(
+            "categorical_features must be a list of names, of indices or of booleans; got "
+            f"{categorical_features!r}."
+        )
     mask = _check_categorical_features(X, categorical_features)
     if mask is None or isinstance(categorical_features, str):
         return mask

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.utils import get_tags
 from sklearn.utils.validation import validate_data
 
+from skdeep.utils._containers import in_memory
 from skdeep.utils._numbers import as_numbers, must_be_numbers
 from skdeep.utils._sklearn import check_sample_weight
 
@@ -59,7 +60,8 @@ def check_layer_sizes(hidden_layer_sizes, *, auto):
     """
     if isinstance(hidden_layer_sizes, str):
         return auto
-    sizes = (hidden_layer_sizes,) if np.isscalar(hidden_layer_sizes) else tuple(hidden_layer_sizes)
+    is_single = np.ndim(hidden_layer_sizes) == 0
+    sizes = (hidden_layer_sizes,) if is_single else tuple(hidden_layer_sizes)
     if not all(isinstance(size, int | np.integer) and size > 0 for size in sizes):
         raise ValueError(
             f"hidden_layer_sizes must hold positive integers; got {hidden_layer_sizes!r}."
@@ -128,7 +130,15 @@ def check_weights(sample_weight, X):
     """Float64 weights, one per row and not all zero; None stays None."""
     if sample_weight is None:
         return None
-    return check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    options = {"dtype": np.float64, "ensure_non_negative": True}
+    weight = check_sample_weight(in_memory(sample_weight), X, **options)
+    with np.errstate(over="ignore"):
+        if not np.isfinite(weight.sum()):
+            raise ValueError(
+                f"sample_weight must have a finite sum; got weights up to {weight.max():g}. Divide "
+                "them by a constant."
+            )
+    return weight
 
 
 def check_target_is_given(estimator, y):

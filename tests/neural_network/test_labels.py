@@ -116,6 +116,14 @@ def test_weights_that_leave_no_row_of_a_weighted_class_are_refused():
 # Labels that come bit by bit ---------------------------------------------------------------
 
 
+@pytest.mark.parametrize("classes", [[], {0, 1, 2}, 3, "ab", [0, None], [0, 1, "a"]], ids=str)
+def test_classes_that_are_no_list_of_labels_are_refused(classes):
+    if isinstance(classes, str):
+        classes = np.array(classes)
+    with pytest.raises(ValueError, match="classes must be a list of labels of one kind; got"):
+        small().partial_fit(IRIS, SPECIES, classes=np.array(classes, dtype=object))
+
+
 def test_partial_fit_takes_all_classes_at_its_first_call():
     clf = small(lr=0.01).partial_fit(IRIS[25:75], SPECIES[25:75], classes=[2, 0, 1])
     assert clf.classes_.tolist() == [0, 1, 2]

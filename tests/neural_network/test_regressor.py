@@ -258,6 +258,18 @@ def test_weights_are_repetitions_and_zero_is_removal(loss):
             assert_equal_nets(weighted, full_batch(**options).fit(X, target))
 
 
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "huber"])
+@pytest.mark.parametrize("weight", [0.0, 1e-300])
+def test_targets_of_hardly_any_weight_may_be_anything(weight, loss):
+    rows, weights = np.vstack([X[:1], X]), np.r_[weight, np.ones(len(Y))]
+    near, far = (
+        full_batch(loss=loss).fit(rows, np.r_[target, Y], sample_weight=weights)
+        for target in (0.0, 1e100)
+    )
+    assert near.loss_curve_ == far.loss_curve_
+    np.testing.assert_array_equal(near.predict(X), far.predict(X))
+
+
 def test_weights_are_routed_through_a_pipeline_and_a_search():
     weight = np.random.default_rng(0).uniform(0.1, 5, size=200)
     scaled = StandardScaler().fit_transform(X)

@@ -47,6 +47,17 @@ def test_strings_are_categories_whatever_their_dtype(Class, kind):
                 np.testing.assert_array_equal(net.predict(other), outputs)
 
 
+@pytest.mark.parametrize(
+    "rows",
+    [pandas_frame("str", [None] * 120), polars_frame(pl.String, [None] * 120)],
+    ids=["pandas", "polars"],
+)
+def test_column_of_strings_that_are_all_missing_holds_categories(rows):
+    clf = small().fit(rows, Y)
+    np.testing.assert_array_equal(clf.is_categorical_, [False, True])
+    assert np.isfinite(clf.predict_proba(rows)).all()
+
+
 def test_strings_are_learned():
     rows = pandas_frame("str", KIND)
     clf = small(max_epochs=60, lr=0.01).fit(rows, Y)

@@ -1,7 +1,8 @@
-"""Promise 5: what dask has not computed yet is data like any other."""
+"""Promise 5: what is not computed yet is data like any other, and what is masked is missing."""
 
 import dask.array as da
 import numpy as np
+import polars as pl
 import pytest
 
 WEIGHT = np.random.default_rng(1).random(50)
@@ -68,3 +69,50 @@ def test_dask_arrays_are_resampled(kind, make, X):
     resampled = make().fit_resample(KINDS[kind](X), KINDS[kind](labels))
     for actual, known in zip(resampled, expected, strict=True):
         np.testing.assert_array_equal(actual, known, strict=True)
+
+
+def test_lazy_frames_of_polars_are_collected(make, outputs, X, y):
+    frame = pl.DataFrame(X, schema=list("abcdef"))
+    expected, estimator = make().fit(frame, y), make().fit(frame.lazy(), y)
+    assert estimator.feature_names_in_.tolist() == list("abcdef")
+    results = outputs(expected, frame)
+    for name, result in outputs(estimator, frame).items():
+        np.testing.assert_array_equal(result, results[name])
+
+
+@pytest.mark.having("transform", "embed", "score_samples")
+def test_masked_numbers_are_missing_ones(make, row_outputs, assert_same, X, y):
+    estimator = make(max_epochs=1).fit(X, y)
+    masked = np.ma.masked_array(X, X > 1)
+    with pytest.raises(ValueError, match="X contains NaN"):
+        make().fit(masked, y)
+    for name in row_outputs(estimator, X):
+        with pytest.raises(ValueError, match="X contains NaN"):
+            getattr(estimator, name)(masked)
+    assert_same(make(max_epochs=1).fit(np.ma.masked_array(X, X > 99), y), estimator, X)
+    with pytest.raises(ValueError, match="sample_weight contains NaN"):
+        make().fit(X, y, sample_weight=np.ma.masked_array(WEIGHT, WEIGHT > 0.5))
+
+
+@pytest.mark.having("predict")
+def test_masked_targets_are_missing_ones(make, X, y):
+    with pytest.raises(ValueError, match="y contains NaN"):
+        make().fit(X, np.ma.masked_array(y, np.arange(50) == 3))
+
+
+@pytest.mark.nets({"gaps": {"missing": "indicator"}})
+def test_masked_numbers_have_an_indicator(params, make, assert_same, X, y):
+    gaps = np.where(X > 1, np.nan, X)
+    estimator = make(**params).fit(np.ma.masked_array(X, X > 1), y)
+    assert_same(estimator, make(**params).fit(gaps, y), gaps)
+
+
+@pytest.mark.nets({"plain": {}, "stopping": {"early_stopping": True, "n_iter_no_change": 2}})
+@pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int64])
+def test_small_integers_of_numpy_do_not_overflow(kind, params, make, assert_same):
+    X = np.random.default_rng(0).normal(size=(300, 6))
+    params = {**params, "max_epochs": 3, "batch_size": 7}
+    expected = make(**params).fit(X, np.arange(300) % 2)
+    params = {name: kind(value) if type(value) is int else value for name, value in params.items()}
+    estimator = make(**params)
+    assert_same(estimator.fit(X, np.arange(300) % 2), expected, X)
