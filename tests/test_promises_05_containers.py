@@ -116,3 +116,17 @@ def test_small_integers_of_numpy_do_not_overflow(kind, params, make, assert_same
     params = {name: kind(value) if type(value) is int else value for name, value in params.items()}
     estimator = make(**params)
     assert_same(estimator.fit(X, np.arange(300) % 2), expected, X)
+
+
+@pytest.mark.nets({"image": {"image_shape": (8, 8)}})
+@pytest.mark.parametrize("container", [np.asarray, np.ndarray.tolist, _known])
+def test_images_may_come_in_any_container(container, params, make, row_outputs, assert_same, y):
+    images = np.random.default_rng(0).random((50, 8, 8))
+    expected = make(**params).fit(images.reshape(50, -1), y)
+    estimator = make(**params).fit(container(images), y)
+    assert_same(estimator, expected, images.reshape(50, -1))
+    results = row_outputs(expected, images.reshape(50, -1))
+    for name, result in row_outputs(estimator, container(images)).items():
+        np.testing.assert_array_equal(result, results[name])
+    with pytest.raises(ValueError, match=r"X must hold images of the image_shape \(1, 8, 8\)"):
+        make(**params).fit(container(images[:, :, :7]), y)

@@ -97,6 +97,7 @@ class VariationalAutoencoder(CoderMixin, DeepEstimator):
     warm_start : bool, default=False
         Whether ``fit`` goes on from the fitted state instead of starting anew. Scaling, device
         and random streams stay those of the first fit.
+        A pickle holds the state of the optimizer only with it, or after ``partial_fit``.
     precision : {"float32", "bf16-mixed"}, default="float32"
         Arithmetic of training. ``"bf16-mixed"`` pays on recent GPUs.
     compile : bool, default=False

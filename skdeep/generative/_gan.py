@@ -92,6 +92,7 @@ class GANSampler(SamplingMixin, RowGANMixin, AdversarialMixin, DeepEstimator):
     warm_start : bool, default=False
         Whether ``fit`` goes on from the fitted state instead of starting anew. Scaling, classes,
         device and random streams stay those of the first fit.
+        A pickle holds the state of the optimizer only with it.
     callbacks : list of skorch.callbacks.Callback, default=None
         Callbacks of skorch, also as ``(name, callback)``. Callbacks of scikit-learn go to
         ``set_callbacks``.

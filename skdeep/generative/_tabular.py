@@ -90,6 +90,7 @@ class TabularGANSampler(TableGANMixin, SamplingMixin, AdversarialMixin, DeepEsti
     warm_start : bool, default=False
         Whether ``fit`` goes on from the fitted state instead of starting anew. Modes, categories,
         classes, device and random streams stay those of the first fit.
+        A pickle holds the state of the optimizer only with it.
     callbacks : list of skorch.callbacks.Callback, default=None
         Callbacks of skorch, also as ``(name, callback)``. Callbacks of scikit-learn go to
         ``set_callbacks``.

@@ -98,6 +98,7 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
         Fall of ``loss_curve_`` that counts as one.
     warm_start : bool, default=False
         Whether ``fit`` goes on from the fitted state. Scaling, classes and device stay.
+        A pickle holds the state of the optimizer only with it, or after ``partial_fit``.
     precision : {"float32", "bf16-mixed"}, default="float32"
         Arithmetic of training; ``"bf16-mixed"`` pays on recent GPUs.
     compile : bool, default=False

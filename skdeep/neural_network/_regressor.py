@@ -123,6 +123,7 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
     warm_start : bool, default=False
         Whether ``fit`` goes on from the fitted state instead of starting anew. Scaling,
         categories, units of the targets, device and random streams stay those of the first fit.
+        A pickle holds the state of the optimizer only with it, or after ``partial_fit``.
     precision : {"float32", "bf16-mixed"}, default="float32"
         Arithmetic of training. ``"bf16-mixed"`` pays on recent GPUs.
     compile : bool, default=False
@@ -342,6 +343,11 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
             )
 
     def _check_targets(self, y, X, *, reset):
+        if np.asarray(y).dtype.kind in "mM":
+            raise TypeError(
+                "y must hold numbers; got dates or times. Turn them into numbers, such as days "
+                "since a date."
+            )
         y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y", estimator=self)
         y = column_or_1d(y, warn=True) if y.ndim == 1 or y.shape[1] == 1 else y
         check_consistent_length(X, y)

@@ -95,9 +95,7 @@ def check_rows(estimator, X, *, reset, image_shape=None, allow_nan=False, hints=
     X : ndarray or CSR matrix of shape (n_samples, n_features), of any real dtype
     """
     if image_shape is not None:
-        shape = tuple(getattr(X, "shape", ()))
-        if shape[1:] in (image_shape, image_shape[1:]):
-            X = X.reshape(shape[0], -1)
+        X = _as_rows(X, image_shape)
     with must_be_numbers(X, hints):
         X = validate_data(
             estimator,
@@ -114,6 +112,20 @@ def check_rows(estimator, X, *, reset, image_shape=None, allow_nan=False, hints=
             f"{math.prod(image_shape)} pixels and X with {X.shape[1]} features."
         )
     return X
+
+
+def _as_rows(X, image_shape):
+    """Images as rows of pixels; rows stay as they are."""
+    X = X if hasattr(X, "shape") else np.asarray(X)
+    if len(X.shape) < 3:
+        return X
+    if X.shape[1:] not in (image_shape, image_shape[1:]):
+        raise ValueError(
+            f"X must hold images of the image_shape {image_shape}, or rows of "
+            f"{math.prod(image_shape)} pixels; found array with dim {len(X.shape)}, "
+            f"shape={tuple(X.shape)}. Resize the images, or change image_shape."
+        )
+    return X.reshape(X.shape[0], -1)
 
 
 def check_range(X, *, low, high, reason):

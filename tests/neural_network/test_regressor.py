@@ -220,17 +220,18 @@ def test_predictions_are_float64_for_any_rows(dtype):
     "target, match",
     [
         (None, "requires y to be passed"),
+        (np.full(200, "2020", dtype="datetime64[D]"), "y must hold numbers; got dates or times"),
         (np.where(Y > 100, np.nan, Y), "y contains NaN"),
         (np.where(Y > 100, np.inf, Y), "y contains infinity"),
         (np.where(Y > 100, "a", "b"), "could not convert string"),
         (Y[:50], "inconsistent numbers of samples"),
         (np.zeros((200, 2, 2)), "dim 3"),
     ],
-    ids=["None", "NaN", "infinite", "strings", "short", "three-dimensional"],
+    ids=["None", "dates", "NaN", "infinite", "strings", "short", "three-dimensional"],
 )
 def test_targets_that_are_no_numbers_are_refused(target, match):
     reg = small()
-    with pytest.raises(ValueError, match=match):
+    with pytest.raises((TypeError, ValueError), match=match):
         reg.fit(X, target)
     assert not hasattr(reg, "module_")
 
