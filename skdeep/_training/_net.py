@@ -13,6 +13,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from skdeep._training._data import Batches
 from skdeep._training._optim import advance, make_schedule, optimizer_options, watched_loss
+from skdeep._training._split import GivenSplit
 from skdeep.utils._threads import one_thread
 
 __all__ = ["Objective", "StopTraining", "TrainingNet"]
@@ -235,7 +236,7 @@ class TrainingNet(NeuralNet):
         first_epoch : int
             Epochs of the schedule that earlier calls have had.
         """
-        self.train_split = None if valid_rows is None else _Split(valid_rows)
+        self.train_split = None if valid_rows is None else GivenSplit(valid_rows)
         groups = self.optimizer_.param_groups
         for group, lr in zip(groups, self._step_sizes(), strict=True):
             group.pop("initial_lr", None)  # of the schedule of an earlier call
@@ -387,13 +388,3 @@ def _as_float32(output):
     if isinstance(output, torch.Tensor):
         return output.float()
     return type(output)(*(part if part is None else part.float() for part in output))
-
-
-class _Split:
-    """skorch's ``train_split`` for rows that were held out before."""
-
-    def __init__(self, valid_rows):
-        self.valid_rows = valid_rows
-
-    def __call__(self, rows, y=None, **fit_params):
-        return rows, self.valid_rows

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import torch
 
-__all__ = ["hold_out"]
+__all__ = ["GivenSplit", "hold_out"]
 
 
 def hold_out(kept, fraction, generator, strata=None):
@@ -54,3 +54,18 @@ def _spread(order, strata, n_valid, generator):
     steps = (np.arange(n_valid) + start) * (len(candidates) / n_valid)
     chosen = candidates[np.minimum(steps.astype(int), len(candidates) - 1)]
     return np.concatenate([chosen, np.setdiff1d(order, chosen)])
+
+
+class GivenSplit:
+    """skorch's ``train_split`` for rows that were held out before.
+
+    Parameters
+    ----------
+    valid_rows : TensorRows or StreamedRows
+    """
+
+    def __init__(self, valid_rows):
+        self.valid_rows = valid_rows
+
+    def __call__(self, rows, y=None, **fit_params):
+        return rows, self.valid_rows

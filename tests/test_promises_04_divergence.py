@@ -1,0 +1,57 @@
+"""Promise 4: a loss that stops being finite raises an error and leaves no half-fit."""
+
+import copy
+
+import numpy as np
+import pytest
+
+from skdeep.exceptions import DivergenceError
+
+X_ROWS = np.random.default_rng(0).normal(size=(20, 6))
+Y = np.arange(20) % 2
+
+
+@pytest.mark.nets(
+    {
+        "all rows": {},
+        "split": {"early_stopping": True},
+        "slopes": {"loss": "wgan-gp", "n_critic": 2},
+        "spectral norm": {"spectral_norm": True, "loss": "hinge"},
+    }
+)
+@pytest.mark.parametrize("batch_size", [5, 100])
+def test_divergence_names_epoch_and_lr(batch_size, params, make):
+    estimator = make(lr=1e30, batch_size=batch_size, **params)
+    with pytest.raises(DivergenceError, match=r"epoch \d+ with lr=1e\+30.*Lower lr"):
+        estimator.fit(X_ROWS, Y)
+    assert not [name for name in vars(estimator) if name.endswith("_")]
+
+
+def test_divergence_in_the_last_step_is_noticed(make):
+    estimator = make(lr=1e38, max_epochs=1, batch_size=100, weight_decay=10.0)
+    with pytest.raises(DivergenceError, match="epoch 1 "):
+        estimator.fit(X_ROWS, Y)
+    assert not [name for name in vars(estimator) if name.endswith("_")]
+
+
+def _fit(estimator, X, y):
+    return estimator.fit(X, y)
+
+
+@pytest.mark.parametrize("way", ["fit", "train on"])
+def test_divergence_leaves_a_fitted_estimator_as_it_was(way, make_random, train_on, assert_same):
+    estimator = train_on(make_random().fit(X_ROWS, Y), X_ROWS, Y)
+    before = copy.deepcopy(estimator)
+    train = {"fit": _fit, "train on": train_on}[way]
+    estimator.set_params(lr=1e35)
+    with pytest.raises(DivergenceError, match="epoch"):
+        for _ in range(3):
+            train(estimator, X_ROWS, Y)
+    assert_same(estimator, before, X_ROWS)
+    for one in (estimator, before):
+        train_on(one.set_params(lr=1e-3), X_ROWS, Y)
+    assert_same(estimator, before, X_ROWS)
+
+
+def test_divergence_is_a_value_error_that_searches_survive():
+    assert issubclass(DivergenceError, ValueError)
