@@ -11,6 +11,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
 from skdeep._stacking import Fit, fit_together
+from skdeep.base import DeepEstimator
 from skdeep.model_selection._jobs import Node
 from skdeep.model_selection._tasks import NetTasks, make_epoch_reporter
 from skdeep.utils._sklearn import (
@@ -119,9 +120,9 @@ def fit_prefix(data, candidate, node, start, stop, n_sharing):
 
 
 def _part(candidate, start, stop=None):
-    """Unfitted pipeline of some of the steps."""
+    """Unfitted pipeline of some of the steps; not verbose, since it would count these only."""
     whole = clone(candidate.estimator)
-    return Pipeline(whole.steps[start:stop], memory=whole.memory, verbose=whole.verbose)
+    return Pipeline(whole.steps[start:stop], memory=whole.memory)
 
 
 class Outcome(NamedTuple):
@@ -175,21 +176,22 @@ def prepare(data, net):
         X, y, params = rows_behind(data, net.candidate, before)
         params = params_of_step(net.candidate.estimator, params, name)
         is_bare = name is None
-        _check_arguments(estimator, (X,) if is_bare and y is None else (X, y), params)
+        args = (X,) if is_bare and y is None else (X, y)
+        if not _can_be_called(estimator.fit, args, params):
+            estimator.fit(*args, **params)  # raises the error of such a call
         return node, Fit(estimator, X, y, **params, stretch=stretch)
     except Exception as error:
         node.error = error
         return node, None
 
 
-def _check_arguments(estimator, args, params):
-    """Raise the error of a call of ``fit`` that does not take these; ``fit`` is not called."""
-    fit = estimator.fit
+def _can_be_called(method, args, params):
+    """Whether a method takes these arguments."""
     try:
-        inspect.signature(fit).bind(*args, **params)
-    except TypeError as error:
-        estimator._validate_params()  # which comes first in such a call
-        raise TypeError(f"{fit.__qualname__}() {error}") from None
+        inspect.signature(method).bind(*args, **params)
+    except TypeError:
+        return False
+    return True
 
 
 def _fit_together(data, fits, tasks):
@@ -265,8 +267,12 @@ def _assemble(estimator, data, job, node, start):
     """Make of an unfitted estimator what its ``fit`` makes of it, from steps that are fitted."""
     if node.error is not None:
         raise node.error
-    # what a scorer of the user's does to them is not to be seen by other candidates
-    steps = copy.deepcopy(node.steps) if data.has_own_scorer else list(node.steps)
+    # what scoring does to a step, such as drawing from its generator, no other candidate sees;
+    # our nets are changed by nothing but a scorer of the user's
+    steps = [
+        (name, step if isinstance(step, DeepEstimator) and not data.has_own_scorer else _copy(step))
+        for name, step in node.steps
+    ]
     if not isinstance(estimator, Pipeline):
         vars(estimator).update(vars(steps[-1][1]))
         return
@@ -276,6 +282,14 @@ def _assemble(estimator, data, job, node, start):
         part.fit(X, y, **params_of_part(part, params))
         steps += part.steps
     estimator.steps = steps
+
+
+def _copy(step):
+    """Copy a fitted step; one that holds what cannot be copied, such as a lock, stays itself."""
+    try:
+        return copy.deepcopy(step)
+    except Exception:
+        return step
 
 
 def score_whole(data, job, caller):

@@ -262,8 +262,17 @@ def test_pipelines_that_scikit_learn_refuses_fail_in_its_words(iris, pipe, grid)
         (net(), -1.0, True, {"stretch": 3}),
         (make_pipeline(StandardScaler(), net()), 1e-3, True, {"resnetclassifier__stretch": 3}),
         (make_pipeline(StandardScaler(), net()), 1e-3, False, {}),
+        (net(), 1e-3, False, {}),
+        (net(), -1.0, False, {}),
     ],
-    ids=["metadata", "metadata and a parameter", "metadata of a step", "no labels"],
+    ids=[
+        "metadata",
+        "metadata and a parameter",
+        "metadata of a step",
+        "no labels",
+        "no labels for a net",
+        "no labels and a parameter",
+    ],
 )
 def test_calls_that_a_net_does_not_take_are_refused_in_its_words(
     iris, estimator, lr, with_y, metadata

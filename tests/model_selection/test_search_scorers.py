@@ -71,3 +71,30 @@ def test_a_single_scorer_may_be_called_score():
     ).fit(X, Y)
     assert search.multimetric_
     assert search.best_score_ == search.cv_results_["mean_test_score"][search.best_index_]
+
+
+def unweighted(y_true, y_pred):
+    return 0.5
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"refit": lambda table: None},
+        {"refit": lambda table: 3},
+        {"refit": lambda table: -1},
+        {"scoring": make_scorer(unweighted)},
+        {"scoring": {"one": make_scorer(unweighted), "other": "accuracy"}, "refit": "one"},
+    ],
+    ids=["no index", "an index too high", "an index too low", "weights", "weights of several"],
+)
+@pytest.mark.filterwarnings("error::UserWarning")
+def test_messages_contain_those_of_scikit_learn(options):
+    messages = []
+    for Search in (GridSearchCV, BatchedGridSearchCV):
+        with pytest.raises((TypeError, IndexError, UserWarning)) as caught:
+            Search(net(), {"lr": [1e-3, 1e-2]}, **options).fit(X, Y, sample_weight=np.ones(len(X)))
+        messages.append((caught.type, str(caught.value).replace("Batched", "")))
+    (kind, theirs), (our_kind, ours) = messages
+    assert our_kind is kind
+    assert " ".join(theirs.split()) in " ".join(ours.split())
