@@ -3,6 +3,8 @@
 import contextlib
 from typing import Any, NamedTuple
 
+from sklearn import get_config
+
 from skdeep._descent import Stretch
 from skdeep._training._data import TensorRows
 from skdeep._training._stackable import reason_to_train_alone, run_signature, stack_limit
@@ -41,7 +43,8 @@ class _Pending:
     def start(self):
         """Go to the first training."""
         with self._kept_apart():
-            self.fit.estimator._validate_params()
+            if not get_config()["skip_parameter_validation"]:  # as scikit-learn's ``fit``
+                self.fit.estimator._validate_params()
             self.runs = self.fit.runs(self.device)
             self._take(next(self.runs, None))
 
