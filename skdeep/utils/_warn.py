@@ -5,7 +5,8 @@ import warnings
 
 __all__ = ["warn_user"]
 
-_LIBRARIES = {"imblearn", "joblib", "skdeep", "sklearn", "skorch", "torch"}
+# contextlib runs the decorators of functions
+_LIBRARIES = {"contextlib", "imblearn", "joblib", "skdeep", "sklearn", "skorch", "torch"}
 
 
 def warn_user(message, category):
