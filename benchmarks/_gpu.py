@@ -140,7 +140,7 @@ def describe(device):
 
 
 def row(what, value, target=None, met=None, **numbers):
-    """Make a line of the table: a text, the figures behind it, and whether a target is met."""
+    """Make a line of the table: a text, its figures, and whether a target is met."""
     return {"what": what, "value": value, "target": target, "met": met, **numbers}
 
 

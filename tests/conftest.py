@@ -276,7 +276,7 @@ def assert_same_search():
 def python_command():
     """Command line and environment of a fresh Python that runs code with this skdeep."""
     home = str(pathlib.Path(skdeep.__file__).parents[1])
-    # behind it what the environment brings along, other packages say
+    # then what the environment has: other packages, for example
     paths = [home, *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join(paths))
 

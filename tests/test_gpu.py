@@ -55,7 +55,7 @@ SEARCHED = {
     ),
     "regressor": ResNetRegressor(width=16, n_blocks=1, norm="layer", early_stopping=True),
 }
-# The gradient of a bias in front of batch norm is rounding noise, of which Adam makes full steps.
+# The gradient of a bias before batch norm is rounding noise, of which Adam makes full steps.
 NOISY = {
     "classifier": ResNetClassifier(width=16, n_blocks=2, dropout=0.1),
     "regressor": ResNetRegressor(width=16, n_blocks=1, dropout=0.1),

@@ -209,7 +209,7 @@ class EpochProgress(Callback):
     Parameters
     ----------
     description : str
-        What stands in front of the bar.
+        Text before the bar.
     """
 
     def __init__(self, description):
