@@ -14,6 +14,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from skdeep._training._data import Batches
 from skdeep._training._optim import advance, make_schedule, optimizer_options, watched_loss
 from skdeep._training._split import GivenSplit
+from skdeep.nn.losses import mean_over_rows
 from skdeep.utils._threads import one_thread
 
 __all__ = ["Objective", "StopTraining", "TrainingNet"]
@@ -56,7 +57,7 @@ class Objective(nn.Module):
 
 def _weighted_mean(term, weight):
     """Mean over rows with weights of mean one."""
-    return term.mean(dim=-1) if weight is None else (term * weight).mean(dim=-1)
+    return mean_over_rows(term if weight is None else term * weight)
 
 
 class StopTraining(Exception):

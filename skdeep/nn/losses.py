@@ -20,6 +20,7 @@ __all__ = [
     "gaussian_log_likelihood",
     "huber",
     "l1_norm",
+    "mean_over_rows",
     "mean_squared_error",
     "multinomial",
     "pinball",
@@ -28,8 +29,19 @@ __all__ = [
 
 
 # From so many entries on torch splits a whole sum between threads, and its last digits depend on
-# their number; sums over one axis do not.
+# their number; sums over one axis of several do not.
 _PARALLEL_SUM = 2**15
+# Rows that are summed at a time where there are that many.
+_ROWS_AT_ONCE = 2**10
+
+
+def mean_over_rows(terms):
+    """Mean loss, the same on any number of threads; (..., batch) -> (...)."""
+    n_rows = terms.shape[-1]
+    if n_rows < _PARALLEL_SUM:
+        return terms.mean(dim=-1)
+    parts = F.pad(terms, (0, -n_rows % _ROWS_AT_ONCE)).unflatten(-1, (-1, _ROWS_AT_ONCE))
+    return parts.sum(dim=-1).sum(dim=-1) / n_rows
 
 
 def squared_error(x_hat, x):
@@ -60,11 +72,9 @@ def mean_squared_error(x_hat, x):
 
     A stack of nets has one for each member, (members, batch, n_features) twice -> (members,).
     """
-    if x.ndim == 3:
-        return _StackedMeanSquaredError.apply(x_hat, x)
-    if x.numel() < _PARALLEL_SUM:
-        return F.mse_loss(x_hat, x)
-    return squared_error(x_hat, x).mean()
+    if x.shape[-2:].numel() >= _PARALLEL_SUM:
+        return mean_over_rows(squared_error(x_hat, x))
+    return _StackedMeanSquaredError.apply(x_hat, x) if x.ndim == 3 else F.mse_loss(x_hat, x)
 
 
 def huber(x_hat, x):

@@ -11,6 +11,7 @@ from subprocess import run
 
 import numpy as np
 import pytest
+import torch
 from sklearn.model_selection import GridSearchCV, KFold
 
 from skdeep.decomposition import Autoencoder, VariationalAutoencoder
@@ -144,6 +145,51 @@ def test_search_is_equal_to_the_last_bit(Class, case, capsys):
     assert ("trained in stacks" in capsys.readouterr().out) is not bool(is_alone)
 
 
+WIDE = [
+    (Autoencoder, (255, 127), {"hidden_layer_sizes": (9,)}),
+    (Autoencoder, (259, 127), {"hidden_layer_sizes": (9,)}),  # more entries than one thread sums
+    (Autoencoder, (784, 48), {"hidden_layer_sizes": (9,), "noise": 0.1}),
+    (VariationalAutoencoder, (300, 127), {"hidden_layer_sizes": (9,), "likelihood": "bernoulli"}),
+    (ResNetClassifier, (300, 127), {"n_blocks": 1, "width": 17, "activation": "silu"}),
+    (ResNetRegressor, (3, 33_000), {"n_blocks": 1, "width": 5}),
+    (ResNetRegressor, (3, 33_000), {"n_blocks": 1, "width": 5, "loss": "absolute_error"}),
+]
+
+
+@pytest.fixture
+def set_threads():
+    """Function that sets torch's number of threads until the test ends."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+@pytest.mark.parametrize("Class, sizes, options", WIDE)
+def test_search_over_large_batches_is_equal_to_the_last_bit(
+    Class, sizes, options, n_threads, set_threads
+):
+    set_threads(n_threads)
+    n_features, batch_size = sizes
+    X = np.random.default_rng(0).random((2 * batch_size + 10, n_features)) ** 4
+    y = X[:, 0] > 0.2 if Class is ResNetClassifier else X[:, 0]
+    net = Class(**options, batch_size=batch_size, max_epochs=2, device="cpu", random_state=0)
+    theirs, ours = run_searches(
+        net, X, y, grid={"lr": [0.001, 0.01]}, cv=KFold(2), max_batch_models=8
+    )
+    np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("Class", FAMILIES)
+def test_search_on_two_threads_is_equal_to_the_last_bit(Class, set_threads):
+    set_threads(2)
+    for _, case in [*cases(Class, FAMILIES[Class])][::5]:
+        net, X, y = net_and_data(Class, dict(case))
+        grid = {"lr": [0.01, 0.03]}
+        theirs, ours = run_searches(net, X, y, grid=grid, cv=KFold(2), max_batch_models=8)
+        np.testing.assert_array_equal(ours, theirs)
+
+
 @pytest.mark.parametrize("Class", FAMILIES)
 def test_search_over_splits_of_other_lengths_is_equal_to_the_last_bit(Class):
     X = np.random.default_rng(0).uniform(size=(143, 7))
@@ -187,4 +233,4 @@ def test_searches_are_equal_with_shorter_vectors_too():
     environment = os.environ | {"ATEN_CPU_CAPABILITY": "avx2"}
     result = run(command, env=environment, capture_output=True, text=True, timeout=400, check=False)
     assert result.returncode == 0, result.stdout
-    assert f"{len(FAMILIES) * (N_CASES + 1) + 2} passed" in result.stdout
+    assert f"{len(FAMILIES) * (N_CASES + 2) + 2 * len(WIDE) + 2} passed" in result.stdout
