@@ -15,7 +15,7 @@ from skdeep.nn._norm import BatchNorm
 from skdeep.nn._residual import BasicBlock, ResidualBlock, ResidualConvBlock
 from skdeep.nn._resnet import ImageTrunk, ResNet, TableTrunk
 from skdeep.nn._stacked_layers import TWINS, Mapped
-from skdeep.nn._stacked_products import ALIGNMENT
+from skdeep.nn._stacked_products import ALIGNMENT, Threads
 from skdeep.nn._table import TableInput
 from skdeep.nn._variational import VariationalModule
 
@@ -163,16 +163,17 @@ def stack_modules(modules, tensors, *, alone_on_one_thread=False):
         Whether each module runs on one thread when it is by itself.
     """
     names = {part: name for name, part in modules[0].named_modules()}
-    return _Builder(tensors, names, alone_on_one_thread).build(modules)
+    threads = Threads.present(alone_on_one=alone_on_one_thread)
+    return _Builder(tensors, names, threads).build(modules)
 
 
 class _Builder:
     """Walks through K modules of one shape side by side."""
 
-    def __init__(self, tensors, names, alone_on_one_thread):
+    def __init__(self, tensors, names, threads):
         self._tensors = {**tensors.parameters, **tensors.buffers}
         self._names = names
-        self.alone_on_one_thread = alone_on_one_thread
+        self.threads = threads
 
     def tensors(self, module):
         """Stacked parameters and buffers of a module and of those below it, by their names."""

@@ -25,14 +25,14 @@ class _Affine(nn.Module):
         self.weight = builder.tensors(source)["weight"]
         self.bias = builder.tensors(layer).get("bias")
         self.is_transposed = source.is_transposed
-        self.alone_on_one_thread = builder.alone_on_one_thread
+        self.threads = builder.threads
 
     def _product(self, x, matrix):
         """``x @ matrix.T + bias`` as each layer forms it; matrix is (members, out, in)."""
         if not self.training:  # as ``linear`` does
             missing = -x.shape[-1] % WIDTH_MULTIPLE
             x, matrix = (F.pad(part, (0, missing)).contiguous() for part in (x, matrix))
-        return affine(x, matrix.mT, self.bias, alone_on_one_thread=self.alone_on_one_thread)
+        return affine(x, matrix.mT, self.bias, self.threads)
 
 
 class StackedLinear(_Affine):

@@ -3,13 +3,15 @@
 import contextlib
 import functools
 import math
+import re
+from typing import NamedTuple
 
 import torch
 from torch.nn import functional as F
 
 from skdeep.utils._threads import one_thread
 
-__all__ = ["ALIGNMENT", "affine"]
+__all__ = ["ALIGNMENT", "Threads", "affine"]
 
 #: Float32 entries in 64 bytes, to which torch aligns the memory of every tensor of its own. From
 #: other places on, matrix products may sum in another order.
@@ -18,7 +20,24 @@ ALIGNMENT = 16
 _ENOUGH = 256
 
 
-def affine(x, weight, bias, *, alone_on_one_thread=False):
+class Threads(NamedTuple):
+    """Threads of a stack and of its members: products may be summed in another order on others."""
+
+    #: Those of torch, OpenMP and MKL, which ``torch.set_num_threads`` gives a setting of its own.
+    numbers: tuple[int, ...]
+    #: Whether a member by itself runs on one thread, however many the stack has.
+    alone_on_one: bool
+
+    @classmethod
+    def present(cls, *, alone_on_one):
+        """Make it from what torch has now."""
+        report = torch.__config__.parallel_info()
+        n_threads = torch.get_num_threads()
+        others = re.findall(r"get_max_threads\(\) : (\d+)", report)
+        return cls((n_threads, *map(int, others)), alone_on_one and n_threads > 1)
+
+
+def affine(x, weight, bias, threads):
     """Products ``x @ weight + bias`` of K members, as each of them forms its own.
 
     They are formed as one batched product where this machine sums it in the same order as single
@@ -30,8 +49,7 @@ def affine(x, weight, bias, *, alone_on_one_thread=False):
     weight : Tensor, shape (members, in_features, out_features)
         Each member's is contiguous, or the transpose of a contiguous matrix.
     bias : Tensor or None, shape (members, out_features)
-    alone_on_one_thread : bool
-        Whether a member by itself runs on one thread, however many the stack has.
+    threads : Threads
 
     Returns
     -------
@@ -39,18 +57,18 @@ def affine(x, weight, bias, *, alone_on_one_thread=False):
     """
     if x.device.type != "cpu":
         return _batched(x, weight, bias)
-    return _Product.apply(x, weight, bias, alone_on_one_thread)
+    return _Product.apply(x, weight, bias, threads)
 
 
 class _Product(torch.autograd.Function):
     """K products and their gradients, each formed as by a member alone."""
 
     @staticmethod
-    def forward(ctx, a, b, bias, on_one_thread):
+    def forward(ctx, a, b, bias, threads):
         """(members, n, k), (members, k, m), (members, m) or None -> (members, n, m)."""
         ctx.save_for_backward(a, b)
-        ctx.on_one_thread = on_one_thread
-        return _multiply(a, b, bias, on_one_thread)
+        ctx.threads = threads
+        return _multiply(a, b, bias, threads)
 
     @staticmethod
     def backward(ctx, gradient):
@@ -60,27 +78,28 @@ class _Product(torch.autograd.Function):
         of_a = of_b = of_bias = None
         if ctx.needs_input_grad[0]:
             if _is_transposed(a):
-                of_a = form(b, gradient.mT, None, ctx.on_one_thread).mT
+                of_a = form(b, gradient.mT, None, ctx.threads).mT
             else:
-                of_a = form(gradient, b.mT, None, ctx.on_one_thread)
+                of_a = form(gradient, b.mT, None, ctx.threads)
         if ctx.needs_input_grad[1]:
             if _is_transposed(b):
-                of_b = form(gradient.mT, a, None, ctx.on_one_thread).mT
+                of_b = form(gradient.mT, a, None, ctx.threads).mT
             else:
-                of_b = form(a.mT, gradient, None, ctx.on_one_thread)
+                of_b = form(a.mT, gradient, None, ctx.threads)
         if ctx.needs_input_grad[2]:
             of_bias = gradient.sum(1)
         return of_a, of_b, of_bias, None
 
 
-def _multiply(a, b, bias, on_one_thread):
+def _multiply(a, b, bias, threads):
     """Products of K pairs of matrices."""
     layouts = [(_is_transposed(part), part.stride(0) % ALIGNMENT) for part in (a, b)]
     shape = (a.shape[1], a.shape[2], b.shape[2])
-    n_threads = torch.get_num_threads()
-    if _sums_alike(shape, *layouts[0], *layouts[1], bias is not None, n_threads, on_one_thread):
+    # several threads may share a product or not, by the number of products
+    n_members = len(a) if max(threads.numbers) > 1 else None
+    if _sums_alike(shape, *layouts, bias is not None, threads, n_members):
         return _batched(a, b, bias)
-    with _threads(on_one_thread):
+    with _scope(threads):
         pairs = _aligned(a), _aligned(b)
         if bias is None:
             return torch.stack(list(map(torch.mm, *pairs)))
@@ -108,40 +127,36 @@ def _aligned(x):
     return (rows.mT if is_transposed else rows).unbind()
 
 
-def _threads(on_one_thread):
+def _scope(threads):
     """Context with the number of threads that a member alone has."""
-    if on_one_thread and torch.get_num_threads() > 1:
-        return one_thread()
-    return contextlib.nullcontext()
+    return one_thread() if threads.alone_on_one else contextlib.nullcontext()
 
 
-@functools.cache
-def _sums_alike(
-    shape, a_transposed, a_step, b_transposed, b_step, has_bias, n_threads, on_one_thread
-):
+@functools.lru_cache(maxsize=4096)
+def _sums_alike(shape, layout_of_a, layout_of_b, has_bias, threads, n_members):
     """Whether batched products of that kind equal single ones, tried on random numbers.
 
     Parameters
     ----------
     shape : (int, int, int)
         Rows of the first matrix, columns of it, columns of the second one.
-    a_transposed, b_transposed : bool
-        Layout of the matrices in memory.
-    a_step, b_step : int
-        Distance between the members' matrices in memory, modulo ``ALIGNMENT``.
+    layout_of_a, layout_of_b : (bool, int)
+        Whether a matrix is a transposed one, and the distance between the members' matrices in
+        memory, modulo ``ALIGNMENT``.
     has_bias : bool
-    n_threads : int
-        Present number of threads.
-    on_one_thread : bool
-        Whether single products are formed on one thread.
+    threads : Threads
+    n_members : int or None
+        Number of products; None where it does not count.
     """
     n, k, m = shape
-    # the places at which members start repeat themselves after so many
-    n_members = max(ALIGNMENT // math.gcd(ALIGNMENT, step) for step in (a_step, b_step, n * m))
-    n_members = max(2, n_members, min(64, _ENOUGH // (n * m)))
+    if n_members is None:
+        # the places at which members start repeat themselves after so many
+        steps = (layout_of_a[1], layout_of_b[1], n * m)
+        n_places = max(ALIGNMENT // math.gcd(ALIGNMENT, step) for step in steps)
+        n_members = max(2, n_places, min(64, _ENOUGH // (n * m)))
     generator = torch.Generator().manual_seed(0)
 
-    def normal(n_rows, n_columns, step, is_transposed=False):
+    def normal(n_rows, n_columns, is_transposed=False, step=0):
         n_rows, n_columns = (n_columns, n_rows) if is_transposed else (n_rows, n_columns)
         size = n_rows * n_columns
         x = torch.empty(
@@ -150,11 +165,11 @@ def _sums_alike(
         x = x.normal_(generator=generator)[:, :size].unflatten(1, (n_rows, n_columns))
         return x.mT if is_transposed else x
 
-    a, b = normal(n, k, a_step, a_transposed), normal(k, m, b_step, b_transposed)
-    bias = normal(1, m, 0).squeeze(1) if has_bias else None
+    a, b = normal(n, k, *layout_of_a), normal(k, m, *layout_of_b)
+    bias = normal(1, m).squeeze(1) if has_bias else None
     with torch.no_grad():
         together = _batched(a, b, bias)
-        with _threads(on_one_thread):
+        with _scope(threads):
             pairs = _aligned(a), _aligned(b)
             alone = map(torch.mm, *pairs) if bias is None else map(torch.addmm, bias, *pairs)
             return torch.equal(together, torch.stack(list(alone)))

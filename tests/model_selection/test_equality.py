@@ -190,6 +190,17 @@ def test_search_on_two_threads_is_equal_to_the_last_bit(Class, set_threads):
         np.testing.assert_array_equal(ours, theirs)
 
 
+def test_searches_after_one_another_follow_the_number_of_threads(set_threads):
+    # products that were tried on one thread say nothing of two
+    X = np.random.default_rng(0).random((274, 255))
+    net = Autoencoder(3, hidden_layer_sizes=(9,), batch_size=127, device="cpu", random_state=0)
+    net.set_params(max_epochs=2)
+    for n_threads in (1, 2, 1):
+        set_threads(n_threads)
+        theirs, ours = run_searches(net, X, None, grid={"lr": [0.001, 0.01]}, cv=KFold(2))
+        np.testing.assert_array_equal(ours, theirs)
+
+
 @pytest.mark.parametrize("Class", FAMILIES)
 def test_search_over_splits_of_other_lengths_is_equal_to_the_last_bit(Class):
     X = np.random.default_rng(0).uniform(size=(143, 7))
@@ -233,4 +244,4 @@ def test_searches_are_equal_with_shorter_vectors_too():
     environment = os.environ | {"ATEN_CPU_CAPABILITY": "avx2"}
     result = run(command, env=environment, capture_output=True, text=True, timeout=400, check=False)
     assert result.returncode == 0, result.stdout
-    assert f"{len(FAMILIES) * (N_CASES + 2) + 2 * len(WIDE) + 2} passed" in result.stdout
+    assert f"{len(FAMILIES) * (N_CASES + 2) + 2 * len(WIDE) + 3} passed" in result.stdout
