@@ -86,7 +86,7 @@ def existing_device(name, estimator_name):
         return name
     warnings.warn(
         f"{estimator_name} was trained on device {name!r}, which this machine does not have; "
-        "it goes on on the CPU.",
+        "it continues on the CPU.",
         DeviceUnavailableWarning,
         stacklevel=4,
     )

@@ -95,6 +95,12 @@ def encode_table(X, is_categorical, categories, *, allow_nan):
     -------
     table : ndarray of shape (n_samples, n_features), float64
         Code 0 for missing categories and for those that are not listed.
+
+    Raises
+    ------
+    ValueError
+        If there are no rows, or if a column holds only numbers where all categories are strings,
+        or only strings where all are numbers.
     """
     if not X.shape[0]:
         raise ValueError(
@@ -111,9 +117,23 @@ def encode_table(X, is_categorical, categories, *, allow_nan):
         )
         table[:, numeric] = as_numbers(numbers_of_X)
     for column, known in zip(np.flatnonzero(is_categorical), categories, strict=True):
+        keys = _keys(X, column)
+        _check_kind(keys, known, X.columns[column] if hasattr(X, "columns") else int(column))
         codes = {category: code for code, category in enumerate(known, start=1)}
-        table[:, column] = [codes.get(key, 0) for key in _keys(X, column)]
+        table[:, column] = [codes.get(key, 0) for key in keys]
     return table
+
+
+def _check_kind(keys, known, name):
+    """Raise ``ValueError`` where no entry of a column can be a known category, by its type."""
+    found = [key for key in keys if key is not None]
+    kinds, known_kinds = ({isinstance(value, str) for value in values} for values in (found, known))
+    if kinds and known_kinds and kinds.isdisjoint(known_kinds):
+        wanted, other = ("strings", "numbers") if True in known_kinds else ("numbers", "strings")
+        raise ValueError(
+            f"Categories in column {name!r} must be {wanted}, as in training; got only {other}, "
+            f"{found[0]!r} for example. Convert the column, by astype for example."
+        )
 
 
 def _keys(X, column):

@@ -108,3 +108,24 @@ def test_batched_search_takes_strings():
     rows = pandas_frame("str", KIND)
     search = BatchedGridSearchCV(small(), {"lr": [1e-3, 1e-2]}, cv=2).fit(rows, Y)
     assert search.predict(rows).shape == (120,)
+
+
+@pytest.mark.parametrize(
+    "trained, new, message",
+    [
+        (KIND, np.ones(120), "'kind' must be strings, as in training; got only numbers, 1.0"),
+        (np.arange(120) % 3, KIND, "'kind' must be numbers, as in training; got only strings"),
+    ],
+    ids=["numbers", "strings"],
+)
+def test_a_column_that_changes_between_strings_and_numbers_is_refused(trained, new, message):
+    clf = small().fit(pandas_frame("category", trained), Y)
+    with pytest.raises(ValueError, match=message):
+        clf.predict(pandas_frame("category", new))
+
+
+def test_a_column_of_missing_and_unknown_strings_is_not_refused():
+    clf = small().fit(pandas_frame("str", KIND), Y)
+    unknown = np.where(NUMBERS > 0, "new", None)
+    assert len(clf.predict(pandas_frame(object, unknown))) == 120
+    assert len(clf.predict(pandas_frame(object, np.full(120, None)))) == 120
