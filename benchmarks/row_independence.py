@@ -38,8 +38,8 @@ from _common import (
     save_json,
 )
 
+from skdeep._preprocessing._linear import LinearScaler
 from skdeep._training._inference import CHUNK_ROWS, apply_in_chunks
-from skdeep._training._scaling import RowScaler
 from skdeep.nn._autoencoder import AutoencoderModule
 from skdeep.nn._coder import CoderShape
 from skdeep.utils._device import resolve_device
@@ -83,7 +83,7 @@ def ways(shape, device):
         return apply_in_chunks(
             module.encode,
             X,
-            scaler=RowScaler(),
+            scaler=LinearScaler(X.shape[1]),
             device=device,
             n_outputs=shape.n_components,
             dtype=np.float32,

@@ -1,18 +1,23 @@
-"""The parameters that all estimators share, and the way from rows to a trained net."""
+"""What all deep estimators have in common."""
 
 import copy
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from numbers import Integral, Real
+from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils.validation import check_is_fitted
 
-from skdeep._fitting import FittingMixin
-from skdeep._training._inference import CHUNK_IMAGES, CHUNK_ROWS, apply_in_chunks
+from skdeep._fit import Data, Fit
+from skdeep._preprocessing._linear import LinearScaler
+from skdeep._preprocessing._scaler import scaler_from_state
+from skdeep._training._inference import apply_in_chunks
+from skdeep._training._net import TrainingNet, make_net
 from skdeep._training._optim import LR_SCHEDULES
-from skdeep._training._scaling import RowScaler
 from skdeep._training._state import (
     LIVE_ATTRIBUTES,
     existing_device,
@@ -21,158 +26,132 @@ from skdeep._training._state import (
     restore_fitted,
     restore_parameters,
 )
-from skdeep._training._threads import thread_scope
 from skdeep.utils._containers import in_memory
 from skdeep.utils._docs import DocumentationLinkMixin
+from skdeep.utils._params import Parameters, param
 from skdeep.utils._random import make_streams
 from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import Interval, StrOptions
-from skdeep.utils._validation import check_image_shape, check_rows, output_dtype
+from skdeep.utils._validation import check_image_shape, check_rows, check_weights
 
 __all__: list[str] = []
 
 
-class DeepEstimator(FittingMixin, DocumentationLinkMixin, CallbackSupportMixin, BaseEstimator, ABC):
+class DeepEstimator(DocumentationLinkMixin, CallbackSupportMixin, Parameters, BaseEstimator, ABC):
     """Base of every estimator that holds a net.
 
-    A subclass says which module it trains and in which net: ``_architecture``, ``_make_module``,
-    ``_wrap_module`` and ``_hyperparameters``.
+    A family says what its data, scaler, architecture, module, loss, plan and fitted attributes are,
+    by the methods from ``_check`` to ``_record``. Each of them returns a value and stores nothing:
+    what a fit has learned so far lives in ``Fit``.
     """
 
-    _parameter_constraints = {
-        "max_epochs": [Interval(Integral, 1, None, closed="left")],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "lr": [Interval(Real, 0, None, closed="neither")],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "lr_schedule": [StrOptions(set(LR_SCHEDULES))],
-        "gradient_clip_value": [Interval(Real, 0, None, closed="neither"), None],
-        "warm_start": ["boolean"],
-        "callbacks": [list, tuple, None],
-        "device": [str, torch.device, list, tuple],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
-    }
+    max_epochs: int = param(100, Interval(Integral, 1, None, closed="left"), lifted=True)
+    batch_size: int = param(128, Interval(Integral, 1, None, closed="left"))
+    lr: float = param(1e-3, Interval(Real, 0, None, closed="neither"), lifted=True)
+    weight_decay: float = param(0.0, Interval(Real, 0, None, closed="left"), lifted=True)
+    lr_schedule: str = param("constant", StrOptions(set(LR_SCHEDULES)), lifted=True)
+    gradient_clip_value: float | None = param(
+        None, Interval(Real, 0, None, closed="neither"), None, lifted=True
+    )
+    warm_start: bool = param(False, "boolean")
+    callbacks: Sequence[Any] | None = param(None, list, tuple, None)
+    device: str | torch.device | Sequence[str | torch.device] = param(
+        "auto", str, torch.device, list, tuple
+    )
+    random_state: int | np.random.RandomState | None = param(None, "random_state", lifted=True)
+    verbose: int = param(0, "verbose")
 
-    def __init__(
-        self,
-        *,
-        max_epochs,
-        batch_size,
-        lr,
-        weight_decay,
-        lr_schedule,
-        gradient_clip_value,
-        warm_start,
-        callbacks,
-        device,
-        random_state,
-        verbose,
-    ):
-        self.max_epochs = max_epochs
-        self.batch_size = batch_size
-        self.lr = lr
-        self.weight_decay = weight_decay
-        self.lr_schedule = lr_schedule
-        self.gradient_clip_value = gradient_clip_value
-        self.warm_start = warm_start
-        self.callbacks = callbacks
-        self.device = device
-        self.random_state = random_state
-        self.verbose = verbose
+    #: skorch net that trains the module
+    _net_class: ClassVar[type[TrainingNet]] = TrainingNet
+    #: entries of the architecture on which no weight depends, so that a warm start may change them
+    _changeable: ClassVar[tuple[str, ...]] = ()
+    # Whether the last fit was one of several that continue from each other.
+    _is_fitted_in_parts = False
 
-    # What a subclass says ------------------------------------------------------------------
+    # What a family says --------------------------------------------------------------------
+
+    def _check(self, X, y=None, sample_weight=None, *, reset):
+        """Validate and encode data; ``Data``.
+
+        New samples for a fitted estimator come without ``y``.
+        """
+        X = check_rows(self, X, reset=reset, image_shape=self._image_shape(reset=reset))
+        return Data(X, weight=check_weights(sample_weight, X))
+
+    def _fit_scaler(self, data, rng):
+        """Learn the scaler that comes before the net from the samples with a weight; ``Scaler``."""
+        return LinearScaler.fit(data.X, data.weight, rng=rng, scaling=None)
 
     @abstractmethod
-    def _architecture(self, n_features):
-        """Plain dict from which ``_make_module`` builds the module of the present parameters."""
+    def _architecture(self, data, scaler):
+        """Plain dict that describes the module."""
+
+    @staticmethod
+    @abstractmethod
+    def _make_module(architecture, streams):
+        """Torch module of an architecture; its initial weights are drawn from ``streams``."""
 
     @abstractmethod
-    def _make_module(self, architecture, streams):
-        """Torch module; its initial weights are drawn from ``streams``."""
+    def _objective(self, phase):
+        """Loss that is minimised in a phase of training; ``Objective``."""
 
-    @abstractmethod
-    def _wrap_module(self, options, **live):
-        """Net that trains the module; ``options`` are plain values, ``live`` the net's others."""
+    def _plan(self, fit):
+        """Train; a generator, see ``Fit``."""
+        yield from fit.train(self.max_epochs, optimizer="keep")
 
-    @abstractmethod
-    def _hyperparameters(self):
-        """Plain dict of what the loss reads."""
+    def _record(self, fit):
+        """Fitted attributes, as a dict, besides those of the data and those that hold the net."""
+        history = list(fit.net.history)
+        record = {
+            "history_": history,
+            "n_iter_": len(history),
+            "loss_curve_": [row["train_loss"] for row in history],
+        }
+        if any("valid_loss" in row for row in history):
+            record["validation_loss_curve_"] = [row.get("valid_loss", np.nan) for row in history]
+        return record
 
-    def _check_rows(self, X, *, reset):
-        """Validate rows; numbers, one column per feature."""
-        return check_rows(self, X, reset=reset, image_shape=self._image_shape(reset=reset))
+    def _check_combination(self):
+        """Raise ``ValueError`` for parameters that do not go together."""
+
+    # What families use ---------------------------------------------------------------------
+
+    def _fit(self, X, y=None, sample_weight=None):
+        """Train from scratch or, with ``warm_start``, continue from the fitted state."""
+        return Fit(self, X, y, sample_weight, resume=self.warm_start).run()
 
     def _image_shape(self, *, reset=True):
-        """Channels, height and width of a row, None for no images; the fitted ones, or anew."""
+        """Channels, height and width of a sample, None for no images: as given, or as fitted."""
         if not reset:
             return self._fitted_architecture.get("image_shape")
         return check_image_shape(getattr(self, "image_shape", None))
 
-    def _check_data(self, X):
-        """Raise ``ValueError`` for rows that the loss cannot take."""
-
-    def _check_targets(self, y, X, *, reset):
-        """Validate and encode what is learned for each row; None where that is the row itself."""
-        return None
-
-    def _arrange(self, X, y):
-        """Rows and targets as the net is trained on them, from validated ones."""
-        return X, y
-
-    def _weigh(self, sample_weight, y):
-        """Weights of the rows in the loss."""
-        return sample_weight
-
-    def _strata(self, y):
-        """Integer of each row whose shares a split keeps, or None."""
-        return None
-
-    def _scaling(self):
-        """Kind of feature scaling in front of the net, see ``RowScaler.fit``."""
-        return None
-
-    def _fit_scaler(self, X, weight):
-        """Scaler in front of the net, learned from the rows with a weight."""
-        return RowScaler.fit(X, weight, kind=self._scaling())
-
-    def _make_scaler(self, state):
-        """Scaler from what its ``state()`` gave."""
-        return RowScaler(**state)
-
-    def _scale_targets(self, y, weight, *, reset):
-        """Targets in the units of the loss."""
-        return y
-
-    def _stopping(self):
-        """Make the callback that ends training before ``max_epochs``, or None."""
-        return None
-
-    def _refits(self):
-        """Whether training is repeated on all rows behind early stopping."""
-        return False
-
-    # Inference -----------------------------------------------------------------------------
-
-    def _apply(self, function, X, n_outputs, *, scaler=None, chunk_rows=None):
-        """Apply a row-wise function of the module to validated rows."""
-        if chunk_rows is None:
-            has_images = self._image_shape(reset=False) is not None
-            chunk_rows = CHUNK_IMAGES if has_images and self.device_ == "cpu" else CHUNK_ROWS
-        with thread_scope(self.module_, chunk_rows, self.device_):
-            return apply_in_chunks(
-                function,
-                X,
-                scaler=self._scaler if scaler is None else scaler,
-                device=self.device_,
-                n_outputs=n_outputs,
-                dtype=output_dtype(X),
-                chunk_rows=chunk_rows,
+    def _check_same_shape(self, architecture):
+        """Raise ``ValueError`` where the fitted weights do not suit an architecture."""
+        old = self._fitted_architecture
+        names = old.keys() | architecture.keys()
+        changed = sorted(name for name in names if architecture.get(name) != old.get(name))
+        if not set(changed) <= set(self._changeable):
+            raise ValueError(
+                "warm_start and partial_fit must continue with a net of the same shape; got new "
+                f"values of {changed} since the last fit. Fit a clone instead."
             )
 
-    def _check_new_rows(self, X):
-        """Rows for a fitted estimator, validated."""
+    def _check_new(self, X):
+        """Validated samples for a fitted estimator."""
         check_is_fitted(self)
-        return self._check_rows(in_memory(X), reset=False)
+        return self._check(in_memory(X), reset=False).X
+
+    def _apply(self, function, X, *, scaler=None, chunk_rows=None):
+        """Apply a row-wise function of the module to validated samples."""
+        return apply_in_chunks(
+            function,
+            X,
+            module=self.module_,
+            scaler=self._scaler if scaler is None else scaler,
+            device=self.device_,
+            chunk_rows=chunk_rows,
+        )
 
     # Persistence ---------------------------------------------------------------------------
 
@@ -181,7 +160,7 @@ class DeepEstimator(FittingMixin, DocumentationLinkMixin, CallbackSupportMixin, 
 
         The optimiser's state is left out where no training is to continue from it.
         """
-        return self._plain_state(has_optimizer=self._trains_on())
+        return self._plain_state(has_optimizer=bool(self.warm_start) or self._is_fitted_in_parts)
 
     def __copy__(self):
         """Shallow copy, with the optimiser's state."""
@@ -192,10 +171,6 @@ class DeepEstimator(FittingMixin, DocumentationLinkMixin, CallbackSupportMixin, 
         memo[id(self)] = copied = type(self).__new__(type(self))
         copied.__setstate__(copy.deepcopy(self._plain_state(has_optimizer=True), memo))
         return copied
-
-    def _trains_on(self):
-        """Whether a later training may continue from where the last one ended."""
-        return bool(self.warm_start) or self._is_fitted_in_parts
 
     def _plain_state(self, *, has_optimizer):
         """State that ``__setstate__`` takes, of arrays, numbers and strings."""
@@ -224,17 +199,29 @@ class DeepEstimator(FittingMixin, DocumentationLinkMixin, CallbackSupportMixin, 
     def _restore(self, state):
         """Set the live attributes from what ``fitted_state`` gave."""
         self.device_ = existing_device(state["device"], type(self).__name__)
-        self._scaler = self._make_scaler(state["scaler"])
+        self._scaler = scaler_from_state(state["scaler"])
         self._net_options = dict(state["net_options"])
         self._fitted_architecture = dict(state["architecture"])
         self._streams = make_streams(0, self.device_)
-        self.module_ = self._make_module(self._fitted_architecture, self._streams)
-        self.module_ = self.module_.to(self.device_).eval()
-        self.net_ = self._make_net([])
+        module = self._make_module(self._fitted_architecture, self._streams)
+        self.module_ = module.to(self.device_).eval()
+        options = dict(self._net_options)
+        objective = self._objective(options["phase"])
+        objective.hyperparameters = options.pop("hyperparameters")
+        self.net_ = make_net(
+            self._net_class,
+            self.module_,
+            objective,
+            options,
+            shuffle_generator=self._streams["shuffle"],
+            device=self.device_,
+            callbacks=[],
+            verbose=int(self.verbose),
+        )
         restore_fitted(self, state)
 
     def __sklearn_tags__(self):
-        """Sparse rows are read batch by batch; results keep float32 and float64."""
+        """Sparse samples are read batch by batch; results keep float32 and float64."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags

@@ -12,7 +12,7 @@ PACKAGE = pathlib.Path(skdeep.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 TESTS = sorted(pathlib.Path(__file__).parent.rglob("*.py"))
 
-_LAYERS = {"exceptions": 0, "utils": 0, "datasets": 0, "nn": 1, "_training": 2}
+_LAYERS = {"exceptions": 0, "utils": 0, "datasets": 0, "nn": 1, "_preprocessing": 1, "_training": 2}
 _LAYERS |= dict.fromkeys(["_descent", "_fitting", "_stacking", "base"], 3)
 _LAYERS |= dict.fromkeys(["model_selection", "inspection", "persistence"], 5)
 _LAYERS |= {"__init__": 6}

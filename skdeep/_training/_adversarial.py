@@ -8,6 +8,7 @@ import torch
 from skorch.callbacks import PrintLog
 from torch import nn
 
+from skdeep._training._collapse import warn_of_collapse
 from skdeep._training._conditions import Conditions, DrawnBatches
 from skdeep._training._net import TrainingNet
 from skdeep._training._optim import optimizer_options
@@ -15,6 +16,9 @@ from skdeep.nn import _gan_losses as losses
 from skdeep.nn._gan import TableOutput
 
 __all__ = ["AdversarialNet", "Game"]
+
+
+_HYPERPARAMETERS = ("loss", "gradient_penalty", "style_weight")
 
 
 class Game(nn.Module):
@@ -30,11 +34,25 @@ class Game(nn.Module):
         Weight of the style loss of the generator.
     """
 
+    #: samples may have any values
+    support = None
+    lifted: frozenset[str] = frozenset()
+
     def __init__(self, loss, gradient_penalty, style_weight=0.0):
         super().__init__()
         self.loss = loss
         self.gradient_penalty = gradient_penalty
         self.style_weight = style_weight
+
+    @property
+    def hyperparameters(self):
+        """Plain values that the losses read."""
+        return {name: getattr(self, name) for name in _HYPERPARAMETERS}
+
+    @hyperparameters.setter
+    def hyperparameters(self, values):
+        for name, value in values.items():
+            setattr(self, name, value)
 
     def critic_terms(self, gan, real, fake, condition):
         """Loss of the critic and its penalty by name, scalars."""
@@ -79,7 +97,8 @@ class AdversarialNet(TrainingNet):
     ----------
     module : GAN
     criterion : Game
-    critic_lr : float
+    critic_lr : float or None
+        None for that of the generator.
     betas : (float, float)
         Decay rates of Adam's averages.
     n_critic : int
@@ -88,6 +107,18 @@ class AdversarialNet(TrainingNet):
     **kwargs
         Those of ``TrainingNet``.
     """
+
+    estimator_parameters = (
+        "batch_size",
+        "betas",
+        "critic_lr",
+        "ema_decay",
+        "gradient_clip_value",
+        "lr",
+        "max_epochs",
+        "n_critic",
+        "weight_decay",
+    )
 
     def __init__(self, *args, critic_lr=None, betas=None, n_critic=1, ema_decay=0.0, **kwargs):
         super().__init__(*args, **kwargs)
@@ -118,7 +149,7 @@ class AdversarialNet(TrainingNet):
         return self
 
     def _step_sizes(self):
-        return self.lr, self.critic_lr
+        return self.lr, self.lr if self.critic_lr is None else self.critic_lr
 
     def batch_rows(self, rows):
         """Rows of a batch: a multiple of those that the critic judges together."""
@@ -138,6 +169,7 @@ class AdversarialNet(TrainingNet):
         self.n_averaged_ = sum(-(-count // self.n_critic) for count in counts)
         self.n_steps_ = 0
         super().train_on(rows, valid_rows, **options)
+        warn_of_collapse(self, rows)
         del self.conditions_
         return self
 

@@ -1,10 +1,12 @@
 """What happens between epochs; skorch callbacks."""
 
+import contextlib
 import sys
 import warnings
 from typing import Any
 
 import torch
+from sklearn.callback import with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import (
     BatchScoring,
@@ -26,7 +28,16 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", TqdmWarning)
     from tqdm.auto import tqdm
 
-__all__ = ["DivergenceGuard", "EarlyStopping", "EpochProgress", "FitTasks", "check_callbacks"]
+__all__ = [
+    "DivergenceGuard",
+    "EarlyStopping",
+    "EpochEnd",
+    "EpochProgress",
+    "EpochTasks",
+    "FitTasks",
+    "SubfitTasks",
+    "check_callbacks",
+]
 
 
 def check_callbacks(callbacks, *, holds_out, lr_schedule):
@@ -240,41 +251,99 @@ class EpochProgress(Callback):
 
 
 class FitTasks:
-    """A fit as scikit-learn's callbacks see it; does nothing where there are none.
+    """A fit as scikit-learn's callbacks see it: a task with a subtask for each epoch.
+
+    Does nothing where there are no callbacks.
 
     Parameters
     ----------
     estimator : CallbackSupportMixin
     X, y, sample_weight
         What it is fitted with.
-    n_epochs : int or None
-        Most epochs that the fit may take; None where that is not known.
     """
 
-    def __init__(self, estimator, X, y, sample_weight, *, n_epochs):
-        self.context = None
-        if has_callbacks(estimator):
-            metadata = None if sample_weight is None else {"sample_weight": sample_weight}
-            self.task = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
-            self.context = estimator._init_callback_context(max_subtasks=n_epochs)
+    def __init__(self, estimator, X, y=None, sample_weight=None):
+        self.estimator = estimator
+        self.task = {"estimator": estimator, "X": X, "y": y, "metadata": None}
+        if sample_weight is not None:
+            self.task["metadata"] = {"sample_weight": sample_weight}
+        self.context = self._epoch = None
+        self.has_begun = False
+
+    def begin(self, n_epochs):
+        """Open the task of the fit, which takes so many epochs at most; None if unknown."""
+        self.has_begun = True
+        if has_callbacks(self.estimator):
+            self.context = self.estimator._init_callback_context(max_subtasks=n_epochs)
             self.context.call_on_fit_task_begin(**self.task)
 
     def epochs(self, attributes):
         """Make the skorch callbacks that report epochs; see ``EpochTasks``."""
-        return [] if self.context is None else [EpochTasks(self.context, self.task, attributes)]
+        return [] if self.context is None else [EpochTasks(self, attributes)]
 
-    def report_epoch(self):
-        """Report an epoch of several nets at once; whether a callback asks to stop."""
-        if self.context is None:
-            return False
-        epoch = self.context.subcontext(task_name="epoch")
-        epoch.call_on_fit_task_begin(**self.task)
-        return epoch.call_on_fit_task_end(**self.task)
+    def begin_epoch(self):
+        """Open the task of an epoch."""
+        if self.context is not None:
+            self._epoch = self.context.subcontext(task_name="epoch")
+            self._epoch.call_on_fit_task_begin(**self.task)
+
+    def end_epoch(self, attributes):
+        """Close the task of an epoch; whether a callback asks to stop."""
+        return self.context is not None and self._epoch.call_on_fit_task_end(
+            **self.task, reconstruction_attributes=attributes
+        )
 
     def end(self):
-        """Report that the fit has come to its end."""
+        """Close the task of the fit."""
         if self.context is not None:
             self.context.call_on_fit_task_end(**self.task, reconstruction_attributes={})
+
+
+class SubfitTasks(FitTasks):
+    """A fit that is a task of another estimator, whose callbacks it hands on.
+
+    The estimator itself is left as it was.
+
+    Parameters
+    ----------
+    parent : sklearn.callback.CallbackContext
+        That of the task.
+    parent_task : dict
+        What the callbacks are told of it: ``estimator``, ``X``, ``y`` and ``metadata``.
+    estimator, X, y, sample_weight
+        Those of ``FitTasks``.
+    """
+
+    def __init__(self, parent, parent_task, estimator, X, y=None, sample_weight=None):
+        super().__init__(estimator, X, y, sample_weight)
+        self.parent, self.parent_task = parent, parent_task
+
+    def begin(self, n_epochs):
+        """Open the task, and that of the fit."""
+        with self._opened():
+            # what the context leaves in the estimator is taken away again
+            with_callbacks(lambda _: super(SubfitTasks, self).begin(n_epochs))(self.estimator)
+
+    def open(self):
+        """Open the task only: the fit has failed before it began."""
+        with self._opened():
+            self.has_begun = True
+
+    @contextlib.contextmanager
+    def _opened(self):
+        """Context in which the estimator has the callbacks that are handed on."""
+        with self.parent.propagate_callback_context(self.estimator):
+            self.parent.call_on_fit_task_begin(**self.parent_task)
+            yield
+
+    def end(self):
+        """Close the task of the fit, and the task."""
+        self.end_own()
+        self.parent.call_on_fit_task_end(**self.parent_task)
+
+    def end_own(self):
+        """Close the task of the fit only."""
+        super().end()
 
 
 class EpochTasks(Callback):
@@ -282,29 +351,47 @@ class EpochTasks(Callback):
 
     Parameters
     ----------
-    context : sklearn.callback.CallbackContext
-        That of ``fit``.
-    task : dict
-        ``estimator``, ``X``, ``y`` and ``metadata`` of the fit.
+    tasks : FitTasks
     attributes : callable
-        Gives the attributes that an estimator which stopped now has besides its net.
+        Gives the fitted attributes that an estimator has which stops now.
     """
 
-    def __init__(self, context, task, attributes):
-        self.context = context
-        self.task = task
+    def __init__(self, tasks, attributes):
+        self.tasks = tasks
         self.attributes = attributes
 
     def on_epoch_begin(self, net, **kwargs):
         """Open the task of the epoch."""
-        self.epoch_ = self.context.subcontext(task_name="epoch")
-        self.epoch_.call_on_fit_task_begin(**self.task)
+        self.tasks.begin_epoch()
 
     def on_epoch_end(self, net, **kwargs):
         """Close the task and obey a callback that asks to stop."""
-        if self.epoch_.call_on_fit_task_end(**self.task, reconstruction_attributes=self.attributes):
+        if self.tasks.end_epoch(self.attributes):
             net.request_stop()
 
     def on_train_end(self, net, **kwargs):
         """Let go of the training data, which a fitted net must not keep in memory."""
-        self.context = self.task = self.attributes = self.epoch_ = None
+        self.tasks = self.attributes = None
+
+
+class EpochEnd(Callback):
+    """Calls a function of a fit after each epoch.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(fit)``
+    fit : Fit
+    """
+
+    def __init__(self, function, fit):
+        self.function = function
+        self.fit = fit
+
+    def on_epoch_end(self, net, **kwargs):
+        """Call it."""
+        self.function(self.fit)
+
+    def on_train_end(self, net, **kwargs):
+        """Let go of the training data, which a fitted net must not keep in memory."""
+        self.function = self.fit = None

@@ -3,13 +3,12 @@
 import torch
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
-from skorch.callbacks import Callback
 
 from skdeep.exceptions import ModeCollapseWarning
 from skdeep.utils._random import make_generator
 from skdeep.utils._warn import warn_user
 
-__all__ = ["CollapseGuard", "coverage_and_precision", "variance_ratio"]
+__all__ = ["coverage_and_precision", "variance_ratio", "warn_of_collapse"]
 
 _N_ROWS = 1000
 # Fewer rows say little about neighbourhoods.
@@ -77,35 +76,42 @@ def coverage_and_precision(real, fake):
     return float((nearest <= reach).mean()), float(within.any(axis=1).mean())
 
 
-class CollapseGuard(Callback):
-    """Warns at the end of training by the criterion of ``ModeCollapseWarning``."""
+@torch.no_grad()
+def warn_of_collapse(net, rows):
+    """Warn by the criterion of ``ModeCollapseWarning``.
 
-    @torch.no_grad()
-    def on_train_end(self, net, X=None, **kwargs):
-        """Compare generated rows with real ones of the same conditions."""
-        gan = net.module_.eval()
-        index, condition = net.conditions_.draw(min(_N_ROWS, len(X)), make_generator(0))
-        real = X.fetch(X.place(index)).x
-        condition = None if condition is None else condition.to(real.device)
-        position = gan.noise_generator.get_state()
-        fake, _ = gan.generate(len(real), gan.one_hot(condition), averaged=True)
-        gan.noise_generator.set_state(position)  # what was drawn here must not move training on
-        ratio = variance_ratio(real, fake, condition)
-        if ratio < _LEAST_VARIANCE:
-            self._warn(f"the generated rows vary by {ratio:.2%} of the real rows' variance")
-        elif len(real) >= _FEWEST_ROWS and bool((real != real[0]).any()):
-            plane = PCA(min(2, real.shape[1]), svd_solver="randomized", random_state=0)
-            real_points = plane.fit_transform(real.cpu().numpy())
-            fake_points = plane.transform(fake.cpu().numpy())
-            coverage, precision = coverage_and_precision(real_points, fake_points)
-            if precision >= _REALISTIC and coverage < _LEAST_COVERAGE:
-                self._warn(f"the generated rows come near to {coverage:.0%} of the real rows only")
+    Compares generated samples with real ones of the same conditions.
 
-    def _warn(self, finding):
-        warn_user(
-            f"Generated rows are far less diverse than real ones: {finding}. After a short "
-            "training raise max_epochs or lower batch_size; after a long one the generator has "
-            "collapsed: try another loss, another gradient_penalty, a larger n_critic or a "
-            "smaller lr.",
-            ModeCollapseWarning,
-        )
+    Parameters
+    ----------
+    net : AdversarialNet
+        At the end of training.
+    rows : TensorRows or StreamedRows
+        That it was trained on.
+    """
+    gan = net.module_.eval()
+    index, condition = net.conditions_.draw(min(_N_ROWS, len(rows)), make_generator(0))
+    real = rows.fetch(rows.place(index)).x
+    condition = None if condition is None else condition.to(real.device)
+    position = gan.noise_generator.get_state()
+    fake, _ = gan.generate(len(real), gan.one_hot(condition), averaged=True)
+    gan.noise_generator.set_state(position)  # what was drawn here must not move training on
+    ratio = variance_ratio(real, fake, condition)
+    if ratio < _LEAST_VARIANCE:
+        _warn(f"the generated rows vary by {ratio:.2%} of the real rows' variance")
+    elif len(real) >= _FEWEST_ROWS and bool((real != real[0]).any()):
+        plane = PCA(min(2, real.shape[1]), svd_solver="randomized", random_state=0)
+        real_points = plane.fit_transform(real.cpu().numpy())
+        fake_points = plane.transform(fake.cpu().numpy())
+        coverage, precision = coverage_and_precision(real_points, fake_points)
+        if precision >= _REALISTIC and coverage < _LEAST_COVERAGE:
+            _warn(f"the generated rows come near to {coverage:.0%} of the real rows only")
+
+
+def _warn(finding):
+    warn_user(
+        f"Generated rows are far less diverse than real ones: {finding}. After a short training "
+        "raise max_epochs or lower batch_size; after a long one the generator has collapsed: try "
+        "another loss, another gradient_penalty, a larger n_critic or a smaller lr.",
+        ModeCollapseWarning,
+    )

@@ -7,22 +7,20 @@ import scipy.sparse as sp
 import torch
 from torch.utils.data import Dataset
 
+from skdeep.utils._slabs import dense, slabs
+
 __all__ = [
     "Batch",
     "Batches",
     "StreamedRows",
     "TensorRows",
-    "dense",
     "make_rows",
-    "slabs",
     "weight_of_rows",
 ]
 
 # A float32 copy of the data larger than this is not made on the CPU; rows are then converted
 # batch by batch.
 _COPY_LIMIT = 2**28
-# Rows that are converted or summed up at once.
-_SLAB_BYTES = 2**24
 
 
 class Batch(NamedTuple):
@@ -45,17 +43,6 @@ def is_memory_mapped(X):
     return False
 
 
-def slabs(X):
-    """Consecutive slices of rows, each some megabytes as dense float64."""
-    step = max(1, _SLAB_BYTES // (8 * max(1, X.shape[1])))
-    return [slice(start, start + step) for start in range(0, X.shape[0], step)]
-
-
-def dense(X, rows):
-    """Those rows as a dense array, a view where that is possible."""
-    return X[rows].toarray() if sp.issparse(X) else X[rows]
-
-
 class TensorRows(Dataset):
     """Rows that lie on the device as tensors, moved there once.
 
@@ -64,11 +51,17 @@ class TensorRows(Dataset):
     x : Tensor of shape (n_samples, n_features)
     y : Tensor of shape (n_samples, ...) or None
     weight : Tensor of shape (n_samples,) or None
+    source : ndarray of int, shape (n_samples,), or None
+        Which of the user's samples each one is; None for all of them in order.
     """
 
-    def __init__(self, x, y=None, weight=None):
-        self.x, self.y, self.weight = x, y, weight
+    def __init__(self, x, y=None, weight=None, source=None):
+        self.x, self.y, self.weight, self.source = x, y, weight, source
         self.device = x.device
+
+    def set_targets(self, targets):
+        """Replace ``y`` by targets of all of the user's samples, (n, ...)."""
+        self.y = _tensor(targets if self.source is None else targets[self.source], self.device)
 
     def __len__(self):
         return len(self.x)
@@ -95,7 +88,7 @@ class StreamedRows(Dataset):
     ----------
     X : ndarray or CSR matrix of shape (n_samples, n_features)
     y, weight : Tensor of length n_samples or None
-    scaler : RowScaler
+    scaler : Scaler
     device : str
     index : ndarray of int or None
         The rows that count, all for None.
@@ -105,6 +98,10 @@ class StreamedRows(Dataset):
         self.X, self.y, self.weight = X, y, weight
         self.scaler, self.device = scaler, device
         self.index = np.arange(X.shape[0]) if index is None else index
+
+    def set_targets(self, targets):
+        """Replace ``y`` by targets of all of the user's samples, (n, ...)."""
+        self.y = _tensor(targets[self.index], "cpu")
 
     def __len__(self):
         return len(self.index)
@@ -167,7 +164,7 @@ def _fits(n_rows, width, device):
 
 
 def _canonical(x, y, weight):
-    """Distinct rows in a fixed order, each with the sum of its weights.
+    """Places of distinct rows in a fixed order, and these, each with the sum of its weights.
 
     A batch of all rows then does not depend on their order, and a row of weight two is the same
     to the last bit as the row twice.
@@ -178,7 +175,7 @@ def _canonical(x, y, weight):
     _, first, inverse = np.unique(whole_rows, return_index=True, return_inverse=True)
     total = np.bincount(inverse, weights=weight, minlength=len(first))
     weight = None if np.ptp(total) == 0 else total
-    return x[first], None if y is None else y[first], weight
+    return first, x[first], None if y is None else y[first], weight
 
 
 def make_rows(X, y=None, sample_weight=None, *, scaler, device, batch_size, index=None):
@@ -189,7 +186,7 @@ def make_rows(X, y=None, sample_weight=None, *, scaler, device, batch_size, inde
     X : ndarray or CSR matrix of shape (n_samples, n_features)
     y : ndarray of shape (n_samples, ...) or None
     sample_weight : ndarray of shape (n_samples,) or None
-    scaler : RowScaler
+    scaler : Scaler
     device : str
     batch_size : int
     index : ndarray of int or None
@@ -204,14 +201,13 @@ def make_rows(X, y=None, sample_weight=None, *, scaler, device, batch_size, inde
         sample_weight = None if sample_weight is None else sample_weight[index]
     n_rows = X.shape[0] if index is None else len(index)
     keep = slice(None) if index is None else index
-    width = scaler.to_tensor(dense(X, slice(0, 1) if index is None else index[:1])).shape[1]
     if n_rows <= batch_size:
-        rows, y, sample_weight = _canonical(
-            scaler.to_tensor(dense(X, keep)).numpy(), y, sample_weight
-        )
+        rows = scaler.to_tensor(dense(X, keep)).numpy()
+        first, rows, y, sample_weight = _canonical(rows, y, sample_weight)
+        index = first if index is None else index[first]
         x = torch.tensor(rows)
-    elif _fits(n_rows, width, device) and not (sp.issparse(X) or is_memory_mapped(X)):
-        x = torch.empty((n_rows, width), dtype=torch.float32, device="cpu")
+    elif _fits(n_rows, scaler.width, device) and not (sp.issparse(X) or is_memory_mapped(X)):
+        x = torch.empty((n_rows, scaler.width), dtype=torch.float32, device="cpu")
         for rows in slabs(x):
             part = rows if index is None else index[rows]
             x[rows] = scaler.to_tensor(dense(X, part))
@@ -223,6 +219,7 @@ def make_rows(X, y=None, sample_weight=None, *, scaler, device, batch_size, inde
         x.to(device),
         _tensor(y, device),
         _tensor(_normalised(sample_weight), device),
+        source=index,
     )
 
 

@@ -12,12 +12,19 @@ from torch import nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from skdeep._training._data import Batches
-from skdeep._training._optim import advance, make_schedule, optimizer_options, watched_loss
+from skdeep._training._optim import (
+    advance,
+    make_schedule,
+    optimizer_options,
+    plain_parameter,
+    resolve_optimizer,
+    watched_loss,
+)
 from skdeep._training._split import GivenSplit
 from skdeep.nn.losses import mean_over_rows
 from skdeep.utils._threads import one_thread
 
-__all__ = ["Objective", "StopTraining", "TrainingNet"]
+__all__ = ["Objective", "StopTraining", "TrainingNet", "make_net", "plain_options"]
 
 # Batches with fewer rows run on one thread.
 _FEW_ROWS = 16
@@ -33,14 +40,24 @@ class Objective(nn.Module):
         ``loss_terms(output, batch, hyperparameters)`` gives a dict of per-row losses, each of
         shape (batch,); their sum is minimised. Where rows weigh the same a term may be its mean
         already, a scalar: torch has one kernel for that.
-    hyperparameters : dict
-        Numbers that the function reads.
+    hyperparameters : dict or None
+        Plain values that the function reads.
+    support : dict or None
+        ``low``, ``high`` and ``reason`` of a range that samples must lie in.
+
+    Attributes
+    ----------
+    lifted : frozenset of str
+        Hyperparameters that may differ between the nets of a stack.
     """
 
-    def __init__(self, loss_terms, hyperparameters):
+    lifted: frozenset[str] = frozenset()
+
+    def __init__(self, loss_terms, hyperparameters=None, *, support=None):
         super().__init__()
         self.loss_terms = loss_terms
-        self.hyperparameters = hyperparameters
+        self.hyperparameters = hyperparameters or {}
+        self.support = support
 
     def forward(self, output, batch):
         """Mean loss, a scalar, and the mean of each term, a dict of scalars; one for each member.
@@ -120,16 +137,32 @@ class TrainingNet(NeuralNet):
     criterion : Objective
     shuffle_generator : torch.Generator
     weight_decay : float
-    schedule_patience : int
-        Epochs without improvement behind which ``"plateau"`` lowers the step size.
-    schedule_tol : float
-        Fall of the loss that counts as an improvement.
+    n_iter_no_change : int
+        Half as many epochs without improvement let ``"plateau"`` lower the learning rate.
+    tol : float
+        Decrease of the loss that counts as an improvement.
     gradient_clip_value : float or None
         Largest norm of the gradient of all parameters together.
     precision : {"float32", "bf16-mixed"}
+    phase : str or None
+        Written into every row of the history.
     **kwargs
         skorch's own parameters.
     """
+
+    #: parameters of estimators that the constructor takes by the same name
+    estimator_parameters: tuple[str, ...] = (
+        "batch_size",
+        "compile",
+        "gradient_clip_value",
+        "lr",
+        "max_epochs",
+        "n_iter_no_change",
+        "optimizer",
+        "precision",
+        "tol",
+        "weight_decay",
+    )
 
     def __init__(
         self,
@@ -138,10 +171,11 @@ class TrainingNet(NeuralNet):
         *args,
         shuffle_generator=None,
         weight_decay=0.0,
-        schedule_patience=5,
-        schedule_tol=1e-4,
+        n_iter_no_change=10,
+        tol=1e-4,
         gradient_clip_value=None,
         precision="float32",
+        phase=None,
         iterator_train=Batches,
         iterator_valid=Batches,
         **kwargs,
@@ -157,10 +191,11 @@ class TrainingNet(NeuralNet):
         )
         self.shuffle_generator = shuffle_generator
         self.weight_decay = weight_decay
-        self.schedule_patience = schedule_patience
-        self.schedule_tol = schedule_tol
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
         self.gradient_clip_value = gradient_clip_value
         self.precision = precision
+        self.phase = phase
 
     @property
     def _default_callbacks(self):
@@ -248,8 +283,8 @@ class TrainingNet(NeuralNet):
             self.optimizer_,
             n_epochs=n_epochs if n_schedule_epochs is None else n_schedule_epochs,
             n_batches=n_batches,
-            patience=self.schedule_patience,
-            tol=self.schedule_tol,
+            patience=max(1, self.n_iter_no_change // 2),
+            tol=self.tol,
         )
         advance(self.schedule_, self.history[:first_epoch], n_batches)
         self.n_epochs_ = n_epochs
@@ -264,6 +299,12 @@ class TrainingNet(NeuralNet):
     def request_stop(self):
         """End training behind the present epoch."""
         self.stop_requested_ = True
+
+    def on_epoch_begin(self, *args, **kwargs):
+        """Begin a row of the history."""
+        super().on_epoch_begin(*args, **kwargs)
+        if self.phase is not None:
+            self.history.record("phase", self.phase)
 
     def notify(self, method_name, **cb_kwargs):
         """Call a hook of every callback; a stop that one of them asked for follows the epoch."""
@@ -389,3 +430,32 @@ def _as_float32(output):
     if isinstance(output, torch.Tensor):
         return output.float()
     return type(output)(*(part if part is None else part.float() for part in output))
+
+
+def plain_options(estimator, net_class):
+    """Parameters of an estimator that its net takes, as plain values."""
+    return {
+        name: plain_parameter(getattr(estimator, name))
+        for name in net_class.estimator_parameters
+        if hasattr(estimator, name)
+    }
+
+
+def make_net(net_class, module, objective, options, **live):
+    """Make an initialised net around a module.
+
+    Parameters
+    ----------
+    net_class : type
+        ``TrainingNet`` or a subclass.
+    module : torch.nn.Module
+    objective : Objective
+    options : dict
+        What ``plain_options`` gave.
+    **live
+        The net's other parameters.
+    """
+    options = dict(options)
+    if "optimizer" in options:
+        options["optimizer"] = resolve_optimizer(options["optimizer"])
+    return net_class(module, objective, **options, **live).initialize()

@@ -3,6 +3,7 @@
 import inspect
 import warnings
 
+import numpy as np
 import torch
 from torch.optim import lr_scheduler
 
@@ -14,8 +15,8 @@ __all__ = [
     "OptimizerOptions",
     "advance",
     "make_schedule",
-    "optimizer_name",
     "optimizer_options",
+    "plain_parameter",
     "resolve_optimizer",
     "watched_loss",
 ]
@@ -45,14 +46,22 @@ class OptimizerOptions(StrOptions):
         return f"a str among {{{names}}}, in lower case, or a subclass of torch.optim.Optimizer"
 
 
-def optimizer_name(optimizer):
-    """Name under which ``resolve_optimizer`` finds it; a class of the user's stays one."""
-    if isinstance(optimizer, str):
-        return optimizer
-    name = optimizer.__name__
-    if getattr(torch.optim, name, None) is optimizer:
+def plain_parameter(value):
+    """Value of a parameter without objects of torch and NumPy.
+
+    Devices and torch's optimizers become their names, see ``resolve_optimizer``. An optimizer class
+    of the user's stays one.
+    """
+    if isinstance(value, list | tuple):
+        return type(value)(map(plain_parameter, value))
+    if isinstance(value, torch.device):
+        return str(value)
+    if isinstance(value, np.generic):
+        return value.item()
+    name = getattr(value, "__name__", None)
+    if isinstance(value, type) and getattr(torch.optim, name, None) is value:
         return f"{_TORCH_PREFIX}{name}"
-    return optimizer
+    return value
 
 
 def resolve_optimizer(optimizer):

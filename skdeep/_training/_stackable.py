@@ -2,13 +2,13 @@
 
 import torch
 
-from skdeep._training._callbacks import DivergenceGuard, EarlyStopping
+from skdeep._training._callbacks import DivergenceGuard, EarlyStopping, EpochTasks
 from skdeep._training._data import TensorRows
 from skdeep._training._net import TrainingNet
 from skdeep._training._stacked_optim import can_be_stacked
 from skdeep.nn._stacked import has_twins, signature, sums_in_order
 
-__all__ = ["is_lifted", "reason_to_train_alone", "run_signature", "stack_limit"]
+__all__ = ["reason_to_train_alone", "run_signature", "stack_limit"]
 
 # Multiply-adds per step above which a net keeps a CPU busy by itself (benchmarks/batched_search.py,
 # --border).
@@ -31,6 +31,8 @@ def reason_to_train_alone(run, max_models="auto"):
         With ``"auto"`` nets whose stack would be slower stay alone, too.
     """
     net = run.net
+    if max_models == 1:
+        return "max_batch_models=1"
     if type(net) is not TrainingNet:
         return "its training has steps of its own"
     if not isinstance(run.rows, TensorRows):
@@ -90,7 +92,7 @@ def _activations(module, row):
 
 def _is_stackable(callback):
     is_timer = type(callback).__name__ == "EpochTimer"
-    return is_timer or isinstance(callback, DivergenceGuard | EarlyStopping)
+    return is_timer or isinstance(callback, DivergenceGuard | EarlyStopping | EpochTasks)
 
 
 def run_signature(run):
@@ -98,7 +100,9 @@ def run_signature(run):
     net, rows, valid_rows = run.net, run.rows, run.valid_rows
     objective = net.criterion_
     shared = {
-        name: value for name, value in objective.hyperparameters.items() if not is_lifted(name)
+        name: value
+        for name, value in objective.hyperparameters.items()
+        if name not in objective.lifted
     }
     return (
         signature(net.module_),
@@ -112,11 +116,6 @@ def run_signature(run):
         None if valid_rows is None else _layout(valid_rows, net),
         net.gradient_clip_value is None,
     )
-
-
-def is_lifted(name):
-    """Whether a hyperparameter of the loss may differ from net to net."""
-    return name in ("beta", "contraction", "sparsity")
 
 
 def _layout(rows, net):

@@ -5,7 +5,6 @@ import contextlib
 import torch
 
 from skdeep._training._net import Objective, StopTraining
-from skdeep._training._stackable import is_lifted
 from skdeep._training._stacked_optim import StackedOptimizer, step_factors
 from skdeep._training._stacked_rows import StackedRows
 from skdeep._training._threads import runs_on_one_thread, stack_scope
@@ -14,7 +13,7 @@ from skdeep.nn._stacked import StackedWeights, stack_modules
 __all__ = ["train_together"]
 
 
-def train_together(runs, on_epoch=None):
+def train_together(runs):
     """Train nets of equal ``run_signature``; each ends as if it had been trained alone.
 
     A net leaves when it has had its epochs, when early stopping says so, or when it fails; the
@@ -23,8 +22,6 @@ def train_together(runs, on_epoch=None):
     Parameters
     ----------
     runs : list of Run
-    on_epoch : callable or None
-        Called behind each epoch; training ends if it returns True.
 
     Returns
     -------
@@ -42,9 +39,6 @@ def train_together(runs, on_epoch=None):
                 stack = _Stack(present)
                 while all(member.is_present for member in present):
                     stack.run_epoch()
-                    if on_epoch is not None and on_epoch():
-                        for member in present:
-                            member.is_present = False
                 stack.dissolve()
                 present = [member for member in present if member.is_present]
     finally:
@@ -86,7 +80,9 @@ class _Member:
             self.net.begin_training(run.rows, run.valid_rows, **run.options())
 
     def begin_epoch(self):
-        self.net.notify("on_epoch_begin", dataset_train=self.run.rows)
+        """Let the callbacks know."""
+        with self._kept_apart():
+            self.net.notify("on_epoch_begin", dataset_train=self.run.rows)
 
     def end_epoch(self):
         """Let the callbacks see the epoch."""
@@ -219,7 +215,9 @@ class _Part:
         every = [net.criterion_.hyperparameters for net in nets]
         column = self.leaves[0].new_tensor
         hyperparameters = {
-            name: column([one[name] for one in every]).unsqueeze(1) if is_lifted(name) else value
+            name: column([one[name] for one in every]).unsqueeze(1)
+            if name in net.criterion_.lifted
+            else value
             for name, value in every[0].items()
         }
         self.objective = Objective(net.criterion_.loss_terms, hyperparameters)

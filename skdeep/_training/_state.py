@@ -6,13 +6,13 @@ import numpy as np
 import torch
 from skorch.history import History
 
-from skdeep._training._optim import optimizer_name, resolve_optimizer
+from skdeep._training._optim import plain_parameter, resolve_optimizer
 from skdeep.exceptions import DeviceUnavailableWarning
 from skdeep.utils._device import device_exists
 
 __all__ = [
     "LIVE_ATTRIBUTES",
-    "continue_from",
+    "continue_training",
     "existing_device",
     "fitted_state",
     "plain_parameters",
@@ -30,6 +30,9 @@ LIVE_ATTRIBUTES = (
     "_scaler",
     "_streams",
 )
+
+# Parameters that may be objects of torch.
+_NAMED_BY_TORCH = {"device", "optimizer"}
 
 
 def fitted_state(estimator, *, has_optimizer=True):
@@ -73,11 +76,18 @@ def restore_fitted(estimator, state):
             generator.set_state(position)
 
 
-def continue_from(net, old_net):
-    """Let a net over the same module go on with the history and optimiser state of another."""
-    net.history_ = old_net.history_
-    if type(net.optimizer_) is type(old_net.optimizer_):
-        _load_optimizer(net.optimizer_, _optimizer_arrays(old_net.optimizer_))
+def continue_training(net, earlier, *, keeps_optimizer):
+    """Let a new net over the same module continue from the history of an earlier one.
+
+    Parameters
+    ----------
+    net, earlier : TrainingNet
+    keeps_optimizer : bool
+        Whether the optimiser continues, too, where both are of one class.
+    """
+    net.history_ = earlier.history_
+    if keeps_optimizer and type(net.optimizer_) is type(earlier.optimizer_):
+        _load_optimizer(net.optimizer_, _optimizer_arrays(earlier.optimizer_))
 
 
 def existing_device(name, estimator_name):
@@ -95,15 +105,7 @@ def existing_device(name, estimator_name):
 
 def plain_parameters(state):
     """Instance state with torch's devices and optimiser classes named by strings."""
-    if isinstance(state.get("device"), list | tuple):
-        state["device"] = [str(one) for one in state["device"]]
-    elif isinstance(state.get("device"), torch.device):
-        state["device"] = str(state["device"])
-    if isinstance(state.get("optimizer"), type) and issubclass(
-        state["optimizer"], torch.optim.Optimizer
-    ):
-        state["optimizer"] = optimizer_name(state["optimizer"])
-    return state
+    return state | {name: plain_parameter(state[name]) for name in _NAMED_BY_TORCH & state.keys()}
 
 
 def restore_parameters(state):

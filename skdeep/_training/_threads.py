@@ -4,11 +4,16 @@ import contextlib
 
 from skdeep.utils._threads import one_thread
 
-__all__ = ["runs_on_one_thread", "stack_scope", "thread_scope"]
+__all__ = ["is_convolutional", "runs_on_one_thread", "stack_scope", "thread_scope"]
 
 # Multiply-adds per batch under which a second thread brings next to nothing on an idle machine and
 # costs much on a busy one (benchmarks/threads.py, and with --busy 1).
 _SMALL_NET = 2e7
+
+
+def is_convolutional(module):
+    """Whether a module has filters over height and width."""
+    return any(parameter.ndim == 4 for parameter in module.parameters())
 
 
 def runs_on_one_thread(module, batch_rows, device):
@@ -23,8 +28,7 @@ def runs_on_one_thread(module, batch_rows, device):
         Where the net runs; threads are limited on the CPU only.
     """
     n_parameters = sum(parameter.numel() for parameter in module.parameters())
-    is_convolutional = any(parameter.ndim == 4 for parameter in module.parameters())
-    if device != "cpu" or is_convolutional:
+    if device != "cpu" or is_convolutional(module):
         return False
     # the products of spectral_norm's power iteration depend on the number of threads
     is_normalised = any("parametrizations" in name for name, _ in module.named_parameters())

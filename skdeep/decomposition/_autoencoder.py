@@ -6,15 +6,17 @@ import numpy as np
 from scipy.special import xlog1py, xlogy
 from sklearn.utils.metaestimators import available_if
 
+from skdeep._preprocessing._linear import LinearScaler
+from skdeep._training._net import Objective
 from skdeep.base import DeepEstimator
-from skdeep.decomposition._base import CODER_CONSTRAINTS, CoderMixin
+from skdeep.decomposition._base import CoderMixin
 from skdeep.nn import losses
 from skdeep.nn._activation import OUTPUT_ACTIVATIONS
 from skdeep.nn._autoencoder import AutoencoderModule
 from skdeep.nn._coder import CoderShape
 from skdeep.nn._dropout import CORRUPTIONS
+from skdeep.utils._params import param
 from skdeep.utils._sklearn import Interval, StrOptions
-from skdeep.utils._validation import check_range
 
 __all__ = ["Autoencoder"]
 
@@ -26,6 +28,8 @@ _LOSSES = {
 }
 # Losses that are computed on logits, and the output activation that belongs to each.
 _LOGIT_LOSSES = {"bce": "logistic", "multinomial": "softmax"}
+# Range that samples must lie in.
+_SUPPORTS = {"bce": (0.0, 1.0), "multinomial": (0.0, np.inf)}
 
 
 def _decodes_alone(estimator):
@@ -199,98 +203,19 @@ class Autoencoder(CoderMixin, DeepEstimator):
     (150, 4)
     """
 
-    _parameter_constraints = {
-        **DeepEstimator._parameter_constraints,
-        **CODER_CONSTRAINTS,
-        "output_activation": [StrOptions({"auto", *OUTPUT_ACTIVATIONS})],
-        "loss": [StrOptions(set(_LOSSES))],
-        "noise": [Interval(Real, 0, None, closed="left")],
-        "noise_kind": [StrOptions(set(CORRUPTIONS))],
-        "sparsity": [Interval(Real, 0, None, closed="left")],
-        "contraction": [Interval(Real, 0, None, closed="left")],
-        "global_skip": ["boolean"],
-        "tied_weights": ["boolean"],
-    }
+    output_activation: str = param("auto", StrOptions({"auto", *OUTPUT_ACTIVATIONS}), data=True)
+    loss: str = param("mse", StrOptions(set(_LOSSES)), data=True)
+    noise: float = param(0.0, Interval(Real, 0, None, closed="left"), lifted=True)
+    noise_kind: str = param("gaussian", StrOptions(set(CORRUPTIONS)))
+    sparsity: float = param(0.0, Interval(Real, 0, None, closed="left"), lifted=True)
+    contraction: float = param(0.0, Interval(Real, 0, None, closed="left"), lifted=True)
+    global_skip: bool = param(False, "boolean")
+    tied_weights: bool = param(False, "boolean")
 
-    _CHANGEABLE = ("noise", "noise_kind", "contractive")
-
-    def __init__(
-        self,
-        n_components=2,
-        *,
-        hidden_layer_sizes="auto",
-        activation="relu",
-        output_activation="auto",
-        loss="mse",
-        block="dense",
-        image_shape=None,
-        noise=0.0,
-        noise_kind="gaussian",
-        sparsity=0.0,
-        contraction=0.0,
-        global_skip=False,
-        tied_weights=False,
-        dropout=0.0,
-        batch_norm=False,
-        feature_scaling="global",
-        max_epochs=100,
-        batch_size=128,
-        lr=1e-3,
-        optimizer="adamw",
-        weight_decay=0.0,
-        lr_schedule="constant",
-        gradient_clip_value=None,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        tol=1e-4,
-        warm_start=False,
-        precision="float32",
-        compile=False,
-        callbacks=None,
-        device="auto",
-        random_state=None,
-        verbose=0,
-    ):
-        super().__init__(
-            max_epochs=max_epochs,
-            batch_size=batch_size,
-            lr=lr,
-            weight_decay=weight_decay,
-            lr_schedule=lr_schedule,
-            gradient_clip_value=gradient_clip_value,
-            warm_start=warm_start,
-            callbacks=callbacks,
-            device=device,
-            random_state=random_state,
-            verbose=verbose,
-        )
-        self.optimizer = optimizer
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.precision = precision
-        self.compile = compile
-        self.n_components = n_components
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.output_activation = output_activation
-        self.loss = loss
-        self.block = block
-        self.image_shape = image_shape
-        self.noise = noise
-        self.noise_kind = noise_kind
-        self.sparsity = sparsity
-        self.contraction = contraction
-        self.global_skip = global_skip
-        self.tied_weights = tied_weights
-        self.dropout = dropout
-        self.batch_norm = batch_norm
-        self.feature_scaling = feature_scaling
+    _changeable = ("noise", "noise_kind", "contractive")
 
     @available_if(_decodes_alone)
-    def inverse_transform(self, X):
+    def inverse_transform(self, X) -> np.ndarray:
         """Decode codes; not available with ``global_skip``.
 
         Parameters
@@ -339,18 +264,13 @@ class Autoencoder(CoderMixin, DeepEstimator):
             return self.output_activation
         return _LOGIT_LOSSES.get(self.loss, "identity")
 
-    def _scaling(self):
-        return self.feature_scaling if self._output_activation() == "identity" else None
+    def _fit_scaler(self, data, rng):
+        scaling = self.feature_scaling if self._output_activation() == "identity" else None
+        return LinearScaler.fit(data.X, data.weight, rng=rng, scaling=scaling)
 
-    def _check_data(self, X):
-        if self.loss == "bce":
-            check_range(X, low=0.0, high=1.0, reason="loss='bce'")
-        elif self.loss == "multinomial":
-            check_range(X, low=0.0, high=np.inf, reason="loss='multinomial'")
-
-    def _architecture(self, n_features):
+    def _architecture(self, data, scaler):
         return {
-            **self._coder_architecture(n_features),
+            **self._coder_architecture(data),
             "tied_weights": bool(self.tied_weights),
             "output_activation": self._output_activation(),
             "loss_on_logits": self.loss in _LOGIT_LOSSES,
@@ -360,25 +280,19 @@ class Autoencoder(CoderMixin, DeepEstimator):
             "global_skip": bool(self.global_skip),
         }
 
-    def _make_module(self, architecture, streams):
+    @staticmethod
+    def _make_module(architecture, streams):
         shape, rest = CoderShape.take_from(architecture)
         return AutoencoderModule(shape, streams, **rest)
 
-    @staticmethod
-    def _loss_terms(output, batch, hyperparameters):
-        loss = _LOSSES[hyperparameters["loss"]]
-        if loss is losses.squared_error and batch.weight is None:
-            loss = losses.mean_squared_error
-        terms = {"reconstruction": loss(output.reconstruction, batch.x)}
-        if "sparsity" in hyperparameters:
-            terms["sparsity"] = hyperparameters["sparsity"] * losses.l1_norm(output.code)
-        if output.contraction is not None:
-            terms["contraction"] = hyperparameters["contraction"] * output.contraction
-        return terms
-
-    def _hyperparameters(self):
+    def _objective(self, phase):
         penalties = {"sparsity": float(self.sparsity), "contraction": float(self.contraction)}
-        return {"loss": self.loss, **{name: size for name, size in penalties.items() if size}}
+        hyperparameters = {name: weight for name, weight in penalties.items() if weight}
+        support = None
+        if self.loss in _SUPPORTS:
+            low, high = _SUPPORTS[self.loss]
+            support = {"low": low, "high": high, "reason": f"loss={self.loss!r}"}
+        return Objective(_loss_terms, {"loss": self.loss, **hyperparameters}, support=support)
 
     def _reconstruction_loss(self, X, X_hat):
         """Loss of each row between rows and reconstructions in the units of ``X``."""
@@ -393,3 +307,16 @@ class Autoencoder(CoderMixin, DeepEstimator):
         if loss == "multinomial":
             return -xlogy(X, X_hat).mean(axis=1)
         return -(xlogy(X, X_hat) + xlog1py(1 - X, -X_hat)).mean(axis=1)
+
+
+def _loss_terms(output, batch, hyperparameters):
+    """Losses of each sample by name, (batch,) each."""
+    loss = _LOSSES[hyperparameters["loss"]]
+    if loss is losses.squared_error and batch.weight is None:
+        loss = losses.mean_squared_error
+    terms = {"reconstruction": loss(output.reconstruction, batch.x)}
+    if "sparsity" in hyperparameters:
+        terms["sparsity"] = hyperparameters["sparsity"] * losses.l1_norm(output.code)
+    if output.contraction is not None:
+        terms["contraction"] = hyperparameters["contraction"] * output.contraction
+    return terms

@@ -1,48 +1,47 @@
 """What every estimator between rows and codes can do."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from numbers import Integral, Real
+from typing import Self
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.callback import with_callbacks
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from skdeep._descent import DESCENT_CONSTRAINTS, DescentMixin
-from skdeep._training._data import dense, slabs
-from skdeep._training._scaling import RowScaler
+from skdeep._gradient_descent import GradientDescentMixin
+from skdeep._preprocessing._linear import LinearScaler
 from skdeep.nn._activation import ACTIVATIONS
+from skdeep.utils._params import param
 from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import Interval, StrOptions, fit_context
+from skdeep.utils._slabs import dense, slabs
 from skdeep.utils._validation import check_layer_sizes, check_weights
 
-__all__ = ["CODER_CONSTRAINTS", "CoderMixin"]
-
-#: Of the parameters that describe an encoder and the decoder that mirrors it.
-CODER_CONSTRAINTS = {
-    **DESCENT_CONSTRAINTS,
-    "n_components": [Interval(Integral, 1, None, closed="left")],
-    "hidden_layer_sizes": [
-        StrOptions({"auto"}),
-        Interval(Integral, 1, None, closed="left"),
-        "array-like",
-    ],
-    "activation": [StrOptions(set(ACTIVATIONS))],
-    "block": [StrOptions({"dense", "residual"})],
-    "image_shape": ["array-like", None],
-    "dropout": [Interval(Real, 0, 1, closed="left")],
-    "batch_norm": ["boolean"],
-    "feature_scaling": [StrOptions({"global", "standard"}), None],
-}
+__all__ = ["CoderMixin"]
 
 
-class CoderMixin(DescentMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+class CoderMixin(GradientDescentMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """Codes, reconstructions and their errors, for modules that encode and decode."""
+
+    n_components: int = param(2, Interval(Integral, 1, None, closed="left"), kw_only=False)
+    hidden_layer_sizes: str | int | Sequence[int] = param(
+        "auto", StrOptions({"auto"}), Interval(Integral, 1, None, closed="left"), "array-like"
+    )
+    activation: str = param("relu", StrOptions(set(ACTIVATIONS)))
+    block: str = param("dense", StrOptions({"dense", "residual"}))
+    image_shape: Sequence[int] | None = param(None, "array-like", None, data=True)
+    dropout: float = param(0.0, Interval(Real, 0, 1, closed="left"), lifted=True)
+    batch_norm: bool = param(False, "boolean")
+    feature_scaling: str | None = param(
+        "global", StrOptions({"global", "standard"}), None, data=True
+    )
 
     @with_callbacks
     @fit_context(prefer_skip_nested_validation=True)
     @own_settings()
-    def fit(self, X, y=None, sample_weight=None):
+    def fit(self, X, y=None, sample_weight=None) -> Self:
         """Train the net.
 
         Parameters
@@ -63,7 +62,7 @@ class CoderMixin(DescentMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
     @fit_context(prefer_skip_nested_validation=True)
     @own_settings()
-    def partial_fit(self, X, y=None, sample_weight=None):
+    def partial_fit(self, X, y=None, sample_weight=None) -> Self:
         """Train the net for one pass over these rows.
 
         The first call, of ``partial_fit`` or ``fit``, decides the feature scaling.
@@ -86,18 +85,14 @@ class CoderMixin(DescentMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         return self._partial_fit(X, y, sample_weight)
 
     @abstractmethod
-    def _check_combination(self):
-        """Raise ``ValueError`` for parameters that do not go together."""
-
-    @abstractmethod
     def _reconstruction_loss(self, X, X_hat):
         """Loss of each row, mean over features, in the units of ``X``; (n_samples,)."""
 
-    def _coder_architecture(self, n_features):
+    def _coder_architecture(self, data):
         """Part of the architecture that describes encoder and decoder."""
         image_shape = self._image_shape()
         return {
-            "n_features": n_features,
+            "n_features": data.X.shape[1],
             "n_components": int(self.n_components),
             "hidden_layer_sizes": check_layer_sizes(
                 self.hidden_layer_sizes, auto=(256,) if image_shape is None else (16, 32)
@@ -110,7 +105,7 @@ class CoderMixin(DescentMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         }
 
     @own_settings()
-    def transform(self, X):
+    def transform(self, X) -> np.ndarray:
         """Encode rows.
 
         Parameters
@@ -123,13 +118,13 @@ class CoderMixin(DescentMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         Z : ndarray of shape (n_samples, n_components)
             Codes, float32 for float32 rows, else float64.
         """
-        return self._encode(self._check_new_rows(X))
+        return self._encode(self._check_new(X))
 
     def _encode(self, X):
-        return self._apply(self.module_.encode, X, self._n_features_out)
+        return self._apply(self.module_.encode, X)
 
     @own_settings()
-    def inverse_transform(self, X):
+    def inverse_transform(self, X) -> np.ndarray:
         """Decode codes.
 
         Parameters
@@ -149,11 +144,11 @@ class CoderMixin(DescentMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
                 f"X must have {self._n_features_out} columns, one per component; "
                 f"got {Z.shape[1]}. Pass what transform returns."
             )
-        decoded = self._apply(self.module_.decode, Z, self.n_features_in_, scaler=RowScaler())
-        return self._unscale(decoded)
+        unscaled = LinearScaler(self._n_features_out)
+        return self._unscale(self._apply(self.module_.decode, Z, scaler=unscaled))
 
     @own_settings()
-    def reconstruct(self, X):
+    def reconstruct(self, X) -> np.ndarray:
         """Encode rows and decode them again.
 
         Parameters
@@ -167,17 +162,17 @@ class CoderMixin(DescentMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
             Reconstructions in the units of the data. A denoising autoencoder gives rows without
             their noise.
         """
-        return self._reconstruct(self._check_new_rows(X))
+        return self._reconstruct(self._check_new(X))
 
     def _reconstruct(self, X):
-        return self._unscale(self._apply(self.module_.reconstruct, X, self.n_features_in_))
+        return self._unscale(self._apply(self.module_.reconstruct, X))
 
     def _unscale(self, X):
         """Rows in the units of the data, in the dtype that they came in."""
         return self._scaler.inverse(X).astype(X.dtype, copy=False)
 
     @own_settings()
-    def reconstruction_error(self, X):
+    def reconstruction_error(self, X) -> np.ndarray:
         """Measure how far each row is from its reconstruction.
 
         Parameters
@@ -191,7 +186,7 @@ class CoderMixin(DescentMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
             The loss between a row and its reconstruction, mean over features, without penalties;
             the mean squared error in squared units of ``X`` for the default loss.
         """
-        X = self._check_new_rows(X)
+        X = self._check_new(X)
         error = np.empty(X.shape[0], dtype=np.float64)
         for rows in slabs(X):
             part = dense(X, rows)
@@ -200,7 +195,7 @@ class CoderMixin(DescentMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
             )
         return error
 
-    def score_samples(self, X):
+    def score_samples(self, X) -> np.ndarray:
         """Rate each row; the higher, the better it is reconstructed.
 
         Parameters
@@ -215,7 +210,7 @@ class CoderMixin(DescentMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         """
         return -self.reconstruction_error(X)
 
-    def score(self, X, y=None, sample_weight=None):
+    def score(self, X, y=None, sample_weight=None) -> float:
         """Rate the rows together; the higher, the better.
 
         Parameters

@@ -6,16 +6,19 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
 
+from skdeep._preprocessing._linear import LinearScaler
 from skdeep._training._inference import CHUNK_ROWS
+from skdeep._training._net import Objective
 from skdeep.base import DeepEstimator
-from skdeep.decomposition._base import CODER_CONSTRAINTS, CoderMixin
+from skdeep.decomposition._base import CoderMixin
 from skdeep.nn import losses
 from skdeep.nn._coder import CoderShape
 from skdeep.nn._variational import VariationalModule, log_likelihood
+from skdeep.utils._params import param
 from skdeep.utils._random import numpy_generator, row_noise
 from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import Interval, StrOptions
-from skdeep.utils._validation import check_n_samples, check_range
+from skdeep.utils._validation import check_n_samples
 
 __all__ = ["VariationalAutoencoder"]
 
@@ -177,86 +180,15 @@ class VariationalAutoencoder(CoderMixin, DeepEstimator):
     (5, 4)
     """
 
-    _parameter_constraints = {
-        **DeepEstimator._parameter_constraints,
-        **CODER_CONSTRAINTS,
-        "likelihood": [StrOptions({"gaussian", "bernoulli"})],
-        "scale": [StrOptions({"learned"}), Interval(Real, 0, None, closed="neither")],
-        "beta": [Interval(Real, 0, None, closed="left")],
-        "n_samples": [Interval(Integral, 1, None, closed="left")],
-    }
-
-    _OPTIONAL_ATTRIBUTES = (*DeepEstimator._OPTIONAL_ATTRIBUTES, "scale_")
-
-    def __init__(
-        self,
-        n_components=2,
-        *,
-        hidden_layer_sizes="auto",
-        activation="relu",
-        likelihood="gaussian",
-        scale="learned",
-        beta=1.0,
-        n_samples=1,
-        block="dense",
-        image_shape=None,
-        dropout=0.0,
-        batch_norm=False,
-        feature_scaling="global",
-        max_epochs=100,
-        batch_size=128,
-        lr=1e-3,
-        optimizer="adamw",
-        weight_decay=0.0,
-        lr_schedule="constant",
-        gradient_clip_value=None,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        tol=1e-4,
-        warm_start=False,
-        precision="float32",
-        compile=False,
-        callbacks=None,
-        device="auto",
-        random_state=None,
-        verbose=0,
-    ):
-        super().__init__(
-            max_epochs=max_epochs,
-            batch_size=batch_size,
-            lr=lr,
-            weight_decay=weight_decay,
-            lr_schedule=lr_schedule,
-            gradient_clip_value=gradient_clip_value,
-            warm_start=warm_start,
-            callbacks=callbacks,
-            device=device,
-            random_state=random_state,
-            verbose=verbose,
-        )
-        self.optimizer = optimizer
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.precision = precision
-        self.compile = compile
-        self.n_components = n_components
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.likelihood = likelihood
-        self.scale = scale
-        self.beta = beta
-        self.n_samples = n_samples
-        self.block = block
-        self.image_shape = image_shape
-        self.dropout = dropout
-        self.batch_norm = batch_norm
-        self.feature_scaling = feature_scaling
+    likelihood: str = param("gaussian", StrOptions({"bernoulli", "gaussian"}), data=True)
+    scale: str | float = param(
+        "learned", StrOptions({"learned"}), Interval(Real, 0, None, closed="neither")
+    )
+    beta: float = param(1.0, Interval(Real, 0, None, closed="left"), lifted=True)
+    n_samples: int = param(1, Interval(Integral, 1, None, closed="left"))
 
     @own_settings()
-    def sample(self, n_samples=1, random_state=None, *, observation_noise=True):
+    def sample(self, n_samples=1, random_state=None, *, observation_noise=True) -> np.ndarray:
         """Draw new rows from the model.
 
         Parameters
@@ -286,7 +218,7 @@ class VariationalAutoencoder(CoderMixin, DeepEstimator):
         return means + self.scale_ * rng.standard_normal(means.shape)
 
     @own_settings()
-    def score_samples(self, X, *, n_importance_samples=None):
+    def score_samples(self, X, *, n_importance_samples=None) -> np.ndarray:
         """Bound the log-likelihood of each row from below.
 
         The draws that rate a row are seeded by ``random_state`` and by the row itself, so that its
@@ -310,7 +242,7 @@ class VariationalAutoencoder(CoderMixin, DeepEstimator):
         ----------
         .. [1] Burda, Grosse and Salakhutdinov (2016), "Importance Weighted Autoencoders", ICLR.
         """
-        X = self._check_new_rows(X)
+        X = self._check_new(X)
         if n_importance_samples is not None and (
             not isinstance(n_importance_samples, Integral) or n_importance_samples < 1
         ):
@@ -329,7 +261,6 @@ class VariationalAutoencoder(CoderMixin, DeepEstimator):
         score = self._apply(
             score_rows,
             X,
-            1,
             chunk_rows=max(16, CHUNK_ROWS // n_draws // 16 * 16),
         )
         score = score.ravel().astype(np.float64)
@@ -345,58 +276,61 @@ class VariationalAutoencoder(CoderMixin, DeepEstimator):
                 f"none; got {self.scale!r}."
             )
 
-    def _scaling(self):
-        return self.feature_scaling if self.likelihood == "gaussian" else None
+    def _fit_scaler(self, data, rng):
+        scaling = self.feature_scaling if self.likelihood == "gaussian" else None
+        return LinearScaler.fit(data.X, data.weight, rng=rng, scaling=scaling)
 
-    def _check_data(self, X):
-        if self.likelihood == "bernoulli":
-            check_range(X, low=0.0, high=1.0, reason="likelihood='bernoulli'")
-
-    def _architecture(self, n_features):
+    def _architecture(self, data, scaler):
         log_scale = None
         if self.scale != "learned":
-            unit = 1.0 if self._scaler.scale is None else self._scaler.scale
-            log_scale = np.log(self.scale / np.broadcast_to(unit, n_features)).tolist()
+            unit = 1.0 if scaler.scale is None else scaler.scale
+            log_scale = np.log(self.scale / np.broadcast_to(unit, data.X.shape[1])).tolist()
         return {
-            **self._coder_architecture(n_features),
+            **self._coder_architecture(data),
             "likelihood": self.likelihood,
             "n_samples": int(self.n_samples),
             "log_scale": log_scale,
         }
 
-    def _make_module(self, architecture, streams):
+    @staticmethod
+    def _make_module(architecture, streams):
         shape, rest = CoderShape.take_from(architecture)
         return VariationalModule(shape, streams, **rest)
 
-    @staticmethod
-    def _loss_terms(output, batch, hyperparameters):
-        fit = log_likelihood(batch.x, output.reconstruction, output.log_scale)
-        divergence = losses.gaussian_kl_divergence(output.mean, output.log_var)
-        return {
-            "reconstruction": -fit.mean(dim=-2),  # (n_samples, batch) -> (batch,)
-            "kl": hyperparameters["beta"] * divergence,
-        }
+    def _objective(self, phase):
+        hyperparameters = {"likelihood": self.likelihood, "beta": float(self.beta)}
+        support = None
+        if self.likelihood == "bernoulli":
+            support = {"low": 0.0, "high": 1.0, "reason": "likelihood='bernoulli'"}
+        return Objective(_loss_terms, hyperparameters, support=support)
 
-    def _hyperparameters(self):
-        return {"likelihood": self.likelihood, "beta": float(self.beta)}
-
-    def _curves(self):
-        curves = super()._curves()
-        history = curves["history_"]
-        curves["reconstruction_curve_"] = [row["train_reconstruction"] for row in history]
-        curves["kl_curve_"] = [row["train_kl"] for row in history]
+    def _record(self, fit):
+        record = super()._record(fit)
+        history = record["history_"]
+        record["reconstruction_curve_"] = [row["train_reconstruction"] for row in history]
+        record["kl_curve_"] = [row["train_kl"] for row in history]
         if self.likelihood == "gaussian":
-            curves["scale_"] = self._likelihood_scale()
-        return curves
+            record["scale_"] = self._likelihood_scale(fit.module, fit.scaler)
+        return record
 
-    def _likelihood_scale(self):
+    def _likelihood_scale(self, module, scaler):
         """Read the standard deviation of the Gaussian likelihood, in units of ``X``."""
         if self.scale != "learned":
             return float(self.scale)
-        unit = np.ones(1) if self._scaler.scale is None else self._scaler.scale
-        scale = self.module_.log_scale.exp().item() * unit
-        return scale if self._scaler.kind == "standard" else float(scale[0])
+        unit = np.ones(1) if scaler.scale is None else scaler.scale
+        scale = module.log_scale.exp().item() * unit
+        return scale if scaler.scaling == "standard" else float(scale[0])
 
     def _reconstruction_loss(self, X, X_hat):
         """Mean squared error of each row in squared units of ``X``."""
         return np.square(X - X_hat).mean(axis=1)
+
+
+def _loss_terms(output, batch, hyperparameters):
+    """Losses of each sample by name, (batch,) each."""
+    fit = log_likelihood(batch.x, output.reconstruction, output.log_scale)
+    divergence = losses.gaussian_kl_divergence(output.mean, output.log_var)
+    return {
+        "reconstruction": -fit.mean(dim=-2),  # (n_samples, batch) -> (batch,)
+        "kl": hyperparameters["beta"] * divergence,
+    }

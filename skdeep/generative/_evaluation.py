@@ -12,7 +12,7 @@ from sklearn.metrics import f1_score, roc_auc_score
 from sklearn.metrics.cluster import contingency_matrix
 from sklearn.utils import Bunch, gen_batches, resample
 
-from skdeep.utils._categories import encode_table, find_categories
+from skdeep._preprocessing._categories import CategoryCodec, find_categories
 from skdeep.utils._random import numpy_generator
 from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import check_categorical_features, safe_indexing
@@ -250,9 +250,8 @@ def _encode(name, X, kinds, is_categorical, categories):
             table[:, column] = np.where(np.isnat(dates), np.nan, dates.astype(np.int64) / _DAY)
         if not is_date.all():
             rest = safe_indexing(X, np.flatnonzero(~is_date), axis=1)
-            table[:, ~is_date] = encode_table(
-                rest, is_categorical[~is_date], categories, allow_nan=True
-            )
+            codec = CategoryCodec(is_categorical[~is_date], categories)
+            table[:, ~is_date] = codec.encode(rest, allow_nan=True)
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"{name} must hold finite numbers, dates or categories where X does; got "

@@ -1,20 +1,22 @@
 """What a critic learned to look at, as features."""
 
 from numbers import Integral
+from typing import Self
 
 import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.callback import with_callbacks
 
-from skdeep._training._data import dense
-from skdeep._training._scaling import sample_rows
+from skdeep._preprocessing._distribution import sample_rows
 from skdeep.base import DeepEstimator
-from skdeep.generative._base import ADVERSARIAL_CONSTRAINTS, AdversarialMixin
-from skdeep.generative._rows import ROW_CONSTRAINTS, RowGANMixin
+from skdeep.generative._base import AdversarialMixin
+from skdeep.generative._rows import RowGANMixin
+from skdeep.utils._params import param
 from skdeep.utils._random import numpy_generator
 from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import Interval, fit_context
+from skdeep.utils._slabs import dense
 
 __all__ = ["GANFeatureExtractor"]
 
@@ -170,74 +172,16 @@ class GANFeatureExtractor(
     (150,)
     """
 
-    _parameter_constraints = {
-        **DeepEstimator._parameter_constraints,
-        **ADVERSARIAL_CONSTRAINTS,
-        **ROW_CONSTRAINTS,
-        "n_components": [Interval(Integral, 1, None, closed="left"), None],
-    }
+    n_components: int | None = param(
+        None, Interval(Integral, 1, None, closed="left"), None, kw_only=False
+    )
 
-    def __init__(
-        self,
-        n_components=None,
-        *,
-        latent_dim=32,
-        hidden_layer_sizes="auto",
-        activation="leaky_relu",
-        image_shape=None,
-        loss="non-saturating",
-        gradient_penalty="auto",
-        n_critic=1,
-        spectral_norm=False,
-        ema_decay=0.999,
-        batch_norm=False,
-        feature_scaling="auto",
-        max_epochs=100,
-        batch_size=128,
-        lr=1e-3,
-        critic_lr=None,
-        betas=(0.5, 0.9),
-        weight_decay=0.0,
-        lr_schedule="constant",
-        gradient_clip_value=None,
-        warm_start=False,
-        callbacks=None,
-        device="auto",
-        random_state=None,
-        verbose=0,
-    ):
-        super().__init__(
-            max_epochs=max_epochs,
-            batch_size=batch_size,
-            lr=lr,
-            weight_decay=weight_decay,
-            lr_schedule=lr_schedule,
-            gradient_clip_value=gradient_clip_value,
-            warm_start=warm_start,
-            callbacks=callbacks,
-            device=device,
-            random_state=random_state,
-            verbose=verbose,
-        )
-        self.n_components = n_components
-        self.latent_dim = latent_dim
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.image_shape = image_shape
-        self.loss = loss
-        self.gradient_penalty = gradient_penalty
-        self.n_critic = n_critic
-        self.spectral_norm = spectral_norm
-        self.ema_decay = ema_decay
-        self.batch_norm = batch_norm
-        self.feature_scaling = feature_scaling
-        self.critic_lr = critic_lr
-        self.betas = betas
+    _changeable = ("n_components",)
 
     @with_callbacks
     @fit_context(prefer_skip_nested_validation=True)
     @own_settings()
-    def fit(self, X, y=None, sample_weight=None):
+    def fit(self, X, y=None, sample_weight=None) -> Self:
         """Train critic and generator.
 
         Parameters
@@ -258,7 +202,7 @@ class GANFeatureExtractor(
         return self._fit(X, y, sample_weight)
 
     @own_settings()
-    def transform(self, X):
+    def transform(self, X) -> np.ndarray:
         """Describe rows by what the critic sees in them.
 
         Parameters
@@ -272,67 +216,46 @@ class GANFeatureExtractor(
             Features, float32 for float32 rows, else float64; with ``n_components=None`` as many
             as the last hidden layer of the critic has.
         """
-        X = self._check_new_rows(X)
+        X = self._check_new(X)
         if self._kept is None:
-            return self._apply(self.module_.critic.embed, X, self.module_.critic.out_features)
+            return self._apply(self.module_.critic.embed, X)
         kept = torch.from_numpy(self._kept).to(self.device_)
-        return self._apply(
-            lambda rows: self.module_.critic.pooled(rows)[:, kept], X, len(self._kept)
-        )
+        return self._apply(lambda rows: self.module_.critic.pooled(rows)[:, kept], X)
 
-    def _check_targets(self, y, X, *, reset):
-        """Classes are not looked at."""
-        return None
+    def _architecture(self, data, scaler):
+        n_components = None if self.n_components is None else int(self.n_components)
+        return {**super()._architecture(data, scaler), "n_components": n_components}
 
-    def _build(self, n_features, resume, callbacks):
-        super()._build(n_features, resume, callbacks)
-        if self.n_components is not None and self.n_components > self._n_pooled():
-            raise ValueError(
-                f"n_components must be at most {self._n_pooled()}, the number of features that "
-                f"this critic has; got {self.n_components}."
-            )
+    @staticmethod
+    def _make_module(architecture, streams):
+        options = dict(architecture)
+        n_components = options.pop("n_components")
+        module = RowGANMixin._make_module(options, streams)
+        if n_components is not None:
+            n_pooled = _count_pooled(module, options["n_features"])
+            if n_components > n_pooled:
+                raise ValueError(
+                    f"n_components must be at most {n_pooled}, the number of features that this "
+                    f"critic has; got {n_components}."
+                )
+        return module
 
-    def _arrange(self, X, y):
-        self._rows_of_fit = X
-        return super()._arrange(X, y)
+    def _record(self, fit):
+        return {**super()._record(fit), "_kept": self._choose_features(fit)}
 
-    def _scale_targets(self, y, weight, *, reset):
-        self._weight_of_fit = weight
-        return y
-
-    def _curves(self):
-        curves = super()._curves()
-        if hasattr(self, "_rows_of_fit"):  # in training: for callbacks that look at the estimator
-            was_training = self.module_.training
-            self.module_.eval()
-            curves["_kept"] = self._choose_features(self._rows_of_fit, self._weight_of_fit)
-            self.module_.train(was_training)
-        return curves
-
-    def _conclude(self, X, weight):
-        super()._conclude(X, weight)
-        del self._rows_of_fit, self._weight_of_fit
-
-    def _choose_features(self, X, weight):
-        """Places of the features that vary most over the rows, None for the last layer."""
+    def _choose_features(self, fit):
+        """Places of the features that vary most over the samples, None for the last layer."""
         if self.n_components is None:
             return None
-        rows = sample_rows(X, weight, numpy_generator(self._seed))
-        weight = None if weight is None else weight[rows]
-        features = self._apply(self.module_.critic.pooled, dense(X, rows), self._n_pooled())
+        rows = sample_rows(fit.data.X, fit.data.weight, numpy_generator(fit.seed))
+        weight = None if fit.data.weight is None else fit.data.weight[rows]
+        features = fit.apply(fit.module.critic.pooled, dense(fit.data.X, rows))
         variance = np.average(
             np.square(features - np.average(features, axis=0, weights=weight)),
             axis=0,
             weights=weight,
         )
         return np.sort(np.argsort(-variance, kind="stable")[: self.n_components])
-
-    @torch.no_grad()
-    def _n_pooled(self):
-        """Count the features of all layers of the critic."""
-        row = next(self.module_.parameters()).new_zeros(1, self._fitted_architecture["n_features"])
-        critic = self.module_.critic.eval()  # training would move the estimates of spectral_norm
-        return critic.pooled(row).shape[1]
 
     @property
     def _n_features_out(self):
@@ -344,3 +267,11 @@ class GANFeatureExtractor(
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+@torch.no_grad()
+def _count_pooled(module, n_features):
+    """Count the features of all layers of the critic."""
+    row = next(module.parameters()).new_zeros(1, n_features)
+    critic = module.critic.eval()  # training would move the estimates of spectral_norm
+    return critic.pooled(row).shape[1]

@@ -1,15 +1,17 @@
 """GANs for rows of numbers and for images, as samplers."""
 
+from dataclasses import replace
 from numbers import Real
 
 import numpy as np
 from sklearn.utils.validation import column_or_1d
 
-from skdeep._training._scaling import column_bounds
+from skdeep._preprocessing._distribution import column_bounds
 from skdeep.base import DeepEstimator
-from skdeep.generative._base import ADVERSARIAL_CONSTRAINTS, AdversarialMixin
-from skdeep.generative._rows import ROW_CONSTRAINTS, RowGANMixin
-from skdeep.generative._sampling import SAMPLING_CONSTRAINTS, SamplingMixin
+from skdeep.generative._base import AdversarialMixin
+from skdeep.generative._rows import RowGANMixin
+from skdeep.generative._sampling import SamplingMixin, drop_weightless
+from skdeep.utils._params import param
 from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import Interval
 
@@ -175,75 +177,10 @@ class GANSampler(SamplingMixin, RowGANMixin, AdversarialMixin, DeepEstimator):
     ((5, 4), array([2, 2, 2, 2, 2]))
     """
 
-    _parameter_constraints = {
-        **DeepEstimator._parameter_constraints,
-        **ADVERSARIAL_CONSTRAINTS,
-        **ROW_CONSTRAINTS,
-        **SAMPLING_CONSTRAINTS,
-        "style_weight": [Interval(Real, 0, None, closed="left")],
-    }
-
-    def __init__(
-        self,
-        sampling_strategy="auto",
-        *,
-        latent_dim=32,
-        hidden_layer_sizes="auto",
-        activation="leaky_relu",
-        image_shape=None,
-        loss="non-saturating",
-        gradient_penalty="auto",
-        n_critic=1,
-        spectral_norm=False,
-        style_weight=0.0,
-        ema_decay=0.999,
-        batch_norm=False,
-        feature_scaling="auto",
-        max_epochs=100,
-        batch_size=128,
-        lr=1e-3,
-        critic_lr=None,
-        betas=(0.5, 0.9),
-        weight_decay=0.0,
-        lr_schedule="constant",
-        gradient_clip_value=None,
-        warm_start=False,
-        callbacks=None,
-        device="auto",
-        random_state=None,
-        verbose=0,
-    ):
-        super().__init__(
-            max_epochs=max_epochs,
-            batch_size=batch_size,
-            lr=lr,
-            weight_decay=weight_decay,
-            lr_schedule=lr_schedule,
-            gradient_clip_value=gradient_clip_value,
-            warm_start=warm_start,
-            callbacks=callbacks,
-            device=device,
-            random_state=random_state,
-            verbose=verbose,
-        )
-        self.sampling_strategy = sampling_strategy
-        self.latent_dim = latent_dim
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.image_shape = image_shape
-        self.loss = loss
-        self.gradient_penalty = gradient_penalty
-        self.n_critic = n_critic
-        self.spectral_norm = spectral_norm
-        self.style_weight = style_weight
-        self.ema_decay = ema_decay
-        self.batch_norm = batch_norm
-        self.feature_scaling = feature_scaling
-        self.critic_lr = critic_lr
-        self.betas = betas
+    style_weight: float = param(0.0, Interval(Real, 0, None, closed="left"))
 
     @own_settings()
-    def score_samples(self, X, y=None):
+    def score_samples(self, X, y=None) -> np.ndarray:
         """Score each row by the critic; the higher, the more real it looks to it.
 
         The scores are neither normalised nor likelihoods, and only those of one fit can be
@@ -262,7 +199,7 @@ class GANSampler(SamplingMixin, RowGANMixin, AdversarialMixin, DeepEstimator):
         score : ndarray of shape (n_samples,)
             Output of the critic.
         """
-        X = self._check_new_rows(X)
+        X = self._check_new(X)
         if not hasattr(self, "classes_"):
             if y is not None:
                 raise ValueError(
@@ -282,15 +219,22 @@ class GANSampler(SamplingMixin, RowGANMixin, AdversarialMixin, DeepEstimator):
             score[rows] = self._score(X[rows], np.eye(len(self.classes_))[code])
         return score
 
-    def _n_classes(self):
-        return len(self.classes_) if hasattr(self, "classes_") else 0
+    def _check(self, X, y=None, sample_weight=None, *, reset):
+        X, y, sample_weight = drop_weightless(X, y, sample_weight)
+        data = super()._check(X, None, sample_weight, reset=reset)
+        codes, attributes = self._encode_classes(y, data.X, reset=reset)
+        conditions = None if codes is None else codes.reshape(-1, 1)
+        return replace(data, y=conditions, attributes=attributes)
 
-    def _hyperparameters(self):
-        return {**super()._hyperparameters(), "style_weight": float(self.style_weight)}
+    def _objective(self, phase):
+        game = super()._objective(phase)
+        game.style_weight = float(self.style_weight)
+        return game
 
-    def _fit_scaler(self, X, weight):
-        self._bounds = column_bounds(X, weight)
-        return super()._fit_scaler(X, weight)
+    def _record(self, fit):
+        record = super()._record(fit)
+        bounds = self._bounds if fit.is_resumed else column_bounds(fit.data.X, fit.data.weight)
+        return {**record, "_bounds": bounds}
 
     def _draw(self, codes, n_samples, rng):
         rows = self._scaler.inverse(self._generate(codes, n_samples, rng))

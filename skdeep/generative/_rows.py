@@ -1,36 +1,34 @@
 """Generators and critics of rows of numbers and of images."""
 
+from collections.abc import Sequence
+
 from torch import nn
 
-from skdeep._training._scaling import QuantileScaler, RowScaler
+from skdeep._fit import Data
+from skdeep._preprocessing._features import fit_feature_scaler
 from skdeep.nn._coder import CoderShape
 from skdeep.nn._gan import GAN
-from skdeep.utils._random import numpy_generator
+from skdeep.utils._params import Parameters, param
 from skdeep.utils._sklearn import StrOptions, check_categorical_features
-from skdeep.utils._validation import check_layer_sizes, check_rows
+from skdeep.utils._validation import check_layer_sizes, check_rows, check_weights
 
-__all__ = ["ROW_CONSTRAINTS", "RowGANMixin"]
-
-#: Of the parameters that describe nets for rows of numbers.
-ROW_CONSTRAINTS = {
-    "image_shape": ["array-like", None],
-    "batch_norm": ["boolean"],
-    "spectral_norm": ["boolean"],
-    "feature_scaling": [StrOptions({"auto", "quantile", "range", "standard"}), None],
-}
+__all__ = ["RowGANMixin"]
 
 _HINT = "TabularGANSampler draws tables of mixed columns."
 _HINTS = dict.fromkeys("sMm", _HINT)
 
 
-class RowGANMixin:
+class RowGANMixin(Parameters):
     """Residual nets: dense for numbers, convolutional for images."""
 
-    def _n_classes(self):
-        """Count the classes that rows are generated for."""
-        return 0
+    image_shape: Sequence[int] | None = param(None, "array-like", None, data=True)
+    batch_norm: bool = param(False, "boolean")
+    spectral_norm: bool = param(False, "boolean")
+    feature_scaling: str | None = param(
+        "auto", StrOptions({"auto", "quantile", "range", "standard"}), None, data=True
+    )
 
-    def _check_rows(self, X, *, reset):
+    def _check(self, X, y=None, sample_weight=None, *, reset):
         mask = check_categorical_features(X, "from_dtype")
         if mask is not None and mask.any():
             names = [name for name, is_one in zip(X.columns, mask, strict=True) if is_one]
@@ -39,12 +37,19 @@ class RowGANMixin:
                 f"Encode them, by sklearn.preprocessing.OneHotEncoder for example. {_HINT}"
             )
         image_shape = self._image_shape(reset=reset)
-        return check_rows(self, X, reset=reset, image_shape=image_shape, hints=_HINTS)
+        X = check_rows(self, X, reset=reset, image_shape=image_shape, hints=_HINTS)
+        return Data(X, weight=check_weights(sample_weight, X))
 
-    def _architecture(self, n_features):
+    def _fit_scaler(self, data, rng):
+        scaling = self.feature_scaling
+        if scaling == "auto":
+            scaling = "standard" if self.image_shape is None else "range"
+        return fit_feature_scaler(data.X, data.weight, rng=rng, scaling=scaling)
+
+    def _architecture(self, data, scaler):
         image_shape = self._image_shape()
         return {
-            "n_features": n_features,
+            "n_features": data.X.shape[1],
             "image_shape": image_shape,
             "latent_dim": int(self.latent_dim),
             "hidden_layer_sizes": check_layer_sizes(
@@ -53,11 +58,12 @@ class RowGANMixin:
             "activation": self.activation,
             "batch_norm": bool(self.batch_norm),
             "spectral_norm": bool(self.spectral_norm),
-            "n_classes": self._n_classes(),
-            "is_bounded": self._scaler.kind == "range",
+            "n_classes": len(data.attributes.get("classes_", ())),
+            "is_bounded": scaler.scaling == "range",
         }
 
-    def _make_module(self, architecture, streams):
+    @staticmethod
+    def _make_module(architecture, streams):
         options = dict(architecture)
         n_classes, latent_dim = options.pop("n_classes"), options.pop("latent_dim")
         shape, rest = CoderShape.take_from(
@@ -75,17 +81,6 @@ class RowGANMixin:
             streams=streams,
         )
 
-    def _fit_scaler(self, X, weight):
-        kind = self.feature_scaling
-        if kind == "auto":
-            kind = "standard" if self.image_shape is None else "range"
-        if kind == "quantile":
-            return QuantileScaler.fit(X, weight, generator=numpy_generator(self._seed))
-        return RowScaler.fit(X, weight, kind=kind)
-
-    def _make_scaler(self, state):
-        return QuantileScaler(**state) if "values" in state else RowScaler(**state)
-
     def _finish(self, rows):
         """Generate rows in scaled units, (batch, n_noise) -> (batch, n_features)."""
         return self.module_.output(self.module_.average(rows))
@@ -99,4 +94,4 @@ class RowGANMixin:
             shared = None if condition is None else condition.expand(len(rows), -1)
             return self.module_.critic(rows, shared)
 
-        return self._apply(judge, X, 1)[:, 0].astype("float64", copy=False)
+        return self._apply(judge, X)[:, 0].astype("float64", copy=False)

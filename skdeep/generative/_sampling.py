@@ -2,8 +2,9 @@
 
 import copy
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from numbers import Real
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import OneToOneFeatureMixin
@@ -15,29 +16,29 @@ from skdeep.utils._append import append_labels, append_rows
 from skdeep.utils._containers import in_memory
 from skdeep.utils._imblearn import as_sampler_tags, resampling_plan
 from skdeep.utils._labels import check_labels, encode_labels, match_classes
+from skdeep.utils._params import Parameters, param
 from skdeep.utils._random import numpy_generator
 from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import Interval, StrOptions, fit_context, safe_indexing
 from skdeep.utils._validation import check_n_samples, check_weights
 
-__all__ = ["SAMPLING_CONSTRAINTS", "SamplingMixin"]
+__all__ = ["SamplingMixin", "drop_weightless"]
 
 # Distinguishes the draws of fit_resample from others of the same seed.
 _RESAMPLING = 1
 
-#: Of the parameter that says which classes ``fit_resample`` adds rows to.
-SAMPLING_CONSTRAINTS = {
-    "sampling_strategy": [
+
+class SamplingMixin(Parameters, OneToOneFeatureMixin):
+    """``sample`` as density estimators have it, ``fit_resample`` as imbalanced-learn has it."""
+
+    sampling_strategy: float | str | dict | Callable = param(
+        "auto",
         Interval(Real, 0, 1, closed="right"),
         StrOptions({"all", "auto", "minority", "not majority", "not minority"}),
         Mapping,
         callable,
-    ],
-}
-
-
-class SamplingMixin(OneToOneFeatureMixin):
-    """``sample`` as density estimators have it, ``fit_resample`` as imbalanced-learn has it."""
+        kw_only=False,
+    )
 
     _estimator_type = "sampler"
 
@@ -52,7 +53,7 @@ class SamplingMixin(OneToOneFeatureMixin):
     @with_callbacks
     @fit_context(prefer_skip_nested_validation=True)
     @own_settings()
-    def fit(self, X, y=None, sample_weight=None):
+    def fit(self, X, y=None, sample_weight=None) -> Self:
         """Train generator and critic.
 
         Parameters
@@ -70,10 +71,15 @@ class SamplingMixin(OneToOneFeatureMixin):
         self : object
             The fitted estimator.
         """
+        if self.warm_start and hasattr(self, "net_") and (y is None) == hasattr(self, "classes_"):
+            raise ValueError(
+                "y must be given in a warm start exactly if it was given before. Fit a clone "
+                "instead."
+            )
         return self._fit(X, y, sample_weight)
 
     @own_settings()
-    def sample(self, n_samples=1, y=None, random_state=None):
+    def sample(self, n_samples=1, y=None, random_state=None) -> Any:
         """Draw new rows.
 
         Parameters
@@ -100,45 +106,24 @@ class SamplingMixin(OneToOneFeatureMixin):
         rows = self._as_given(self._draw(codes, n_samples, rng))
         return rows if codes is None else (rows, self.classes_[codes])
 
-    def _fit(self, X, y, sample_weight):
-        vars(self).pop("sampling_strategy_", None)
-        X, y = in_memory(X), in_memory(y)
-        if sample_weight is not None:
-            # rows without a weight must bring neither classes nor categories
-            weight = check_weights(sample_weight, X)
-            kept = np.flatnonzero(weight)
-            if len(kept) < len(weight):
-                check_consistent_length(X, y)
-                X, sample_weight = safe_indexing(X, kept), weight[kept]
-                y = None if y is None else safe_indexing(y, kept)
-        return super()._fit(X, y, sample_weight)
-
-    def _check_targets(self, y, X, *, reset):
-        """Codes of the classes, None without classes."""
-        if reset:
-            for name in ("classes_", "class_shares_"):
-                vars(self).pop(name, None)
-        elif (y is None) == hasattr(self, "classes_"):
-            raise ValueError(
-                "y must be given in a warm start exactly if it was given before. Fit a clone "
-                "instead."
-            )
+    def _encode_classes(self, y, X, *, reset):
+        """Codes of the classes and fitted attributes; None and none where there are no classes."""
         if y is None:
-            return None
+            return None, {}
         labels, codes = encode_labels(y, X)
         if codes.ndim == 2:
             raise ValueError("y must be one label per row; got one column per label.")
-        if not reset:
-            return match_classes(labels, codes, self.classes_)
-        self.classes_ = labels
-        return codes
+        if reset:
+            return codes, {"classes_": labels}
+        return match_classes(labels, codes, self.classes_), {"classes_": self.classes_}
 
-    def _weigh(self, sample_weight, y):
-        """Weights as they are; the shares of the classes follow from them."""
-        if hasattr(self, "classes_"):
-            mass = np.bincount(y[:, -1], sample_weight, minlength=len(self.classes_))
-            self.class_shares_ = mass / mass.sum()
-        return sample_weight
+    def _record(self, fit):
+        record = super()._record(fit)
+        if "classes_" in fit.data.attributes:
+            n_classes = len(fit.data.attributes["classes_"])
+            mass = np.bincount(fit.data.y[:, -1], fit.data.weight, minlength=n_classes)
+            record["class_shares_"] = mass / mass.sum()
+        return record
 
     def _codes_to_draw(self, n_samples, y, rng):
         """Codes of the classes to draw, None without classes."""
@@ -167,7 +152,7 @@ class SamplingMixin(OneToOneFeatureMixin):
 
     @fit_context(prefer_skip_nested_validation=True)
     @own_settings()
-    def fit_resample(self, X, y):
+    def fit_resample(self, X, y) -> tuple[Any, Any]:
         """Train the nets and add generated rows until the classes are balanced.
 
         Needs imbalanced-learn.
@@ -206,3 +191,15 @@ class SamplingMixin(OneToOneFeatureMixin):
     def __sklearn_tags__(self):
         """Those of a sampler, which imbalanced-learn asks for."""
         return as_sampler_tags(super().__sklearn_tags__())
+
+
+def drop_weightless(X, y, sample_weight):
+    """Leave out samples of weight zero, which must bring neither classes nor categories."""
+    if sample_weight is None:
+        return X, y, None
+    weight = check_weights(sample_weight, X)
+    kept = np.flatnonzero(weight)
+    if len(kept) == len(weight):
+        return X, y, sample_weight
+    check_consistent_length(X, y)
+    return safe_indexing(X, kept), None if y is None else safe_indexing(y, kept), weight[kept]

@@ -1,17 +1,22 @@
 """Generators and critics of tables of mixed columns."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from numbers import Integral, Real
 
 import numpy as np
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
-from skdeep._training._modes import ModeScaler
+from skdeep._fit import Data
+from skdeep._preprocessing._containers import as_table
+from skdeep._preprocessing._frames import FrameCodec
+from skdeep._preprocessing._mixture import MixtureScaler
+from skdeep.generative._sampling import drop_weightless
 from skdeep.nn._coder import CoderShape
 from skdeep.nn._gan import GAN, TableOutput
-from skdeep.utils._containers import as_table
-from skdeep.utils._frames import FrameCodec
-from skdeep.utils._validation import check_layer_sizes
+from skdeep.utils._params import Parameters, param
+from skdeep.utils._sklearn import Interval, StrOptions
+from skdeep.utils._validation import check_layer_sizes, check_weights
 
 __all__ = ["TableGANMixin"]
 
@@ -19,10 +24,17 @@ __all__ = ["TableGANMixin"]
 _MAX_ROUNDS = 100
 
 
-class TableGANMixin:
+class TableGANMixin(Parameters):
     """Dataframes as numbers, the nets behind them, and rows that meet conditions."""
 
-    _CHANGEABLE = ("dropout",)
+    categorical_features: str | Sequence[str | int | bool] | None = param(
+        "from_dtype", "array-like", StrOptions({"from_dtype"}), None, data=True
+    )
+    n_modes: int = param(10, Interval(Integral, 1, None, closed="left"), data=True)
+    pac: int = param(1, Interval(Integral, 1, None, closed="left"))
+    dropout: float = param(0.0, Interval(Real, 0, 1, closed="left"))
+
+    _changeable = ("dropout",)
 
     # Rows ----------------------------------------------------------------------------------
 
@@ -31,7 +43,20 @@ class TableGANMixin:
         """From dataframes to numbers and back."""
         return FrameCodec(**self._codec_state)
 
-    def _check_rows(self, X, *, reset):
+    def _check(self, X, y=None, sample_weight=None, *, reset):
+        X, y, sample_weight = drop_weightless(X, y, sample_weight)
+        X, codec = self._encode(X, reset=reset)
+        weight = check_weights(sample_weight, X)
+        classes, attributes = self._encode_classes(y, X, reset=reset)
+        sizes = codec.n_categories
+        if classes is not None:  # the class is the last column
+            X = np.column_stack([X, classes])
+            sizes = (*sizes, len(attributes["classes_"]))
+        attributes |= {"_codec_state": codec.state(), "_n_categories": sizes}
+        return Data(X, _category_codes(X, sizes), weight, attributes=attributes)
+
+    def _encode(self, X, *, reset):
+        """Samples as numbers, and the codec that has written them."""
         if not hasattr(X, "columns"):
             X = X if hasattr(X, "shape") else as_table(X, min_rows=0)[0]
             X = check_array(X, dtype=None, ensure_all_finite="allow-nan", estimator=self)
@@ -40,63 +65,39 @@ class TableGANMixin:
                 f"X must have a row at least; found array with 0 sample(s), shape={X.shape}."
             )
         validate_data(self, X, skip_check_array=True, reset=reset)
-        if reset:
-            self._codec_state = FrameCodec.fit(X, self.categorical_features).state()
-        return self._codec.encode(X)
+        codec = FrameCodec.fit(X, self.categorical_features) if reset else self._codec
+        return codec.encode(X), codec
 
-    def _arrange(self, X, y):
-        """Rows with their class as the last column, and the code of each category in a row."""
-        sizes = self._codec.n_categories
-        if y is not None:
-            X = np.column_stack([X, y])
-            sizes = (*sizes, len(self.classes_))
-        self._n_categories = sizes
-        categorical = np.flatnonzero(sizes)
-        if not len(categorical):
-            return X, None
-        codes = X[:, categorical]
-        # a missing category has the place behind the others
-        return X, np.where(np.isnan(codes), np.take(sizes, categorical), codes).astype(int)
-
-    def _fit_scaler(self, X, weight):
-        return ModeScaler.fit(
-            X, weight, n_categories=self._n_categories, seed=self._seed, n_modes=self.n_modes
+    def _fit_scaler(self, data, rng):
+        n_categories = data.attributes["_n_categories"]
+        return MixtureScaler.fit(
+            data.X, data.weight, rng=rng, n_categories=n_categories, n_modes=self.n_modes
         )
 
-    def _scale_targets(self, y, weight, *, reset):
-        """Note the shares of the categories, by which ``sample`` draws conditions."""
-        self._shares = None
-        if y is not None:
-            columns = np.flatnonzero(self._n_categories)
-            counts = [
-                np.bincount(codes, weight, minlength=self._scaler.layout[column][1])
-                for column, codes in zip(columns, y.T, strict=True)
-            ]
-            counts = np.concatenate(counts)
-            self._shares = counts / counts.sum()
-        return y
-
-    def _make_scaler(self, state):
-        return ModeScaler(**state)
+    def _record(self, fit):
+        record = super()._record(fit)
+        record["_shares"] = _category_shares(fit.data, fit.scaler.layout)
+        return record
 
     # Net -----------------------------------------------------------------------------------
 
     def _default_penalty(self):
         return 10.0 if self.loss == "wgan-gp" else super()._default_penalty()
 
-    def _architecture(self, n_features):
+    def _architecture(self, data, scaler):
         return {
-            "n_features": self._scaler.width,
+            "n_features": scaler.width,
             "latent_dim": int(self.latent_dim),
             "hidden_layer_sizes": check_layer_sizes(self.hidden_layer_sizes, auto=(128, 128)),
             "activation": self.activation,
-            "layout": self._scaler.layout,
-            "conditions": tuple(np.flatnonzero(self._n_categories).tolist()),
+            "layout": scaler.layout,
+            "conditions": tuple(np.flatnonzero(data.attributes["_n_categories"]).tolist()),
             "pac": int(self.pac),
             "dropout": float(self.dropout),
         }
 
-    def _make_module(self, architecture, streams):
+    @staticmethod
+    def _make_module(architecture, streams):
         layout, conditions = architecture["layout"], architecture["conditions"]
         sizes = tuple(layout[column][1] for column in conditions)
         width, pac = architecture["n_features"], architecture["pac"]
@@ -245,3 +246,29 @@ class TableGANMixin:
         tags.input_tags.allow_nan = True
         tags.input_tags.sparse = False
         return tags
+
+
+def _category_codes(table, sizes):
+    """Codes of the categories of each sample, (n_samples, n_columns); None without categories.
+
+    A missing category has the code after the others.
+    """
+    categorical = np.flatnonzero(sizes)
+    if not len(categorical):
+        return None
+    codes = table[:, categorical]
+    return np.where(np.isnan(codes), np.take(sizes, categorical), codes).astype(int)
+
+
+def _category_shares(data, layout):
+    """Fractions of the categories, by which ``sample`` draws conditions; None without categories."""
+    if data.y is None:
+        return None
+    columns = np.flatnonzero(data.attributes["_n_categories"])
+    counts = np.concatenate(
+        [
+            np.bincount(codes, data.weight, minlength=layout[column][1])
+            for column, codes in zip(columns, data.y.T, strict=True)
+        ]
+    )
+    return counts / counts.sum()

@@ -1,16 +1,16 @@
 """GANs for tables of mixed columns, as samplers."""
 
-from numbers import Integral, Real
+from typing import Any
 
 from sklearn.utils.validation import check_is_fitted
 
 from skdeep.base import DeepEstimator
-from skdeep.generative._base import ADVERSARIAL_CONSTRAINTS, AdversarialMixin
-from skdeep.generative._sampling import SAMPLING_CONSTRAINTS, SamplingMixin
+from skdeep.generative._base import AdversarialMixin
+from skdeep.generative._sampling import SamplingMixin
 from skdeep.generative._tables import TableGANMixin
+from skdeep.utils._params import param
 from skdeep.utils._random import numpy_generator
 from skdeep.utils._settings import own_settings
-from skdeep.utils._sklearn import Interval, StrOptions
 from skdeep.utils._validation import check_n_samples
 
 __all__ = ["TabularGANSampler"]
@@ -171,75 +171,14 @@ class TabularGANSampler(TableGANMixin, SamplingMixin, AdversarialMixin, DeepEsti
     ['dog', 'dog', 'dog']
     """
 
-    _parameter_constraints = {
-        **DeepEstimator._parameter_constraints,
-        **ADVERSARIAL_CONSTRAINTS,
-        **SAMPLING_CONSTRAINTS,
-        "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
-        "n_modes": [Interval(Integral, 1, None, closed="left")],
-        "pac": [Interval(Integral, 1, None, closed="left")],
-        "dropout": [Interval(Real, 0, 1, closed="left")],
-    }
-
-    def __init__(
-        self,
-        sampling_strategy="auto",
-        *,
-        categorical_features="from_dtype",
-        n_modes=10,
-        latent_dim=128,
-        hidden_layer_sizes="auto",
-        activation="leaky_relu",
-        loss="wgan-gp",
-        gradient_penalty="auto",
-        n_critic=1,
-        pac=1,
-        dropout=0.0,
-        ema_decay=0.999,
-        max_epochs=100,
-        batch_size=200,
-        lr=1e-3,
-        critic_lr=None,
-        betas=(0.5, 0.9),
-        weight_decay=1e-6,
-        lr_schedule="cosine",
-        gradient_clip_value=None,
-        warm_start=False,
-        callbacks=None,
-        device="auto",
-        random_state=None,
-        verbose=0,
-    ):
-        super().__init__(
-            max_epochs=max_epochs,
-            batch_size=batch_size,
-            lr=lr,
-            weight_decay=weight_decay,
-            lr_schedule=lr_schedule,
-            gradient_clip_value=gradient_clip_value,
-            warm_start=warm_start,
-            callbacks=callbacks,
-            device=device,
-            random_state=random_state,
-            verbose=verbose,
-        )
-        self.sampling_strategy = sampling_strategy
-        self.categorical_features = categorical_features
-        self.n_modes = n_modes
-        self.latent_dim = latent_dim
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.loss = loss
-        self.gradient_penalty = gradient_penalty
-        self.n_critic = n_critic
-        self.pac = pac
-        self.dropout = dropout
-        self.ema_decay = ema_decay
-        self.critic_lr = critic_lr
-        self.betas = betas
+    latent_dim: int = param(128)
+    loss: str = param("wgan-gp")
+    batch_size: int = param(200)
+    weight_decay: float = param(1e-6)
+    lr_schedule: str = param("cosine")
 
     @own_settings()
-    def sample(self, n_samples=1, y=None, random_state=None, *, conditions=None):
+    def sample(self, n_samples=1, y=None, random_state=None, *, conditions=None) -> Any:
         """Draw new rows.
 
         Rows that do not meet their conditions are drawn again. A single condition, or class, that

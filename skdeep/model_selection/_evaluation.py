@@ -3,7 +3,6 @@
 import itertools
 import math
 from collections import Counter
-from dataclasses import replace
 
 from joblib import effective_n_jobs
 from scipy.sparse import issparse
@@ -11,36 +10,15 @@ from sklearn import get_config
 from sklearn.pipeline import Pipeline
 from sklearn.utils.parallel import Parallel, delayed
 
-from skdeep._stacking import even_parts, most_models
+from skdeep._batched_fit import even_parts
 from skdeep.model_selection._jobs import Candidate, Job, Net, Node, deep_places
-from skdeep.model_selection._stages import fit_prefix, prepare, score_whole, train_chunk
+from skdeep.model_selection._stages import fit_prefix, score_whole, train_chunk
 from skdeep.utils._sklearn import has_callbacks
 
 __all__ = ["evaluate"]
 
 # The name that scikit-learn's searches give to the task of one candidate on one split.
 _EVALUATION = "candidate-split-evaluation"
-
-# Parameters of estimators that may differ within a stack; others decide which nets are tried
-# together. Whether they fit together is looked at once more when the nets are there.
-_LIFTED = frozenset(
-    {
-        "beta",
-        "contraction",
-        "dropout",
-        "gradient_clip_value",
-        "lr",
-        "lr_schedule",
-        "max_epochs",
-        "n_iter_no_change",
-        "noise",
-        "random_state",
-        "residual_dropout",
-        "sparsity",
-        "tol",
-        "weight_decay",
-    }
-)
 
 
 def evaluate(search, data, params, context, paused=None):
@@ -155,6 +133,7 @@ class _Evaluation:
         parts = self.parallel(delayed(train_chunk)(self.data, nets, self.search) for nets in chunks)
         nets = list(itertools.chain.from_iterable(chunks))
         outcomes = list(itertools.chain.from_iterable(parts))
+        self._log_nets(nets, outcomes)
         going_on = []
         for net, outcome in zip(nets, outcomes, strict=True):
             results = iter(outcome.results)
@@ -186,36 +165,24 @@ class _Evaluation:
             if self.paused is not None:
                 for net in nets:
                     net.paused = self.paused.take(net)
-            n_chunks = min(self.n_workers, len(nets) // 2)
-            chunks += even_parts(nets, self._limit(nets), least=n_chunks)
+            chunks += even_parts(nets, max(1, min(self.n_workers, len(nets) // 2)))
         return chunks
 
     def _shape(self, job, place):
         """Describe what nets of one stack have in common, as far as parameters say."""
         step = job.candidate.steps()[place][1]
-        settings = step.get_params(deep=False)
-        shape = {name: value for name, value in settings.items() if name not in _LIFTED}
+        settings, lifted = step.get_params(deep=False), step._names_of("lifted")
+        shape = {name: value for name, value in settings.items() if name not in lifted}
         return place, type(step), repr(sorted(shape.items(), key=str))
 
-    def _limit(self, nets):
-        """Most nets of that kind in a stack."""
-        limit, reason = 1, "max_batch_models=1"
-        if self.data.max_models != 1:
-            found = map(self._try_out, nets)
-            # a net whose fit fails before it is trained says nothing about the others
-            limit, reason = next((pair for pair in found if pair[0] is not None), (1, None))
-        if limit > 1 or reason is not None:
-            kind = type(nets[0].step[1]).__name__
-            how = f"in stacks of up to {limit}" if limit > 1 else f"one by one: {reason}"
-            self.log[f"{kind}: {{}} nets are trained {how}"] += len(nets)
-        return limit
-
-    def _try_out(self, net):
-        """Most nets like that one in a stack, and why it is one; see ``most_models``."""
-        _, fit = prepare(self.data, replace(net, paused=None))
-        if fit is None:
-            return None, None
-        return most_models(fit, fit.estimator.device, self.data.max_models)
+    def _log_nets(self, nets, outcomes):
+        """Note how nets have been trained."""
+        for net, outcome in zip(nets, outcomes, strict=True):
+            kind = type(net.step[1]).__name__
+            if outcome.reason is not None:
+                self.log[f"{kind}: {{}} nets are trained one by one: {outcome.reason}"] += 1
+            elif outcome.limit is not None:
+                self.log[f"{kind}: {{}} nets are trained in stacks of up to {outcome.limit}"] += 1
 
     def _run_whole(self, jobs):
         """Fit jobs in which there is no net to be stacked."""

@@ -6,7 +6,7 @@ from typing import Any
 from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
 
-from skdeep._descent import DescentMixin, Stretch
+from skdeep._gradient_descent import GradientDescentMixin, Pause
 from skdeep.base import DeepEstimator
 from skdeep.utils._sklearn import has_callbacks, is_valid_pipeline
 
@@ -93,7 +93,7 @@ def deep_places(estimator):
 
 def _is_deep(step):
     """Whether a step holds a net that is fitted in our own way: a subclass may have another."""
-    if not (isinstance(step, DescentMixin) and isinstance(step, DeepEstimator)):
+    if not (isinstance(step, GradientDescentMixin) and isinstance(step, DeepEstimator)):
         return False
     methods = [getattr(type(step), name, None) for name in ("fit", "fit_transform")]
     homes = {method.__module__.partition(".")[0] for method in methods if method is not None}
@@ -156,7 +156,7 @@ class Net:
         Of the net among the steps.
     jobs : list of Job
         Those that share it.
-    paused : (estimator, Stretch) or None
+    paused : (estimator, Pause) or None
         What it goes on from, where it is trained part by part.
     """
 
@@ -174,6 +174,14 @@ class Net:
     def step(self):
         """Name and estimator, as the candidate has it."""
         return self.candidate.steps()[self.place]
+
+    def last_jobs(self):
+        """List the jobs that have no other net after it."""
+        return [job for job in self.jobs if job.candidate.deep[-1] == self.place]
+
+    def watched_jobs(self):
+        """List those of the last jobs that callbacks hear of."""
+        return [job for job in self.last_jobs() if job.context is not None]
 
 
 class PausedFits:
@@ -204,16 +212,16 @@ class PausedFits:
             return None
         _, paused = self._fits.get(self._key(net.jobs[0], net.place), (None, None))
         if paused is None:
-            return clone(step), Stretch(self.n_schedule_epochs)
-        estimator, stretch = paused
-        return estimator.set_params(max_epochs=step.max_epochs), stretch
+            return clone(step), Pause(self.n_schedule_epochs)
+        estimator, pause = paused
+        return estimator.set_params(max_epochs=step.max_epochs), pause
 
     def keep(self, found):
         """Keep those that have just been trained, and no others.
 
         Parameters
         ----------
-        found : list of (Net, (estimator, Stretch))
+        found : list of (Net, (estimator, Pause))
         """
         self._fits = {
             self._key(net.jobs[0], net.place): (net.before, paused) for net, paused in found
@@ -228,6 +236,5 @@ def _can_pause(estimator):
     return (
         not estimator.callbacks
         and not estimator.warm_start
-        and not estimator._refits()
-        and getattr(estimator, "n_estimators", 1) == 1
+        and not getattr(estimator, "refit_full", False)
     )

@@ -10,10 +10,12 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
-from skdeep._stacking import Fit, fit_together
+from skdeep._batched_fit import Outcome as FitOutcome
+from skdeep._batched_fit import fit_together
+from skdeep._fit import Fit
 from skdeep.base import DeepEstimator
 from skdeep.model_selection._jobs import Node
-from skdeep.model_selection._tasks import NetTasks, make_epoch_reporter
+from skdeep.model_selection._tasks import NetTasks
 from skdeep.utils._sklearn import (
     check_method_params,
     check_names_of_params,
@@ -23,7 +25,7 @@ from skdeep.utils._sklearn import (
     safe_split,
 )
 
-__all__ = ["SearchData", "fit_prefix", "prepare", "score_whole", "train_chunk"]
+__all__ = ["SearchData", "fit_prefix", "score_whole", "train_chunk"]
 
 
 @dataclass
@@ -132,8 +134,12 @@ class Outcome(NamedTuple):
     results: list
     #: What the others go on from; None where there are none
     node: Node | None
-    #: Estimator and stretch of the next part of a fit; None where there is none
+    #: Estimator and pause of the next part of a fit; None where there is none
     paused: tuple | None
+    #: Maximum number of nets in a stack; None where the net failed before training
+    limit: int | None = None
+    #: Why the net was trained alone
+    reason: str | None = None
 
 
 def train_chunk(data, nets, caller):
@@ -150,39 +156,44 @@ def train_chunk(data, nets, caller):
     -------
     outcomes : list of Outcome
     """
-    began = time.perf_counter()
-    nodes, fits = zip(*[prepare(data, net) for net in nets], strict=True)
-    tasks = [NetTasks(data, net, caller, fit) for net, fit in zip(nets, fits, strict=True)]
-    errors = _fit_together(data, fits, tasks)
-    share = (time.perf_counter() - began) / len(nets)
+    prepared = [_prepare(data, net, caller) for net in nets]
+    fits = [fit for _, _, fit in prepared if fit is not None]
+    device = fits[0].estimator.device if fits else "cpu"
+    done = iter(fit_together(fits, device, data.max_models) if fits else ())
     outcomes = []
-    for net, node, fit, error, one in zip(nets, nodes, fits, errors, tasks, strict=True):
-        node.error = node.error or error
-        node.seconds = net.before.seconds + share / len(net.jobs)
-        outcomes.append(_finish(data, net, node, fit, one))
+    for net, (node, tasks, fit) in zip(nets, prepared, strict=True):
+        fitted = FitOutcome() if fit is None else next(done)
+        node.error = node.error or fitted.error
+        node.seconds = net.before.seconds + fitted.seconds / len(net.jobs)
+        outcome = _finish(data, net, node, fit, tasks)
+        outcomes.append(outcome._replace(limit=fitted.limit, reason=fitted.reason))
     data.forget()
     return outcomes
 
 
-def prepare(data, net):
-    """Node of the steps up to a net, and the net's fit; None where that cannot even start."""
+def _prepare(data, net, caller):
+    """Node of the steps up to a net, tasks, and the net's fit; None where that cannot even start."""
     name, step = net.step
-    estimator, stretch = (clone(step), None) if net.paused is None else net.paused
+    estimator, pause = (clone(step), None) if net.paused is None else net.paused
     before = net.before
     node = Node(before.split, [*before.steps, (name, estimator)], error=before.error)
+    tasks = NetTasks(net.watched_jobs(), data, caller)
     if node.error is not None:
-        return node, None
+        return node, tasks, None
     try:
         X, y, params = rows_behind(data, net.candidate, before)
         params = params_of_step(net.candidate.estimator, params, name)
-        is_bare = name is None
-        args = (X,) if is_bare and y is None else (X, y)
+        args = (X,) if name is None and y is None else (X, y)
         if not _can_be_called(estimator.fit, args, params):
             estimator.fit(*args, **params)  # raises the error of such a call
-        return node, Fit(estimator, X, y, **params, stretch=stretch)
     except Exception as error:
         node.error = error
-        return node, None
+        return node, tasks, None
+    weight = params.get("sample_weight")
+    tasks.set_fit(estimator, X, y, weight)
+    if pause is None:
+        return node, tasks, Fit(estimator, X, y, weight, tasks=tasks)
+    return node, tasks, estimator._fit_in_parts(X, y, weight, pause, tasks=tasks)
 
 
 def _can_be_called(method, args, params):
@@ -194,48 +205,19 @@ def _can_be_called(method, args, params):
     return True
 
 
-def _fit_together(data, fits, tasks):
-    """Fit nets, of which None is none; the error of each, or None."""
-    present = [fit for fit in fits if fit is not None]
-    if len(fits) == 1 and present and fits[0].stretch is None:
-        return [_fit_alone(*fits, *tasks)]
-    if not present:
-        return [None] * len(fits)
-    device = present[0].estimator.device
-    on_epoch = make_epoch_reporter(tasks)
-    errors = iter(fit_together(present, device, data.max_models, on_epoch))
-    return [None if fit is None else next(errors) for fit in fits]
-
-
-def _fit_alone(fit, tasks):
-    """Fit a net by itself; its error, or None."""
-    params = {} if fit.sample_weight is None else {"sample_weight": fit.sample_weight}
-    if tasks:
-        fit.estimator.set_callbacks(tasks)
-    try:
-        fit.estimator.fit(fit.X, fit.y, **params)
-    except Exception as error:
-        return error
-    finally:
-        fit.estimator.set_callbacks()
-    return None
-
-
 def _finish(data, net, node, fit, tasks):
-    """Transform the rows for the steps behind a net, and score the jobs that have no other."""
+    """Transform the samples for the steps after a net, and score the jobs that have no other."""
     behind = net.place + 1
-    if node.error is None:
-        tasks.end_net()
     if node.error is None and any(len(job.candidate.steps()) > behind for job in net.jobs):
         try:
-            node.X = node.steps[-1][1].transform(fit.X)
+            node.X = node.steps[-1][1].transform(fit.given[0])
         except Exception as error:
             node.error = error
-    last = [job for job in net.jobs if job.candidate.deep[-1] == net.place]
+    last = net.last_jobs()
     results = []
     for job in last:
         results.append(score_job(data, job, node, behind))
-        tasks.end(job, results[-1]["fit_error"] is not None)
+        tasks.end_job(job, results[-1]["fit_error"] is not None)
     return Outcome(
         results,
         node=node if len(last) < len(net.jobs) else None,

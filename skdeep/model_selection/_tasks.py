@@ -1,103 +1,64 @@
 """What scikit-learn's callbacks see of fits whose nets are trained together."""
 
-from numbers import Integral
-
 from sklearn.base import clone
-from sklearn.callback import with_callbacks
 from sklearn.pipeline import Pipeline
 
-from skdeep._training._callbacks import FitTasks
+from skdeep._training._callbacks import EpochTasks, SubfitTasks
 
-__all__ = ["NetTasks", "make_epoch_reporter"]
+__all__ = ["NetTasks"]
 
 
 class NetTasks:
-    """A net as scikit-learn's callbacks see it: once for each job of which it is the last net.
+    """The fit of a net as scikit-learn's callbacks see it: once for each job whose last net it is.
 
-    Is itself a callback, for a net that is fitted by itself.
+    Has the methods of ``FitTasks``.
 
     Parameters
     ----------
+    jobs : list of Job
+        Those that share the net.
     data : SearchData
-    net : Net
     caller : estimator
         The search.
-    fit : Fit or None
-        That of the net; None where it does not come as far as training.
     """
 
-    def __init__(self, data, net, caller, fit):
-        jobs = [
-            job
-            for job in net.jobs
-            if job.context is not None and job.candidate.deep[-1] == net.place
-        ]
-        self._jobs = {id(job): _JobTasks(data, job, net.place, caller, fit) for job in jobs}
-        self._estimator = None if fit is None else fit.estimator
-        self._seen = self._progress()
+    def __init__(self, jobs, data, caller):
+        self._jobs = {id(job): _JobTasks(job, data, caller) for job in jobs}
+        self.has_begun = False
 
-    def __bool__(self):
-        """Whether any callback listens."""
-        return bool(self._jobs)
+    def set_fit(self, estimator, X, y, sample_weight):
+        """Say what is fitted, and open the tasks that the fit of the net is part of."""
+        for job in self._jobs.values():
+            job.set_fit(estimator, X, y, sample_weight)
 
-    def _progress(self):
-        net = getattr(self._estimator, "net_", None)
-        return net, 0 if net is None else len(net.history)
+    def begin(self, n_epochs):
+        """Open the tasks of the fit, which takes so many epochs at most."""
+        self.has_begun = True
+        for job in self._jobs.values():
+            job.net.begin(n_epochs)
 
-    def has_advanced(self):
-        """Whether the net has had an epoch since the last call."""
-        before, self._seen = self._seen, self._progress()
-        return self._seen[1] > 0 and self._seen != before
+    def epochs(self, attributes):
+        """Make the skorch callbacks that report epochs."""
+        return [EpochTasks(self, attributes)] if self._jobs else []
 
-    def report_epoch(self):
-        """Report an epoch to every job; whether a callback asks to stop."""
-        asking = [job.net.report_epoch() for job in self._jobs.values()]
-        return any(asking)
+    def begin_epoch(self):
+        """Open the tasks of an epoch."""
+        for job in self._jobs.values():
+            job.net.begin_epoch()
 
-    def request_stop(self):
-        """End training after the next epoch."""
-        self._estimator.net_.request_stop()
+    def end_epoch(self, attributes):
+        """Close the tasks of an epoch; whether a callback asks to stop."""
+        return any([job.net.end_epoch(attributes) for job in self._jobs.values()])
 
-    def end_net(self):
-        """Report that the net is trained."""
+    def end(self):
+        """Close the tasks of the fit."""
         for job in self._jobs.values():
             job.end_net()
 
-    def end(self, job, has_failed):
+    def end_job(self, job, has_failed):
         """Report that a job is scored, or that its fit has failed."""
         if id(job) in self._jobs:
             self._jobs[id(job)].end(has_failed)
-
-    def setup(self, estimator, context):
-        """Do nothing; a callback has to have it."""
-
-    on_fit_task_begin = teardown = setup
-
-    def on_fit_task_end(self, estimator, context):
-        """Report an epoch of the net that is fitted by itself."""
-        return context.task_name == "epoch" and self.report_epoch()
-
-
-def make_epoch_reporter(every_tasks):
-    """Make the function that is called after each epoch of a stack; None without callbacks.
-
-    Parameters
-    ----------
-    every_tasks : list of NetTasks
-        Of all nets, of which some are in the stack.
-    """
-    if not any(every_tasks):
-        return None
-
-    def report():
-        """Report an epoch; whether to stop all of them. A single one stops an epoch later."""
-        advanced = [tasks for tasks in every_tasks if tasks and tasks.has_advanced()]
-        asking = [tasks for tasks in advanced if tasks.report_epoch()]
-        for tasks in asking:
-            tasks.request_stop()
-        return bool(asking) and len(asking) == len(advanced)
-
-    return report
 
 
 class _JobTasks:
@@ -108,71 +69,59 @@ class _JobTasks:
     candidates begin and end at once. If a step before the net fails, they see the evaluation only.
     """
 
-    def __init__(self, data, job, place, caller, fit):
+    def __init__(self, job, data, caller):
         X, y, params = data.fold(job.candidate.estimator, job.split)
-        weight = params.get("sample_weight")
-        metadata = None if weight is None else {"sample_weight": weight}
-        self._task = {"estimator": caller, "X": X, "y": y, "metadata": metadata}
-        self._evaluation, self._place = job.context, place
+        self._evaluation, self._estimator = job.context, job.candidate.estimator
+        self._place = job.candidate.deep[-1]
+        self._task = _task(caller, X, y, params.get("sample_weight"))
         self._pipeline = self.net = None
-        if fit is None:
-            self._evaluation.call_on_fit_task_begin(**self._task)
-        elif isinstance(job.candidate.estimator, Pipeline):
-            self._begin_pipeline(clone(job.candidate.estimator), fit)
-        else:
-            self.net = _begin_net(self._evaluation, self._task, fit)
 
-    def _begin_pipeline(self, pipeline, fit):
-        X, y = self._task["X"], self._task["y"]
-        self._names = [f"fit-transform-{name}" for name, _ in pipeline.steps]
-        self._names[-1] = "fit-final-estimator"
-        self._pipeline = _begin_fit(
-            self._evaluation, self._task, pipeline, X, y, n_subtasks=len(self._names)
-        )
-        self._report_steps(self._names[: self._place])
-        self._step = self._pipeline.context.subcontext(task_name=self._names[self._place])
-        self.net = _begin_net(self._step, {"estimator": pipeline, "X": fit.X, "y": fit.y}, fit)
+    def set_fit(self, estimator, X, y, sample_weight):
+        """Open the tasks that the fit of the net is part of."""
+        parent, task = self._evaluation, self._task
+        if isinstance(self._estimator, Pipeline):
+            pipeline = clone(self._estimator)
+            self._names = [f"fit-transform-{name}" for name, _ in pipeline.steps]
+            self._names[-1] = "fit-final-estimator"
+            self._pipeline = SubfitTasks(
+                parent, task, pipeline, task["X"], task["y"], *_weight(task)
+            )
+            self._pipeline.begin(len(self._names))
+            self._report_steps(self._names[: self._place])
+            parent = self._pipeline.context.subcontext(task_name=self._names[self._place])
+            task = _task(pipeline, X, y, None)
+        self.net = SubfitTasks(parent, task, estimator, X, y, sample_weight)
 
     def _report_steps(self, names):
-        caller = self._pipeline.task["estimator"]
         for name in names:
             step = self._pipeline.context.subcontext(task_name=name)
-            step.call_on_fit_task_begin(estimator=caller)
-            step.call_on_fit_task_end(estimator=caller)
+            step.call_on_fit_task_begin(estimator=self._pipeline.estimator)
+            step.call_on_fit_task_end(estimator=self._pipeline.estimator)
 
     def end_net(self):
         """Report that the net is trained."""
-        self.net.end()
-        if self._pipeline is not None:
-            self._step.call_on_fit_task_end(estimator=self._pipeline.task["estimator"])
+        if self._pipeline is None:  # the evaluation goes on
+            self.net.end_own()
+        else:
+            self.net.end()
 
     def end(self, has_failed):
         """Report that the candidate is scored, or that its fit has failed."""
+        if self.net is None:
+            self._evaluation.call_on_fit_task_begin(**self._task)
+        elif not self.net.has_begun:
+            self.net.open()
         if self._pipeline is not None and not has_failed:
             self._report_steps(self._names[self._place + 1 :])
-            self._pipeline.context.call_on_fit_task_end(**self._pipeline.task)
+            self._pipeline.end_own()
         self._evaluation.call_on_fit_task_end(**self._task)
 
 
-def _begin_net(context, task, fit):
-    """Begin a task that is the fit of a net."""
-    n_epochs, n_done = fit.estimator.max_epochs, 0
-    if fit.stretch is not None and fit.stretch.stopping is not None:
-        n_done = fit.estimator.n_iter_
-    is_known = isinstance(n_epochs, Integral) and getattr(fit.estimator, "n_estimators", 1) == 1
-    return _begin_fit(
-        context,
-        task,
-        fit.estimator,
-        fit.X,
-        fit.y,
-        fit.sample_weight,
-        n_subtasks=n_epochs * (1 + fit.estimator._refits()) - n_done if is_known else None,
-    )
+def _task(estimator, X, y, sample_weight):
+    metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+    return {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
 
 
-def _begin_fit(context, task, estimator, X, y, weight=None, *, n_subtasks):
-    """Begin a task that is the fit of another estimator, which is left as it was."""
-    with context.propagate_callback_context(estimator):
-        context.call_on_fit_task_begin(**task)
-        return with_callbacks(FitTasks)(estimator, X, y, weight, n_epochs=n_subtasks)
+def _weight(task):
+    metadata = task["metadata"]
+    return () if metadata is None else (metadata["sample_weight"],)

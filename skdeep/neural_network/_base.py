@@ -1,51 +1,30 @@
 """What residual nets for classification and for regression have in common."""
 
+from collections.abc import Sequence
 from numbers import Integral, Real
+from typing import Self
 
 import numpy as np
 import scipy.sparse as sp
 from sklearn.callback import with_callbacks
 from sklearn.utils.validation import validate_data
 
-from skdeep._descent import DESCENT_CONSTRAINTS, DescentMixin
-from skdeep._training._table import TableScaler
-from skdeep.neural_network._ensemble import EnsembleMixin
+from skdeep._fit import Data
+from skdeep._gradient_descent import GradientDescentMixin
+from skdeep._preprocessing._categories import CategoryCodec
+from skdeep._preprocessing._table import TableScaler
 from skdeep.nn._activation import ACTIVATIONS
 from skdeep.nn._augment import AUGMENTATIONS
 from skdeep.nn._norm import NORMS
 from skdeep.nn._resnet import ResNet, make_trunk
 from skdeep.nn._table import NUMERICAL_EMBEDDINGS
-from skdeep.utils._categories import categorical_columns, encode_table, find_categories
 from skdeep.utils._numbers import must_be_numbers
-from skdeep.utils._random import numpy_generator
+from skdeep.utils._params import param
 from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import Interval, StrOptions, fit_context
-from skdeep.utils._validation import check_rows
+from skdeep.utils._validation import check_rows, check_weights
 
-__all__ = ["RESNET_CONSTRAINTS", "ResNetMixin"]
-
-#: Of the parameters that describe a residual net and what it reads.
-RESNET_CONSTRAINTS = {
-    **DESCENT_CONSTRAINTS,
-    "n_blocks": [Interval(Integral, 1, None, closed="left")],
-    "width": [Interval(Integral, 1, None, closed="left")],
-    "hidden_factor": [Interval(Real, 0, None, closed="neither")],
-    "dropout": [Interval(Real, 0, 1, closed="left")],
-    "residual_dropout": [Interval(Real, 0, 1, closed="left")],
-    "norm": [StrOptions(set(NORMS))],
-    "activation": [StrOptions(set(ACTIVATIONS))],
-    "numerical_embedding": [StrOptions(set(NUMERICAL_EMBEDDINGS)), None],
-    "embedding_dim": [Interval(Integral, 1, None, closed="left")],
-    "frequency_scale": [Interval(Real, 0, None, closed="neither")],
-    "image_shape": ["array-like", None],
-    "stem_width": [Interval(Integral, 1, None, closed="left")],
-    "augment": [StrOptions(set(AUGMENTATIONS)), None],
-    "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
-    "feature_scaling": [StrOptions({"auto", "global", "quantile", "standard"}), None],
-    "missing": [StrOptions({"error", "indicator"})],
-    "n_estimators": [Interval(Integral, 1, None, closed="left")],
-    "refit_full": ["boolean"],
-}
+__all__ = ["ResNetMixin"]
 
 _HINTS = {
     "s": (
@@ -55,19 +34,44 @@ _HINTS = {
 }
 
 
-class ResNetMixin(EnsembleMixin, DescentMixin):
-    """Rows as users have them, and the net behind them.
+class ResNetMixin(GradientDescentMixin):
+    """Samples as users have them, and the residual net that reads them."""
 
-    A subclass sets ``_baseline``, the outputs that the net starts from, when it scales targets.
-    """
+    n_blocks: int = param(2, Interval(Integral, 1, None, closed="left"), kw_only=False)
+    width: int = param(192, Interval(Integral, 1, None, closed="left"))
+    hidden_factor: float = param(2.0, Interval(Real, 0, None, closed="neither"))
+    dropout: float = param(0.15, Interval(Real, 0, 1, closed="left"), lifted=True)
+    residual_dropout: float = param(0.0, Interval(Real, 0, 1, closed="left"), lifted=True)
+    norm: str = param("batch", StrOptions(set(NORMS)))
+    activation: str = param("relu", StrOptions(set(ACTIVATIONS)))
+    numerical_embedding: str | None = param(
+        None, StrOptions(set(NUMERICAL_EMBEDDINGS)), None, data=True
+    )
+    embedding_dim: int = param(24, Interval(Integral, 1, None, closed="left"))
+    frequency_scale: float = param(0.1, Interval(Real, 0, None, closed="neither"))
+    image_shape: Sequence[int] | None = param(None, "array-like", None, data=True)
+    stem_width: int = param(16, Interval(Integral, 1, None, closed="left"))
+    augment: str | None = param(None, StrOptions(set(AUGMENTATIONS)), None)
+    categorical_features: str | Sequence[str | int | bool] | None = param(
+        "from_dtype", "array-like", StrOptions({"from_dtype"}), None, data=True
+    )
+    feature_scaling: str | None = param(
+        "auto", StrOptions({"auto", "global", "quantile", "standard"}), None, data=True
+    )
+    missing: str = param("error", StrOptions({"error", "indicator"}), data=True)
+    refit_full: bool = param(False, "boolean")
+    max_epochs: int = param(50)
+    batch_size: int = param(256)
+    weight_decay: float = param(1e-5)
+    lr_schedule: str = param("cosine")
 
     # the rates of dropout and the augmentation have no weights
-    _CHANGEABLE = ("dropout", "residual_dropout", "augment")
+    _changeable = ("dropout", "residual_dropout", "augment")
 
     @with_callbacks
     @fit_context(prefer_skip_nested_validation=True)
     @own_settings()
-    def fit(self, X, y=None, sample_weight=None):
+    def fit(self, X, y=None, sample_weight=None) -> Self:
         """Train the net.
 
         Parameters
@@ -88,7 +92,7 @@ class ResNetMixin(EnsembleMixin, DescentMixin):
         return self._fit(X, y, sample_weight)
 
     @own_settings()
-    def embed(self, X):
+    def embed(self, X) -> np.ndarray:
         """Give the features that the head of the net reads: its last hidden layer.
 
         Parameters
@@ -100,21 +104,13 @@ class ResNetMixin(EnsembleMixin, DescentMixin):
         -------
         Z : ndarray of shape (n_samples, width)
             Features, float32 for float32 rows without categories, else float64. Images have
-            ``4 * stem_width``; those of several nets lie side by side.
-            ``FunctionTransformer(net.embed)`` puts them into a pipeline.
+            ``4 * stem_width``. ``FunctionTransformer(net.embed)`` puts them into a pipeline.
         """
-        return np.hstack([member._embed(X) for member in self._members()])
-
-    def _embed(self, X):
-        """Features of a single net."""
-        X = self._check_new_rows(X)
-        return self._apply(self.module_.embed, X, self.module_.trunk.out_features)
+        return self._apply(self.module_.embed, self._check_new(X))
 
     def _predict_raw(self, X):
-        """Give the outputs of a single net, float64, (n_samples, n_outputs)."""
-        X = self._check_new_rows(X)
-        outputs = self._apply(self.module_, X, len(self._baseline))
-        return outputs.astype(np.float64, copy=False)
+        """Outputs of the net, float64, (n_samples, n_outputs)."""
+        return self._apply(self.module_, self._check_new(X)).astype(np.float64, copy=False)
 
     def _check_combination(self):
         """Raise ``ValueError`` for parameters that do not go together."""
@@ -147,21 +143,19 @@ class ResNetMixin(EnsembleMixin, DescentMixin):
                 "refit_full must be False with warm_start=True: one trains anew, the other goes on."
             )
 
-    def _refits(self):
-        return self.early_stopping and self.refit_full
-
-    # Rows ----------------------------------------------------------------------------------
-
-    def _check_rows(self, X, *, reset):
+    def _check(self, X, y=None, sample_weight=None, *, reset):
         image_shape = self._image_shape(reset=reset)
         if reset:
-            self.is_categorical_ = None if image_shape else self._find_categorical(X)
+            codec = None if image_shape else self._fit_codec(X)
+        else:
+            codec = self._codec
         allow_nan = self.missing == "indicator" if reset else self._scaler.fill is not None
         options = {"reset": reset, "allow_nan": allow_nan}
         try:
-            if self.is_categorical_ is None:
-                return check_rows(self, X, image_shape=image_shape, hints=_HINTS, **options)
-            return self._encode_rows(X, **options)
+            if codec is None:
+                X = check_rows(self, X, image_shape=image_shape, hints=_HINTS, **options)
+            else:
+                X = self._encode(X, codec, **options)
         except ValueError as error:
             if "X contains NaN" not in str(error):
                 raise
@@ -169,9 +163,21 @@ class ResNetMixin(EnsembleMixin, DescentMixin):
                 f'{str(error).splitlines()[0]} Fit with missing="indicator", or fill the gaps '
                 "first, by SimpleImputer say."
             ) from error
+        attributes = {
+            "is_categorical_": None if codec is None else codec.is_categorical,
+            "_categories": None if codec is None else codec.categories,
+        }
+        return Data(X, weight=check_weights(sample_weight, X), attributes=attributes)
 
-    def _find_categorical(self, X):
-        """Mask of the categorical columns, None where there are none."""
+    @property
+    def _codec(self):
+        """Codec of the categories that ``fit`` saw, None without categorical columns."""
+        if self.is_categorical_ is None:
+            return None
+        return CategoryCodec(self.is_categorical_, self._categories)
+
+    def _fit_codec(self, X):
+        """Codec of the categories in ``X``, None where there are no categorical columns."""
         if sp.issparse(X) and not isinstance(self.categorical_features, str | None):
             raise ValueError(
                 "categorical_features must be 'from_dtype' or None for a sparse X; got "
@@ -179,16 +185,25 @@ class ResNetMixin(EnsembleMixin, DescentMixin):
             )
         if not isinstance(self.categorical_features, str | None):
             X = _as_table(X)
-        return categorical_columns(X, self.categorical_features)
+        return CategoryCodec.fit(X, self.categorical_features)
 
-    def _encode_rows(self, X, *, reset, allow_nan):
-        """Rows with the codes of their categories, float64."""
+    def _encode(self, X, codec, *, reset, allow_nan):
+        """Samples with the codes of their categories, float64."""
         X = _as_table(X)
         validate_data(self, X, skip_check_array=True, reset=reset)
-        if reset:
-            self._categories = find_categories(X, self.is_categorical_)
-        with must_be_numbers(X, _HINTS, self.is_categorical_):
-            return encode_table(X, self.is_categorical_, self._categories, allow_nan=allow_nan)
+        with must_be_numbers(X, _HINTS, codec.is_categorical):
+            return codec.encode(X, allow_nan=allow_nan)
+
+    def _fit_scaler(self, data, rng):
+        return TableScaler.fit(
+            data.X,
+            data.weight,
+            rng=rng,
+            scaling=self._resolve_scaling(data.X),
+            is_categorical=data.attributes["is_categorical_"],
+            fills_missing=self.missing == "indicator",
+            has_bins=self.numerical_embedding == "piecewise-linear",
+        )
 
     def _resolve_scaling(self, X):
         if self.feature_scaling != "auto":
@@ -197,26 +212,10 @@ class ResNetMixin(EnsembleMixin, DescentMixin):
             return "global"
         return "standard" if sp.issparse(X) else "quantile"
 
-    def _fit_scaler(self, X, weight):
-        return TableScaler.fit(
-            X,
-            weight,
-            kind=self._resolve_scaling(X),
-            is_categorical=self.is_categorical_,
-            fills_missing=self.missing == "indicator",
-            has_bins=self.numerical_embedding == "piecewise-linear",
-            generator=numpy_generator(self._seed),
-        )
-
-    def _make_scaler(self, state):
-        return TableScaler.from_state(state)
-
-    # Net -----------------------------------------------------------------------------------
-
-    def _architecture(self, n_features):
+    def _architecture(self, data, scaler):
         architecture = {
-            "n_features": n_features,
-            "baseline": self._baseline,
+            "n_features": data.X.shape[1],
+            "baseline": scaler.baseline,
             "n_blocks": int(self.n_blocks),
             "dropout": float(self.dropout),
             "residual_dropout": float(self.residual_dropout),
@@ -233,22 +232,30 @@ class ResNetMixin(EnsembleMixin, DescentMixin):
         return architecture | {
             "width": int(self.width),
             "hidden_factor": float(self.hidden_factor),
-            "n_numeric": len(self._scaler.numeric),
-            "n_indicators": len(self._scaler.marked),
-            "cardinalities": self._scaler.cardinalities,
-            "gaps": self._scaler.gaps,
+            "n_numeric": len(scaler.numeric),
+            "n_indicators": len(scaler.marked),
+            "cardinalities": scaler.cardinalities,
+            "gaps": scaler.gaps,
             "embedding_dim": int(self.embedding_dim),
             "numerical_embedding": self.numerical_embedding,
             "frequency_scale": float(self.frequency_scale),
-            "bins": self._scaler.bins,
+            "bins": scaler.bins,
         }
 
-    def _make_module(self, architecture, streams):
+    @staticmethod
+    def _make_module(architecture, streams):
         options = dict(architecture)
         del options["n_features"]
         baseline = options.pop("baseline")
         trunk = make_trunk(options, streams)
         return ResNet(trunk, baseline, generator=streams["weights"])
+
+    def _plan(self, fit):
+        fit.announce(int(self.max_epochs) * (1 + self.refit_full))
+        yield from super()._plan(fit)
+        if self.refit_full:
+            fit.restart()
+            yield from fit.train(fit.best_epoch)
 
     def __sklearn_tags__(self):
         """Missing numbers are welcome where they get an indicator."""

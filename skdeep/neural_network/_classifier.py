@@ -1,15 +1,19 @@
 """Residual nets that tell classes apart."""
 
 from numbers import Real
+from typing import Self
 
 import numpy as np
 from sklearn.base import ClassifierMixin
 
+from skdeep._fit import Data
+from skdeep._training._net import Objective
 from skdeep.base import DeepEstimator
 from skdeep.neural_network import _labels
-from skdeep.neural_network._base import RESNET_CONSTRAINTS, ResNetMixin
+from skdeep.neural_network._base import ResNetMixin
 from skdeep.nn import losses
 from skdeep.utils._labels import encode_labels, match_classes
+from skdeep.utils._params import param
 from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import Interval, StrOptions, fit_context
 
@@ -173,99 +177,12 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
     (150, 192)
     """
 
-    _parameter_constraints = {
-        **DeepEstimator._parameter_constraints,
-        **RESNET_CONSTRAINTS,
-        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
-        "class_weight": [StrOptions({"balanced"}), dict, None],
-    }
-
-    def __init__(
-        self,
-        n_blocks=2,
-        *,
-        width=192,
-        hidden_factor=2.0,
-        dropout=0.15,
-        residual_dropout=0.0,
-        norm="batch",
-        activation="relu",
-        numerical_embedding=None,
-        embedding_dim=24,
-        frequency_scale=0.1,
-        image_shape=None,
-        stem_width=16,
-        augment=None,
-        categorical_features="from_dtype",
-        feature_scaling="auto",
-        missing="error",
-        label_smoothing=0.0,
-        class_weight=None,
-        n_estimators=1,
-        refit_full=False,
-        max_epochs=50,
-        batch_size=256,
-        lr=1e-3,
-        optimizer="adamw",
-        weight_decay=1e-5,
-        lr_schedule="cosine",
-        gradient_clip_value=None,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        tol=1e-4,
-        warm_start=False,
-        precision="float32",
-        compile=False,
-        callbacks=None,
-        device="auto",
-        random_state=None,
-        verbose=0,
-    ):
-        super().__init__(
-            max_epochs=max_epochs,
-            batch_size=batch_size,
-            lr=lr,
-            weight_decay=weight_decay,
-            lr_schedule=lr_schedule,
-            gradient_clip_value=gradient_clip_value,
-            warm_start=warm_start,
-            callbacks=callbacks,
-            device=device,
-            random_state=random_state,
-            verbose=verbose,
-        )
-        self.optimizer = optimizer
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.precision = precision
-        self.compile = compile
-        self.n_blocks = n_blocks
-        self.width = width
-        self.hidden_factor = hidden_factor
-        self.dropout = dropout
-        self.residual_dropout = residual_dropout
-        self.norm = norm
-        self.activation = activation
-        self.numerical_embedding = numerical_embedding
-        self.embedding_dim = embedding_dim
-        self.frequency_scale = frequency_scale
-        self.image_shape = image_shape
-        self.stem_width = stem_width
-        self.augment = augment
-        self.categorical_features = categorical_features
-        self.feature_scaling = feature_scaling
-        self.missing = missing
-        self.label_smoothing = label_smoothing
-        self.class_weight = class_weight
-        self.n_estimators = n_estimators
-        self.refit_full = refit_full
+    label_smoothing: float = param(0.0, Interval(Real, 0, 1, closed="left"))
+    class_weight: str | dict | None = param(None, StrOptions({"balanced"}), dict, None, data=True)
 
     @fit_context(prefer_skip_nested_validation=True)
     @own_settings()
-    def partial_fit(self, X, y, classes=None, sample_weight=None):
+    def partial_fit(self, X, y, classes=None, sample_weight=None) -> Self:
         """Train the net for one pass over these rows.
 
         The first call decides scaling, categories and classes: its rows must stand for all.
@@ -287,14 +204,11 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
             The estimator, one epoch further.
         """
         self._check_combination()
-        self._announced_classes = _labels.announce(classes, vars(self).get("classes_"))
-        try:
-            return self._partial_fit(X, y, sample_weight)
-        finally:
-            vars(self).pop("_announced_classes", None)
+        classes = _labels.announce(classes, vars(self).get("classes_"))
+        return self._partial_fit(X, y, sample_weight, classes=classes)
 
     @own_settings()
-    def predict(self, X):
+    def predict(self, X) -> np.ndarray:
         """Predict labels.
 
         Parameters
@@ -307,10 +221,10 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
         y : ndarray of shape (n_samples,) or (n_samples, n_labels)
             The most probable class; for multilabel targets 1 where a label is likely.
         """
-        return _labels.decide(self._logits(X), self._target_kind, self.classes_)
+        return _labels.decide(self._predict_raw(X), self._target_kind, self.classes_)
 
     @own_settings()
-    def predict_proba(self, X):
+    def predict_proba(self, X) -> np.ndarray:
         """Predict probabilities.
 
         Parameters
@@ -323,10 +237,10 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
         probability : ndarray of shape (n_samples, n_classes), float64
             In the order of ``classes_``; rows sum to one, except for multilabel targets.
         """
-        return _labels.probabilities(self._logits(X), self._target_kind)
+        return _labels.probabilities(self._predict_raw(X), self._target_kind)
 
     @own_settings()
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X) -> np.ndarray:
         """Predict logarithms of probabilities.
 
         Parameters
@@ -339,10 +253,10 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
         log_probability : ndarray of shape (n_samples, n_classes), float64
             Natural logarithm of ``predict_proba``, also where that rounds to zero.
         """
-        return _labels.probabilities(self._logits(X), self._target_kind, logarithm=True)
+        return _labels.probabilities(self._predict_raw(X), self._target_kind, logarithm=True)
 
     @own_settings()
-    def decision_function(self, X):
+    def decision_function(self, X) -> np.ndarray:
         """Predict log-odds, or what stands for them with several classes.
 
         Parameters
@@ -355,54 +269,54 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
         decision : ndarray of shape (n_samples,) or (n_samples, n_classes), float64
             Logits. Two classes have one, which is positive for ``classes_[1]``.
         """
-        outputs = self._logits(X)
+        outputs = self._predict_raw(X)
         return outputs[:, 0] if self._target_kind == "binary" else outputs
 
-    def _logits(self, X):
-        """Logits of the probabilities, means over nets, (n_samples, n_outputs)."""
-        logits = [member._predict_raw(X) for member in self._members()]
-        return _labels.pool(logits, self._target_kind)
-
-    def _check_targets(self, y, X, *, reset):
-        labels, codes = encode_labels(y, X)
-        known = vars(self).get("_announced_classes") if reset else self.classes_
+    def _check(self, X, y=None, sample_weight=None, *, reset, classes=None):
+        data = super()._check(X, y, sample_weight, reset=reset)
+        if y is None:
+            return data
+        labels, codes = encode_labels(y, data.X)
+        known = classes if reset else self.classes_
         if codes.ndim == 1 and known is not None:
             labels, codes = known, match_classes(labels, codes, known)
         kind = _labels.kind_of_target(labels, codes)
-        if reset:
-            self.classes_, self._target_kind = labels, kind
-        elif kind != self._target_kind or len(labels) != len(self.classes_):
+        if not reset and (kind != self._target_kind or len(labels) != len(self.classes_)):
             raise ValueError(
                 f"y must be of the kind that the first fit saw, {self._target_kind} with "
                 f"{len(self.classes_)} labels; got {kind} with {len(labels)}. Fit a clone instead."
             )
-        return codes
+        weight = data.weight
+        if self.class_weight is not None:
+            weight = _labels.class_weights(codes, self.class_weight, labels, weight)
+        attributes = {"classes_": labels if reset else self.classes_, "_target_kind": kind}
+        return Data(
+            data.X,
+            y=_labels.as_targets(codes, kind),
+            weight=weight,
+            strata=np.unique(codes, axis=0, return_inverse=True)[1].ravel(),
+            attributes=data.attributes | attributes,
+        )
 
-    def _weigh(self, sample_weight, y):
-        if self.class_weight is None:
-            return sample_weight
-        return _labels.class_weights(y, self.class_weight, self.classes_, sample_weight)
+    def _fit_scaler(self, data, rng):
+        scaler = super()._fit_scaler(data, rng)
+        kind, classes = data.attributes["_target_kind"], data.attributes["classes_"]
+        scaler.baseline = _labels.log_odds(data.y, data.weight, kind, len(classes))
+        return scaler
 
-    def _strata(self, y):
-        return np.unique(y, axis=0, return_inverse=True)[1].ravel()
-
-    def _scale_targets(self, y, weight, *, reset):
-        if reset:
-            self._baseline = _labels.log_odds(y, weight, self._target_kind, len(self.classes_))
-        return _labels.as_targets(y, self._target_kind)
-
-    @staticmethod
-    def _loss_terms(output, batch, hyperparameters):
-        smoothing = hyperparameters["label_smoothing"]
-        if not batch.y.is_floating_point():
-            return {"cross_entropy": losses.cross_entropy(output, batch.y, smoothing)}
-        target = batch.y * (1 - smoothing) + smoothing / 2 if smoothing else batch.y
-        return {"cross_entropy": losses.binary_cross_entropy(output, target)}
-
-    def _hyperparameters(self):
-        return {"label_smoothing": float(self.label_smoothing)}
+    def _objective(self, phase):
+        return Objective(_loss_terms, {"label_smoothing": float(self.label_smoothing)})
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def _loss_terms(output, batch, hyperparameters):
+    """Loss of each sample by name, (batch,)."""
+    smoothing = hyperparameters["label_smoothing"]
+    if not batch.y.is_floating_point():
+        return {"cross_entropy": losses.cross_entropy(output, batch.y, smoothing)}
+    target = batch.y * (1 - smoothing) + smoothing / 2 if smoothing else batch.y
+    return {"cross_entropy": losses.binary_cross_entropy(output, target)}

@@ -73,11 +73,15 @@ def class_weights(codes, class_weight, classes, sample_weight):
     return weight
 
 
-def log_odds(codes, weight, kind, n_classes):
-    """Find the logits that give each class its share of the weights; tuple of float."""
+def log_odds(targets, weight, kind, n_classes):
+    """Find the logits that give each class its share of the weights; tuple of float.
+
+    Targets are those that ``as_targets`` returns.
+    """
     if kind == "multilabel":
-        shares = np.average(codes, axis=0, weights=weight)
+        shares = np.average(targets.astype(np.float64), axis=0, weights=weight)
         return tuple(logit(shares.clip(_RARE_LABEL, 1 - _RARE_LABEL)).tolist())
+    codes = targets.ravel().astype(int)
     mass = np.bincount(codes, weights=weight, minlength=n_classes)
     shares = (mass / mass.sum()).clip(_SMALLEST_SHARE)
     shares[mass == 0] = 1 / n_classes  # announced, and yet to come

@@ -1,15 +1,19 @@
 """Residual nets that predict numbers."""
 
+from dataclasses import replace
 from numbers import Real
+from typing import Self
 
 import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
-from skdeep._training._scaling import RowScaler
+from skdeep._preprocessing._linear import LinearScaler
+from skdeep._training._net import Objective
 from skdeep.base import DeepEstimator
-from skdeep.neural_network._base import RESNET_CONSTRAINTS, ResNetMixin
+from skdeep.neural_network._base import ResNetMixin
 from skdeep.nn import losses
+from skdeep.utils._params import param
 from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import Interval, StrOptions, fit_context
 
@@ -24,9 +28,6 @@ _LOSSES = {
 
 # Its square can be summed over any number of rows.
 _LARGEST_TARGET = 1e140
-# In standard deviations, squared still within float32. Targets that lie farther away have less than
-# 1e-36 of all weight, if any.
-_FARTHEST = 1e18
 
 
 class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
@@ -198,99 +199,12 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
     (442,)
     """
 
-    _parameter_constraints = {
-        **DeepEstimator._parameter_constraints,
-        **RESNET_CONSTRAINTS,
-        "loss": [StrOptions(set(_LOSSES))],
-        "quantile": [Interval(Real, 0, 1, closed="neither"), None],
-    }
-
-    def __init__(
-        self,
-        n_blocks=2,
-        *,
-        width=192,
-        hidden_factor=2.0,
-        dropout=0.15,
-        residual_dropout=0.0,
-        norm="batch",
-        activation="relu",
-        numerical_embedding=None,
-        embedding_dim=24,
-        frequency_scale=0.1,
-        image_shape=None,
-        stem_width=16,
-        augment=None,
-        categorical_features="from_dtype",
-        feature_scaling="auto",
-        missing="error",
-        loss="squared_error",
-        quantile=None,
-        n_estimators=1,
-        refit_full=False,
-        max_epochs=50,
-        batch_size=256,
-        lr=1e-3,
-        optimizer="adamw",
-        weight_decay=1e-5,
-        lr_schedule="cosine",
-        gradient_clip_value=None,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        tol=1e-4,
-        warm_start=False,
-        precision="float32",
-        compile=False,
-        callbacks=None,
-        device="auto",
-        random_state=None,
-        verbose=0,
-    ):
-        super().__init__(
-            max_epochs=max_epochs,
-            batch_size=batch_size,
-            lr=lr,
-            weight_decay=weight_decay,
-            lr_schedule=lr_schedule,
-            gradient_clip_value=gradient_clip_value,
-            warm_start=warm_start,
-            callbacks=callbacks,
-            device=device,
-            random_state=random_state,
-            verbose=verbose,
-        )
-        self.optimizer = optimizer
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.precision = precision
-        self.compile = compile
-        self.n_blocks = n_blocks
-        self.width = width
-        self.hidden_factor = hidden_factor
-        self.dropout = dropout
-        self.residual_dropout = residual_dropout
-        self.norm = norm
-        self.activation = activation
-        self.numerical_embedding = numerical_embedding
-        self.embedding_dim = embedding_dim
-        self.frequency_scale = frequency_scale
-        self.image_shape = image_shape
-        self.stem_width = stem_width
-        self.augment = augment
-        self.categorical_features = categorical_features
-        self.feature_scaling = feature_scaling
-        self.missing = missing
-        self.loss = loss
-        self.quantile = quantile
-        self.n_estimators = n_estimators
-        self.refit_full = refit_full
+    loss: str = param("squared_error", StrOptions(set(_LOSSES)))
+    quantile: float | None = param(None, Interval(Real, 0, 1, closed="neither"), None)
 
     @fit_context(prefer_skip_nested_validation=True)
     @own_settings()
-    def partial_fit(self, X, y, sample_weight=None):
+    def partial_fit(self, X, y, sample_weight=None) -> Self:
         """Train the net for one pass over these rows.
 
         The first call, of ``partial_fit`` or ``fit``, decides scaling, categories and the unit of
@@ -315,7 +229,7 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
         return self._partial_fit(X, y, sample_weight)
 
     @own_settings()
-    def predict(self, X):
+    def predict(self, X) -> np.ndarray:
         """Predict numbers.
 
         Parameters
@@ -328,12 +242,8 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs), float64
             Predictions in the units of the targets.
         """
-        y = np.mean([member._predict_one(X) for member in self._members()], axis=0)
+        y = self._scaler.target.inverse(self._predict_raw(X))
         return y if self._has_many_outputs else y[:, 0]
-
-    def _predict_one(self, X):
-        """Predictions of a single net, (n_samples, n_outputs)."""
-        return RowScaler(self._target_mean, self._target_scale).inverse(self._predict_raw(X))
 
     def _check_combination(self):
         super()._check_combination()
@@ -342,7 +252,24 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
                 "quantile must be a number between 0 and 1 for loss='quantile'; got None."
             )
 
-    def _check_targets(self, y, X, *, reset):
+    def _check(self, X, y=None, sample_weight=None, *, reset):
+        data = super()._check(X, y, sample_weight, reset=reset)
+        if y is None:
+            return data
+        y = self._check_targets(y, data.X)
+        has_many_outputs = y.ndim == 2 if reset else self._has_many_outputs
+        y = y.reshape(len(y), -1)
+        n_outputs = y.shape[1] if reset else len(self._scaler.baseline)
+        if y.shape[1] != n_outputs:
+            raise ValueError(
+                f"y must have {n_outputs} columns, as in the first fit; got {y.shape[1]}. Fit a "
+                "clone instead."
+            )
+        data.attributes["_has_many_outputs"] = has_many_outputs
+        return replace(data, y=y)
+
+    def _check_targets(self, y, X):
+        """Targets as float64, (n_samples,) or (n_samples, n_outputs)."""
         if np.asarray(y).dtype.kind in "mM":
             raise TypeError(
                 "y must hold numbers; got dates or times. Turn them into numbers, such as days "
@@ -356,36 +283,27 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
                 f"y must be within {_LARGEST_TARGET:g}; got values up to {np.abs(y).max():g}. "
                 "Divide y by a constant."
             )
-        if reset:
-            self._has_many_outputs = y.ndim == 2
-        y = y.reshape(len(y), -1)
-        if not reset and y.shape[1] != len(self._baseline):
-            raise ValueError(
-                f"y must have {len(self._baseline)} columns, as in the first "
-                f"fit; got {y.shape[1]}. Fit a clone instead."
-            )
         return y
 
-    def _scale_targets(self, y, weight, *, reset):
-        if reset:
-            scaler = RowScaler.fit(y, weight, kind="standard")
-            self._target_mean, self._target_scale = scaler.mean, scaler.scale
-            self._baseline = (0.0,) * len(scaler.mean)
-        scaled = (y - self._target_mean) / self._target_scale
-        return scaled.clip(-_FARTHEST, _FARTHEST).astype(np.float32)
+    def _fit_scaler(self, data, rng):
+        scaler = super()._fit_scaler(data, rng)
+        scaler.target = LinearScaler.fit(data.y, data.weight, scaling="standard")
+        scaler.baseline = (0.0,) * data.y.shape[1]
+        return scaler
 
-    @staticmethod
-    def _loss_terms(output, batch, hyperparameters):
-        name, quantile = hyperparameters["loss"], hyperparameters["quantile"]
-        if name == "squared_error" and batch.weight is None:
-            return {name: losses.mean_squared_error(output, batch.y)}
-        options = {"quantile": quantile} if name == "quantile" else {}
-        return {name: _LOSSES[name](output, batch.y, **options)}
-
-    def _hyperparameters(self):
-        return {"loss": self.loss, "quantile": self.quantile}
+    def _objective(self, phase):
+        return Objective(_loss_terms, {"loss": self.loss, "quantile": self.quantile})
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
+
+
+def _loss_terms(output, batch, hyperparameters):
+    """Loss of each sample by name, (batch,), or its mean."""
+    name, quantile = hyperparameters["loss"], hyperparameters["quantile"]
+    if name == "squared_error" and batch.weight is None:
+        return {name: losses.mean_squared_error(output, batch.y)}
+    options = {"quantile": quantile} if name == "quantile" else {}
+    return {name: _LOSSES[name](output, batch.y, **options)}

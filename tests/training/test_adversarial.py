@@ -8,10 +8,10 @@ from skorch.callbacks import Callback
 from torch import nn
 from torch.nn import functional as F
 
+from skdeep._preprocessing._linear import LinearScaler
 from skdeep._training._adversarial import AdversarialNet, Game
 from skdeep._training._conditions import Conditions
 from skdeep._training._data import make_rows
-from skdeep._training._scaling import RowScaler
 from skdeep.exceptions import DivergenceError
 from skdeep.generative import GANSampler
 from skdeep.nn._coder import CoderShape
@@ -115,7 +115,7 @@ def hand_loop(x, codes, n_steps, *, loss, penalty, n_critic, clip, decay, lrs, b
 @pytest.mark.parametrize("loss", ["non-saturating", "hinge", "wgan-gp"])
 def test_training_equals_a_hand_loop(loss, clip, n_critic):
     options = {"n_critic": n_critic, "betas": (0.5, 0.9)}
-    rows = make_rows(X, Y[:, np.newaxis], scaler=RowScaler(), device="cpu", batch_size=40)
+    rows = make_rows(X, Y[:, np.newaxis], scaler=LinearScaler(3), device="cpu", batch_size=40)
     expected = hand_loop(
         rows.x,
         rows.y.numpy(),

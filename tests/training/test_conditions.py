@@ -5,9 +5,9 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
+from skdeep._preprocessing._linear import LinearScaler
 from skdeep._training._conditions import Conditions, DrawnBatches, log_frequencies
 from skdeep._training._data import StreamedRows, TensorRows
-from skdeep._training._scaling import RowScaler
 
 N_DRAWS = 40_000
 
@@ -185,7 +185,7 @@ def test_streamed_rows_are_drawn_as_those_in_memory():
     X = np.arange(30.0)[:, np.newaxis]
     conditions = Conditions(X.astype(int) % 3, (3,))
     stored = TensorRows(torch.from_numpy(X.astype(np.float32)))
-    streamed = StreamedRows(X, scaler=RowScaler(), device="cpu")
+    streamed = StreamedRows(X, scaler=LinearScaler(X.shape[1]), device="cpu")
     for one, other in zip(
         DrawnBatches(stored, conditions, 8, seeded()),
         DrawnBatches(streamed, conditions, 8, seeded()),

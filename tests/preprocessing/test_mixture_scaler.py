@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
-from skdeep._training._modes import ModeScaler
-from skdeep.utils._frames import FrameCodec
+from skdeep._preprocessing._frames import FrameCodec
+from skdeep._preprocessing._mixture import MixtureScaler
+from skdeep._preprocessing._scaler import scaler_from_state
 
 NAN = np.nan
 
@@ -25,8 +26,8 @@ def rng():
 def fit(table, weight=None, *, n_categories=None, seed=0, **params):
     table = np.asarray(table, dtype=float)
     table = table[:, np.newaxis] if table.ndim == 1 else table
-    n_categories = [0] * table.shape[1] if n_categories is None else n_categories
-    return ModeScaler.fit(table, weight, n_categories=n_categories, seed=seed, **params)
+    rng = np.random.default_rng(seed)
+    return MixtureScaler.fit(table, weight, rng=rng, n_categories=n_categories, **params)
 
 
 def column(values):
@@ -261,8 +262,8 @@ def test_states_are_plain_and_make_the_same_scaler(rng):
     scaler = fit(table, n_categories=(0, 3))
     state = pickle.loads(pickle.dumps(scaler.state()))
     kinds = {type(part) for value in state.values() for part in value}
-    assert kinds <= {int, bool, np.ndarray}
-    again = ModeScaler(**state)
+    assert kinds <= {int, bool, str, np.ndarray}
+    again = scaler_from_state(state)
     assert again.layout == scaler.layout
     np.testing.assert_array_equal(again.to_array(table), scaler.to_array(table))
 

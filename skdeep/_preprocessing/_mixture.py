@@ -6,7 +6,10 @@ import numpy as np
 import torch
 from sklearn.mixture import BayesianGaussianMixture
 
-__all__ = ["ModeScaler"]
+from skdeep._preprocessing._distribution import distinct_values
+from skdeep._preprocessing._scaler import Scaler
+
+__all__ = ["MixtureScaler"]
 
 # A value that at least this share of the rows has gets a place of its own.
 _ATOM_SHARE = 0.05
@@ -21,7 +24,7 @@ _MAX_ITER = 100
 _FARTHEST = 2.0
 
 
-class ModeScaler:
+class MixtureScaler(Scaler, kind="mixture"):
     """Writes each column as places, one of which is taken, and a number within that place.
 
     The places of a category are its codes. A column of numbers has a place for each mode of a
@@ -58,34 +61,35 @@ class ModeScaler:
         self.gaps = gaps
 
     @classmethod
-    def fit(cls, table, sample_weight=None, *, n_categories, seed, n_modes=10):
+    def fit(cls, X, sample_weight=None, *, rng, n_categories=None, n_modes=10):
         """Learn modes, atoms and gaps from rows.
 
         Parameters
         ----------
-        table : ndarray of shape (n_rows, n_columns)
+        X : ndarray of shape (n_rows, n_columns)
             Numbers and, in columns of categories, codes from zero on; NaN for missing ones.
         sample_weight : ndarray of shape (n_rows,) or None
             A row of weight two is the row twice, to the last bit; one of weight zero is absent.
-        n_categories : sequence of int
-            Number of codes of each column, 0 for numbers.
-        seed : int
-            Where the mixtures start from.
+        rng : numpy.random.Generator
+            Only its seed counts; it decides where the mixtures start from.
+        n_categories : sequence of int or None
+            Number of codes of each column, 0 for numbers; None for numbers only.
         n_modes : int
             Most modes of a column.
         """
-        weight = np.ones(len(table)) if sample_weight is None else np.asarray(sample_weight)
-        table, weight = table[weight > 0], weight[weight > 0]
-        random_state = int(np.random.SeedSequence(seed).generate_state(1)[0])
+        weight = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight)
+        X, weight = X[weight > 0], weight[weight > 0]
+        n_categories = [0] * X.shape[1] if n_categories is None else n_categories
+        random_state = int(rng.bit_generator.seed_seq.generate_state(1)[0])
         modes, atoms = [], []
-        for column, n_codes in zip(table.T, n_categories, strict=True):
+        for column, n_codes in zip(X.T, n_categories, strict=True):
             known = ~np.isnan(column) & (n_codes == 0)  # of categories nothing is learned
-            values, mass = _distribution(column[known], weight[known])
+            values, mass = distinct_values(column[known] + 0.0, weight[known])  # -0.0 is 0.0
             is_atom = _find_atoms(mass)
             atoms.append(values[is_atom])
             modes.append(_fit_modes(values[~is_atom], mass[~is_atom], n_modes, random_state))
         weights, means, stds = map(list, zip(*modes, strict=True))
-        gaps = tuple(np.isnan(table).any(axis=0).tolist())
+        gaps = tuple(np.isnan(X).any(axis=0).tolist())
         return cls(tuple(map(int, n_categories)), weights, means, stds, atoms, gaps)
 
     @property
@@ -99,7 +103,7 @@ class ModeScaler:
 
     @property
     def width(self):
-        """Number of columns of what ``to_array`` gives."""
+        """Number of columns of what ``to_tensor`` and ``to_array`` return."""
         return sum(map(sum, self.layout))
 
     def _blocks(self):
@@ -168,12 +172,12 @@ class ModeScaler:
                 array[in_mode, at] = distance / (4 * self.stds[column][mode])
         return array
 
-    def to_tensor(self, table):
+    def to_tensor(self, X):
         """Rows as a float32 tensor, (n, n_columns) -> (n, width).
 
         Numbers far from all modes, which no generator would reach, are brought nearer.
         """
-        array = self.to_array(table).clip(-_FARTHEST, _FARTHEST)
+        array = self.to_array(X).clip(-_FARTHEST, _FARTHEST)
         return torch.from_numpy(array.astype(np.float32))
 
     def inverse(self, array):
@@ -193,16 +197,6 @@ class ModeScaler:
                 in_mode = choice < len(means)
                 table[in_mode, column] += 4 * stds[choice[in_mode]] * array[in_mode, at]
         return table
-
-    def state(self):
-        """Plain values from which ``ModeScaler(**state)`` makes the same scaler again."""
-        return dict(vars(self))
-
-
-def _distribution(column, weight):
-    """Distinct values, ascending, and the weight of each."""
-    values, inverse = np.unique(column + 0.0, return_inverse=True)  # -0.0 becomes 0.0
-    return values, np.bincount(inverse, weights=weight, minlength=len(values))
 
 
 def _find_atoms(mass):

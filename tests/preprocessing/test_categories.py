@@ -1,13 +1,14 @@
 """Categories of any kind as codes."""
 
 import datetime
+import pickle
 
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
 
-from skdeep.utils._categories import encode_table, find_categories
+from skdeep._preprocessing._categories import CategoryCodec, find_categories
 
 MASK = np.array([False, True])
 LEFT, RIGHT = pd.Interval(0, 1), pd.Interval(1, 2)
@@ -19,7 +20,7 @@ def frame(values):
 
 
 def codes(X, categories):
-    return encode_table(X, MASK, categories, allow_nan=False)[:, 1].tolist()
+    return CategoryCodec(MASK, categories).encode(X, allow_nan=False)[:, 1].tolist()
 
 
 @pytest.mark.parametrize(
@@ -107,11 +108,11 @@ def test_equal_numbers_of_other_types_are_the_same_category():
 def test_numbers_of_the_table_stay_in_their_columns():
     X = pd.DataFrame({"a": [1.5, 2.5], "kind": ["x", "y"], "b": pd.array([3, None], dtype="Int64")})
     mask = np.array([False, True, False])
-    table = encode_table(X, mask, find_categories(X, mask), allow_nan=True)
+    table = CategoryCodec.fit(X, mask).encode(X, allow_nan=True)
     np.testing.assert_array_equal(table, [[1.5, 1, 3], [2.5, 2, np.nan]])
     assert table.dtype == np.float64
     with pytest.raises(ValueError, match="X contains NaN"):
-        encode_table(X, mask, [["x", "y"]], allow_nan=False)
+        CategoryCodec(mask, [["x", "y"]]).encode(X, allow_nan=False)
 
 
 @pytest.mark.parametrize(
@@ -122,5 +123,21 @@ def test_numbers_of_the_table_stay_in_their_columns():
 def test_a_table_may_hold_categories_only(make):
     X = make({"first": ["x", "y"], "second": ["u", "u"]})
     mask = np.array([True, True])
-    table = encode_table(X, mask, find_categories(X, mask), allow_nan=False)
+    table = CategoryCodec.fit(X, mask).encode(X, allow_nan=False)
     np.testing.assert_array_equal(table, [[1, 1], [2, 1]])
+
+
+def test_codecs_are_what_their_states_say():
+    X = frame(pd.Series(["b", 2, None, True], dtype=object))
+    codec = CategoryCodec.fit(X, ["kind"])
+    again = CategoryCodec(**pickle.loads(pickle.dumps(codec.state())))
+    np.testing.assert_array_equal(again.is_categorical, MASK)
+    np.testing.assert_array_equal(
+        again.encode(X, allow_nan=False), codec.encode(X, allow_nan=False)
+    )
+
+
+@pytest.mark.parametrize("categorical_features", ["from_dtype", None])
+def test_tables_without_categories_need_no_codec(categorical_features):
+    assert CategoryCodec.fit(np.eye(3), categorical_features) is None
+    assert CategoryCodec.fit(pd.DataFrame(np.eye(3)), categorical_features) is None

@@ -3,28 +3,28 @@
 import numpy as np
 import torch
 
-from skdeep._training._data import dense, slabs
-from skdeep._training._scaling import (
-    QuantileScaler,
-    RowScaler,
-    bin_edges,
-    overflow_is_an_error,
-    sample_rows,
-)
+from skdeep._preprocessing._distribution import bin_edges, sample_rows
+from skdeep._preprocessing._features import fit_feature_scaler
+from skdeep._preprocessing._linear import LinearScaler
+from skdeep._preprocessing._scaler import Scaler, overflow_is_an_error, scaler_from_state
+from skdeep.utils._slabs import dense, slabs
 
 __all__ = ["TableScaler"]
 
 _N_BINS = 48
+# In standard deviations, squared still within float32. Targets that lie farther away have less than
+# 1e-36 of all weight, if any.
+_FARTHEST = 1e18
 
 
-class TableScaler:
+class TableScaler(Scaler, kind="table"):
     """Scales numbers, marks and fills missing ones, and counts categories from one on.
 
     The columns come out in another order: numbers, marks of missing numbers, category codes.
 
     Parameters
     ----------
-    numbers : RowScaler or QuantileScaler
+    numbers : LinearScaler or QuantileScaler
         Scaler of the numeric columns.
     numeric, categorical : ndarray of int
         Places of the numeric and of the categorical columns.
@@ -38,9 +38,25 @@ class TableScaler:
         Whether training saw missing categories, for each categorical column.
     bins : tuple of tuple of float
         Edges of bins for each numeric column, in scaled units; empty where none were asked for.
+    target : LinearScaler or None
+        Scaler of numeric targets; None for those that are encoded already.
+    baseline : tuple of float
+        Outputs that a net starts from.
     """
 
-    def __init__(self, numbers, numeric, categorical, fill, marked, code_maps, gaps, bins=()):
+    def __init__(
+        self,
+        numbers,
+        numeric,
+        categorical,
+        fill,
+        marked,
+        code_maps,
+        gaps,
+        bins=(),
+        target=None,
+        baseline=(),
+    ):
         self.numbers = numbers
         self.numeric = numeric
         self.categorical = categorical
@@ -49,9 +65,21 @@ class TableScaler:
         self.code_maps = code_maps
         self.gaps = gaps
         self.bins = bins
+        self.target = target
+        self.baseline = baseline
 
     @classmethod
-    def fit(cls, X, sample_weight, *, kind, is_categorical, fills_missing, has_bins, generator):
+    def fit(
+        cls,
+        X,
+        sample_weight=None,
+        *,
+        rng,
+        scaling="standard",
+        is_categorical=None,
+        fills_missing=False,
+        has_bins=False,
+    ):
         """Learn everything from rows.
 
         Parameters
@@ -60,27 +88,32 @@ class TableScaler:
             Category codes in the categorical columns.
         sample_weight : ndarray of shape (n_samples,) or None
             Rows of weight zero are not looked at.
-        kind : {"global", "standard", "quantile", None}
+        rng : numpy.random.Generator
+            Chooses the rows that quantiles are learned from.
+        scaling : {"global", "standard", "quantile", None}
+            Of the numbers.
         is_categorical : ndarray of bool or None
         fills_missing : bool
             Whether numbers may be missing. Their column's mean stands in for them, and columns
             that miss some here get a column of marks.
         has_bins : bool
             Whether to compute ``bins``.
-        generator : numpy.random.Generator
-            Chooses the rows that quantiles are learned from.
         """
         if is_categorical is None:
             is_categorical = np.zeros(X.shape[1], dtype=bool)
         numeric, categorical = np.flatnonzero(~is_categorical), np.flatnonzero(is_categorical)
         code_maps = [_code_map(X[:, column], sample_weight) for column in categorical]
         gaps = tuple(_has_gap(X[:, column], sample_weight) for column in categorical)
-        scaler = cls(RowScaler(), numeric, categorical, None, np.arange(0), code_maps, gaps)
+        unscaled = LinearScaler(len(numeric))
+        scaler = cls(unscaled, numeric, categorical, None, np.arange(0), code_maps, gaps)
         if fills_missing:
             scaler._learn_gaps(X, sample_weight)
-        scaler._fit_numbers(X, sample_weight, kind, generator)
+        if len(numeric):
+            scaler.numbers = fit_feature_scaler(
+                X, sample_weight, rng=rng, scaling=scaling, read=scaler._read
+            )
         if has_bins:
-            rows = sample_rows(X, sample_weight, generator)
+            rows = sample_rows(X, sample_weight, rng)
             weight = None if sample_weight is None else sample_weight[rows]
             scaled = scaler.numbers.to_tensor(scaler._read(X, rows)).numpy()
             scaler.bins = tuple(bin_edges(column, weight, _N_BINS) for column in scaled.T)
@@ -100,16 +133,6 @@ class TableScaler:
         self.fill = total / np.where(mass > 0, mass, 1.0)
         self.marked = np.flatnonzero(n_missing)
 
-    def _fit_numbers(self, X, sample_weight, kind, generator):
-        if not len(self.numeric):
-            return
-        if kind == "quantile":
-            self.numbers = QuantileScaler.fit(
-                X, sample_weight, generator=generator, read=self._read
-            )
-        else:
-            self.numbers = RowScaler.fit(X, sample_weight, kind=kind, read=self._read)
-
     def _read(self, X, rows):
         """Numbers of those rows, dense and without gaps."""
         numbers = dense(X, rows)
@@ -122,36 +145,54 @@ class TableScaler:
         """Number of categories that training saw of each categorical column."""
         return tuple(int(code_map.max()) for code_map in self.code_maps)
 
-    def to_tensor(self, rows):
-        """Rows as a float32 tensor, (n, n_features) array -> (n, n_columns)."""
+    @property
+    def width(self):
+        """Number of columns of what ``to_tensor`` returns."""
+        return len(self.numeric) + len(self.marked) + len(self.categorical)
+
+    def to_tensor(self, X):
+        """Scale samples, (n, n_features) array -> (n, width) float32 tensor."""
         everything = slice(None)
-        numbers = self.numbers.to_tensor(self._read(rows, everything))
+        numbers = self.numbers.to_tensor(self._read(X, everything))
         if not len(self.marked) and not len(self.categorical):
             return numbers
         parts = [numbers]
         if len(self.marked):
-            marks = np.isnan(rows[:, self.numeric[self.marked]])
+            marks = np.isnan(X[:, self.numeric[self.marked]])
             parts.append(torch.from_numpy(marks.astype(np.float32)))
         if len(self.categorical):
             codes = [
-                code_map[rows[:, column].astype(int)]
+                code_map[X[:, column].astype(int)]
                 for column, code_map in zip(self.categorical, self.code_maps, strict=True)
             ]
             parts.append(torch.from_numpy(np.stack(codes, axis=1).astype(np.float32)))
         return torch.cat(parts, dim=1)
 
+    def targets(self, y):
+        """Targets in the units of the loss, (n, n_outputs)."""
+        if self.target is None:
+            return y
+        scaled = (y - self.target.mean) / self.target.scale
+        return scaled.clip(-_FARTHEST, _FARTHEST).astype(np.float32)
+
+    def inverse(self, array):
+        """Refuse: categories that training did not see all have the same code."""
+        raise NotImplementedError(
+            "TableScaler has no inverse: what was missing and categories that training did not see "
+            "cannot be told from the tensor."
+        )
+
     def state(self):
-        """Plain values from which ``from_state`` makes the same scaler again."""
-        return {**vars(self), "numbers": {"kind": self.numbers.kind, **self.numbers.state()}}
+        """Plain values from which ``scaler_from_state`` makes the same scaler again."""
+        nested = {"numbers": self.numbers, "target": self.target}
+        states = {name: one and one.state() for name, one in nested.items()}
+        return {**super().state(), **states}
 
     @classmethod
-    def from_state(cls, state):
-        """Make a scaler from what ``state`` gave."""
-        numbers = dict(state["numbers"])
-        if numbers["kind"] == QuantileScaler.kind:
-            del numbers["kind"]
-            return cls(**{**state, "numbers": QuantileScaler(**numbers)})
-        return cls(**{**state, "numbers": RowScaler(**numbers)})
+    def _from_state(cls, state):
+        nested = {name: state[name] for name in ("numbers", "target")}
+        scalers = {name: one and scaler_from_state(one) for name, one in nested.items()}
+        return cls(**{**state, **scalers})
 
 
 def _code_map(codes, sample_weight):

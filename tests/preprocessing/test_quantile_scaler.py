@@ -6,7 +6,9 @@ import scipy.sparse as sp
 from scipy import stats
 from scipy.special import ndtri
 
-from skdeep._training._scaling import QuantileScaler, bin_edges, sample_rows
+from skdeep._preprocessing._distribution import bin_edges, sample_rows
+from skdeep._preprocessing._quantile import QuantileScaler
+from skdeep._preprocessing._scaler import scaler_from_state
 
 
 def generator(seed=0):
@@ -14,7 +16,7 @@ def generator(seed=0):
 
 
 def fit(X, weight=None, seed=0):
-    return QuantileScaler.fit(X, weight, generator=generator(seed))
+    return QuantileScaler.fit(X, weight, rng=generator(seed))
 
 
 @pytest.fixture
@@ -117,7 +119,7 @@ def test_quantile_scaler_of_sparse_rows_equals_that_of_dense_ones():
 
 def test_quantile_scaler_is_what_its_state_says(X):
     scaler = fit(X)
-    again = QuantileScaler(**scaler.state())
+    again = scaler_from_state(scaler.state())
     np.testing.assert_array_equal(again.to_tensor(X), scaler.to_tensor(X))
 
 
@@ -199,7 +201,7 @@ def test_there_are_two_bins_at_least_with_edges_that_ascend_and_span_the_values(
 def test_quantiles_are_finite_under_weights_of_very_different_size(rate):
     rows = np.arange(2000.0)[:, None]
     weight = np.exp(-rate * np.arange(2000))
-    scaler = QuantileScaler.fit(rows, weight, generator=np.random.default_rng(0))
+    scaler = QuantileScaler.fit(rows, weight, rng=generator())
     assert np.isfinite(scaler.to_tensor(rows).numpy()).all()
     edges = bin_edges(rows[:, 0], weight, 48)
     assert np.isfinite(edges).all() and (np.diff(edges) > 0).all()

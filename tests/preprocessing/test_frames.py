@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal, assert_index_equal
 from polars.testing import assert_frame_equal as assert_polars_equal
 
-from skdeep.utils._frames import FrameCodec
+from skdeep._preprocessing._frames import FrameCodec
 
 DAY, LATER = datetime.datetime(2020, 7, 1, 2), datetime.datetime(1960, 1, 3)
 # The hour that Berlin had twice.
@@ -311,7 +311,7 @@ def test_nothing_is_missing_in_a_dtype_that_cannot_miss_it(X):
 def test_arrays_need_neither_pandas_nor_polars(run_python):
     code = """
 import sys, numpy as np
-from skdeep.utils._frames import FrameCodec
+from skdeep._preprocessing._frames import FrameCodec
 before = set(sys.modules)
 codec = FrameCodec.fit(np.array([["a", 1.5, None]], dtype=object))
 codec.decode(codec.encode([["a", 2, None]]))

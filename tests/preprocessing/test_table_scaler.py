@@ -6,8 +6,9 @@ import scipy.sparse as sp
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import StandardScaler
 
-from skdeep._training._scaling import QuantileScaler
-from skdeep._training._table import TableScaler
+from skdeep._preprocessing._quantile import QuantileScaler
+from skdeep._preprocessing._scaler import scaler_from_state
+from skdeep._preprocessing._table import TableScaler
 
 KINDS = ["global", "standard", "quantile", None]
 
@@ -20,11 +21,11 @@ def fit(X, weight=None, *, kind="standard", categorical=None, fills=False, bins=
     return TableScaler.fit(
         X,
         weight,
-        kind=kind,
+        scaling=kind,
         is_categorical=mask,
         fills_missing=fills,
         has_bins=bins,
-        generator=np.random.default_rng(0),
+        rng=np.random.default_rng(0),
     )
 
 
@@ -109,7 +110,7 @@ def test_a_column_whose_categories_are_all_missing_has_none():
 @pytest.mark.parametrize("kind", KINDS)
 def test_table_scaler_is_what_its_state_says(kind, X):
     scaler = fit(X, kind=kind, categorical=[1, 3], fills=True, bins=True)
-    again = TableScaler.from_state(scaler.state())
+    again = scaler_from_state(scaler.state())
     np.testing.assert_array_equal(again.to_tensor(X), scaler.to_tensor(X))
     assert again.cardinalities == scaler.cardinalities
     assert again.bins == scaler.bins

@@ -1,0 +1,183 @@
+"""Several fits at once: nets of one shape are trained as one stack."""
+
+import contextlib
+import time
+from collections import deque
+from dataclasses import dataclass
+
+from sklearn import get_config
+
+from skdeep._fit import DataPool
+from skdeep._training._data import TensorRows
+from skdeep._training._stackable import reason_to_train_alone, run_signature, stack_limit
+from skdeep._training._stacked import train_together
+from skdeep._training._stacked_rows import RowPool
+from skdeep.utils._device import lease_device
+from skdeep.utils._settings import own_settings
+
+__all__ = ["Outcome", "even_parts", "fit_together"]
+
+
+@dataclass
+class Outcome:
+    """What has become of a fit.
+
+    Attributes
+    ----------
+    error : Exception or None
+        What the fit raised.
+    seconds : float
+        Time that it took; of a stack, its part.
+    limit : int or None
+        Maximum number of nets in its stacks; None where it failed before training.
+    reason : str or None
+        Why its net was trained alone.
+    """
+
+    error: Exception | None = None
+    seconds: float = 0.0
+    limit: int | None = None
+    reason: str | None = None
+
+
+@own_settings()
+def fit_together(fits, device, max_models="auto"):
+    """Carry out fits, those whose nets are alike as one stack.
+
+    Each estimator becomes what its own ``fit`` would have made of it.
+
+    Parameters
+    ----------
+    fits : list of Fit
+        Not begun yet. They get a common pool of data.
+    device : str, torch.device or list of these
+        Where to train all of them.
+    max_models : int or "auto"
+        Maximum number of nets in a stack. ``"auto"`` is what is fastest, which may be one.
+
+    Returns
+    -------
+    outcomes : list of Outcome
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            device = stack.enter_context(lease_device(device))
+        except (TypeError, ValueError) as error:
+            return [Outcome(error) for _ in fits]
+        data, rows = DataPool(), RowPool()
+        pending = [_Pending(fit, device, rows) for fit in fits]
+        for one in pending:
+            one.fit.pool = data
+            stack.callback(one.close)
+        _train_all(pending, max_models)
+    return [one.outcome for one in pending]
+
+
+def _train_all(pending, max_models):
+    """Carry out fits one after the other; nets that can be stacked wait until a stack is full."""
+    coming, waiting = deque(pending), {}
+    while coming or waiting:
+        if not coming:
+            group = waiting.pop(next(iter(waiting)))
+        else:
+            one = coming.popleft()
+            if one.runs is None:
+                one.start()
+            if one.run is None:  # through, or failed
+                continue
+            reason, limit = _limit(one.run, max_models, len(pending))
+            one.outcome.reason, one.outcome.limit = reason, limit
+            if reason is not None:
+                group = [one]
+            else:
+                signature = run_signature(one.run)
+                group = waiting.setdefault(signature, [])
+                group.append(one)
+                if len(group) < limit:
+                    continue
+                del waiting[signature]
+        _train(group)
+        coming.extend(group)
+
+
+def _limit(run, max_models, n_fits):
+    """Tell why a net is trained alone, or None, and the maximum number of nets in its stack."""
+    reason = reason_to_train_alone(run, max_models)
+    if reason is not None:
+        return reason, 1
+    limit = stack_limit(run) if max_models == "auto" else max_models
+    return None, even_size(n_fits, limit)
+
+
+def _train(group):
+    """Train nets as one stack, or a single one, and go to the next training of their fits."""
+    began = time.perf_counter()
+    runs = [one.run for one in group]
+    try:
+        if len(runs) > 1:
+            errors = train_together(runs)
+        else:
+            runs[0].start()
+            errors = [None]
+    except Exception as error:  # of no single net: too little memory, say
+        errors = [error] * len(runs)
+    seconds = (time.perf_counter() - began) / len(runs)
+    origins = [error and error.__traceback__ for error in errors]
+    for one, error, origin in zip(group, errors, origins, strict=True):
+        one.outcome.seconds += seconds
+        one.resume(error and error.with_traceback(origin))  # nets may have an error in common
+
+
+class _Pending:
+    """A fit that is not begun, between two trainings, or through."""
+
+    def __init__(self, fit, device, pool):
+        self.fit, self.device, self.pool = fit, device, pool
+        self.runs = self.run = None
+        self.outcome = Outcome()
+
+    def start(self):
+        """Go to the first training."""
+        with self._kept_apart():
+            self.runs = self.fit.runs(self.device)
+            if not get_config()["skip_parameter_validation"]:  # as scikit-learn's ``fit``
+                self.fit.estimator._validate_params()
+            self._take(next(self.runs, None))
+
+    def resume(self, error):
+        """Go on from a training, which ended with an error or with None, to the next one."""
+        with self._kept_apart():
+            self._take(next(self.runs, None) if error is None else self.runs.throw(error))
+
+    def _take(self, run):
+        """Wait for a training whose rows other fits may have, too."""
+        if run is not None and isinstance(run.rows, TensorRows):
+            run = run._replace(rows=self.pool.share(run.rows))
+        self.run = run
+
+    def close(self):
+        """Leave the estimator as it was before, if its fit has not come to its end."""
+        if self.runs is not None:
+            self.runs.close()
+
+    @contextlib.contextmanager
+    def _kept_apart(self):
+        """Context in which this fit can fail without the others."""
+        began = time.perf_counter()
+        try:
+            yield
+        except Exception as error:
+            self.run, self.outcome.error = None, error
+        self.outcome.seconds += time.perf_counter() - began
+
+
+def even_size(n_things, most):
+    """Length of parts of about equal length, none longer than ``most``."""
+    n_parts = max(1, -(-n_things // most))
+    return max(1, -(-n_things // n_parts))
+
+
+def even_parts(things, n_parts):
+    """Split a list into at most that many consecutive parts of about equal length."""
+    size = max(1, -(-len(things) // n_parts))
+    return [things[start : start + size] for start in range(0, len(things), size)]

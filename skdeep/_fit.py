@@ -1,0 +1,509 @@
+"""One fit in progress, from samples as users have them to fitted attributes."""
+
+import contextlib
+import copy
+import pickle
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from skdeep._training._callbacks import (
+    DivergenceGuard,
+    EpochEnd,
+    EpochProgress,
+    FitTasks,
+    check_callbacks,
+)
+from skdeep._training._data import make_rows, weight_of_rows
+from skdeep._training._inference import apply_in_chunks
+from skdeep._training._net import make_net, plain_options
+from skdeep._training._run import Run
+from skdeep._training._split import hold_out
+from skdeep._training._state import continue_training
+from skdeep.utils._containers import in_memory
+from skdeep.utils._device import lease_device
+from skdeep.utils._random import (
+    STREAMS,
+    draw_seed,
+    make_generator,
+    make_streams,
+    numpy_generator,
+)
+from skdeep.utils._validation import check_range, check_target_is_given
+
+__all__ = ["Data", "DataPool", "Fit"]
+
+# Set by scikit-learn's validation while a fit is still in progress.
+_SET_BY_VALIDATION = ("n_features_in_", "feature_names_in_")
+# Distinguishes the draws of the held-out samples from those of training, see ``make_streams``.
+_SPLIT = len(STREAMS)
+
+
+@dataclass
+class Data:
+    """Validated samples.
+
+    Attributes
+    ----------
+    X : ndarray or CSR matrix of shape (n_samples, n_features)
+    y : ndarray of shape (n_samples, ...) or None
+        What is learned for each sample; None where that is the sample itself.
+    weight : ndarray of shape (n_samples,) or None
+        Weight of each sample in the loss; zero for samples that are not trained on.
+    strata : ndarray of int, shape (n_samples,), or None
+        Group of each sample whose fraction a held-out set keeps.
+    attributes : dict
+        Fitted attributes that describe the data, such as ``classes_``.
+    """
+
+    X: Any
+    y: Any = None
+    weight: Any = None
+    strata: Any = None
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+
+class DataPool:
+    """Validated data, scalers and scaled samples that several fits have in common."""
+
+    def __init__(self):
+        self._known = {}
+
+    def find(self, key, make):
+        """Give what was made for the key, or make it."""
+        if key not in self._known:
+            self._known[key] = make()
+        return self._known[key]
+
+    def find_seeded(self, key, seed, make):
+        """Like ``find`` for ``make(rng)``, whose result depends on the seed only if it draws."""
+        if key in self._known:
+            return self._known[key]
+
+        def make_seeded():
+            rng = numpy_generator(seed)
+            before = rng.bit_generator.state
+            made = make(rng)
+            if rng.bit_generator.state == before:
+                self._known[key] = made
+            return made
+
+        return self.find((*key, seed), make_seeded)
+
+
+class Fit:
+    """One fit in progress; it dies when the estimator is fitted.
+
+    A plan is a generator that trains by ``yield from fit.train(...)``, once or several times.
+    Each training is yielded when it is ready to start, so that several fits can be trained as one
+    stack. The estimator gets its fitted attributes at the end, all at once: after an error or
+    Ctrl-C it is what it was before.
+
+    Parameters
+    ----------
+    estimator : DeepEstimator
+    X, y, sample_weight
+        As the user gave them.
+    plan : callable or None
+        ``plan(fit)``; None for the estimator's own.
+    resume : bool
+        Whether to continue from the fitted state, if there is one.
+    tasks : FitTasks or None
+        What scikit-learn's callbacks see; None for the estimator's own callbacks.
+    pool : DataPool or None
+    **options
+        Further arguments of the estimator's ``_check``.
+    """
+
+    def __init__(
+        self,
+        estimator,
+        X,
+        y=None,
+        sample_weight=None,
+        *,
+        plan=None,
+        resume=False,
+        tasks=None,
+        pool=None,
+        **options,
+    ):
+        self.estimator = estimator
+        self.given = X, y, sample_weight
+        self.plan = estimator._plan if plan is None else plan
+        self.is_resumed = resume and hasattr(estimator, "net_")
+        self.tasks = FitTasks(estimator, X, y, sample_weight) if tasks is None else tasks
+        self.pool = DataPool() if pool is None else pool
+        self.net = estimator.net_ if self.is_resumed else None
+        #: whether later fits are expected to continue from this one
+        self.in_parts = self.is_resumed and estimator._is_fitted_in_parts
+        self._options = options
+        self._holds_out = bool(getattr(estimator, "early_stopping", False))
+        self._callbacks = estimator.callbacks
+        self.seed: int | None = None
+        self._kept: dict[str, Any] = {}
+        self._data = self._scaler = self._module = self._rows = None
+
+    # What runs a fit -----------------------------------------------------------------------
+
+    def run(self):
+        """Carry out the plan, each training by itself, and give the fitted estimator."""
+        runs = self.runs(self.estimator.device)
+        for run in runs:
+            try:
+                run.start()
+            except BaseException as error:
+                runs.throw(error)
+        return self.estimator
+
+    def runs(self, device):
+        """Yield each training when it is ready to start.
+
+        Whoever carries a training out throws an error that ends it back into here.
+        """
+        self.estimator._check_combination()
+        with self._unchanged_on_failure(), self._lease(device) as self.device:
+            yield from self.plan(self)
+            if self._module is not None:
+                self._set_attributes()
+        self.announce(0)
+        self.tasks.end()
+
+    def _lease(self, device):
+        """Context that gives the device to train on: a new one, or that of the fitted net."""
+        if self.is_resumed:
+            return contextlib.nullcontext(self.estimator.device_)
+        return lease_device(device)
+
+    @contextlib.contextmanager
+    def _unchanged_on_failure(self):
+        """Context after whose failure the estimator is what it was before."""
+        state = vars(self.estimator)
+        before = {name: state[name] for name in _SET_BY_VALIDATION if name in state}
+        try:
+            yield
+        except BaseException:
+            for name in _SET_BY_VALIDATION:
+                state.pop(name, None)
+            state.update(before)
+            raise
+
+    def _set_attributes(self):
+        """Replace the fitted attributes of the estimator."""
+        state = vars(self.estimator)
+        for name in list(state):
+            if name.endswith("_") and not name.startswith("_") and name not in _SET_BY_VALIDATION:
+                del state[name]
+        state.update(self.attributes())
+
+    # What plans use ------------------------------------------------------------------------
+
+    @property
+    def data(self):
+        """Validated data, whose weight is zero for samples that are held out."""
+        self._prepare()
+        return self._data
+
+    @property
+    def scaler(self):
+        """Scaler that comes before the net."""
+        self._prepare()
+        return self._scaler
+
+    @property
+    def module(self):
+        """Torch module that is trained."""
+        self._prepare()
+        return self._module
+
+    def announce(self, n_epochs):
+        """Tell scikit-learn's callbacks the maximum number of epochs of the whole plan.
+
+        Without it, that of the first training is taken.
+        """
+        if not self.tasks.has_begun:
+            self.tasks.begin(n_epochs)
+
+    def train(
+        self,
+        n_epochs,
+        *,
+        phase=None,
+        optimizer="new",
+        stopping=None,
+        on_epoch=None,
+        targets=None,
+        lr_schedule=None,
+        n_schedule_epochs=None,
+        first_epoch=0,
+    ):
+        """Yield a training, and take up the plan again when it has ended.
+
+        Parameters
+        ----------
+        n_epochs : int
+            Maximum number of epochs.
+        phase : str or None
+            What the estimator's ``_objective`` is asked for; recorded in the history.
+        optimizer : {"new", "keep"}
+            Whether the optimizer starts from scratch or continues from the training before.
+        stopping : EarlyStopping or None
+        on_epoch : callable or None
+            ``on_epoch(fit)`` is called after each epoch; ``set_targets`` may be called in it.
+        targets : ndarray of shape (n_samples, ...) or None
+            New targets, see ``set_targets``.
+        lr_schedule : str or None
+            None for the estimator's own.
+        n_schedule_epochs : int or None
+            Epochs that the schedule is made for; None for the estimator's ``max_epochs``.
+        first_epoch : int
+            Epochs of the schedule that earlier trainings have had.
+        """
+        estimator = self.estimator
+        self.announce(int(n_epochs))
+        self._prepare()
+        if targets is not None:
+            self.set_targets(targets)
+        lr_schedule = estimator.lr_schedule if lr_schedule is None else lr_schedule
+        holds_out = self._rows[1] is not None
+        callbacks = [
+            *([] if stopping is None else [stopping]),
+            *self.tasks.epochs(self.snapshot),
+            *([] if on_epoch is None else [EpochEnd(on_epoch, self)]),
+            *check_callbacks(self._callbacks, holds_out=holds_out, lr_schedule=lr_schedule),
+        ]
+        with self._progress() as progress:
+            self._make_net(phase, optimizer, [*callbacks, *progress, DivergenceGuard()])
+            yield Run(
+                self.net,
+                *self._rows,
+                n_epochs=int(n_epochs),
+                lr_schedule=lr_schedule,
+                n_schedule_epochs=n_schedule_epochs or int(estimator.max_epochs),
+                first_epoch=first_epoch,
+            )
+        self._module.eval()
+        if stopping is not None and stopping.restore_best:
+            self._kept["best_epoch_"] = stopping.best_epoch_
+
+    def apply(self, function, X=None):
+        """Apply a function of the module to samples, in order.
+
+        Parameters
+        ----------
+        function : callable
+            (batch, width) tensor of scaled samples -> (batch, n_outputs) tensor, row by row.
+        X : ndarray or CSR matrix of shape (n_samples, n_features) or None
+            Validated samples; None for all of ``data``, those that are held out included.
+
+        Returns
+        -------
+        result : ndarray of shape (n_samples, n_outputs)
+        """
+        module = self.module
+        was_training = module.training
+        module.eval()
+        try:
+            return apply_in_chunks(
+                function,
+                self.data.X if X is None else X,
+                module=module,
+                scaler=self._scaler,
+                device=self.device,
+            )
+        finally:
+            module.train(was_training)
+
+    def set_targets(self, targets):
+        """Replace what the loss compares with.
+
+        Parameters
+        ----------
+        targets : ndarray of shape (n_samples, ...)
+            Equal samples must have equal targets.
+        """
+        self._prepare()
+        for rows in self._rows:
+            if rows is not None:
+                rows.set_targets(targets)
+
+    def restart(self):
+        """Forget what was learned, and train on all samples from here on, from the same seed.
+
+        What early stopping has found remains: ``best_epoch_`` and ``validation_loss_curve_``.
+        """
+        curve = self.estimator._record(self).get("validation_loss_curve_")
+        self._kept |= {} if curve is None else {"validation_loss_curve_": curve}
+        self._holds_out, self._callbacks = False, None
+        self._data, self.net = None, None
+
+    @property
+    def best_epoch(self):
+        """Epoch whose weights early stopping has brought back, counted from one."""
+        return self._kept["best_epoch_"]
+
+    # What callbacks and the estimator get --------------------------------------------------
+
+    def attributes(self):
+        """Fitted attributes that an estimator has which stops now."""
+        return {
+            **self._data.attributes,
+            **self.estimator._record(self),
+            **self._kept,
+            "device_": self.device,
+            "module_": self._module,
+            "net_": self.net,
+            "_scaler": self._scaler,
+            "_streams": self.streams,
+            "_seed": self.seed,
+            "_fitted_architecture": self._architecture,
+            "_net_options": self._net_options,
+            "_is_fitted_in_parts": self.in_parts,
+        }
+
+    def snapshot(self):
+        """Attributes as ``attributes`` gives them, which further training does not change."""
+        attributes = self.attributes()
+        fitted = copy.copy(self.estimator)
+        vars(fitted).update(attributes)
+        detached = vars(copy.copy(fitted))
+        return {name: detached[name] for name in attributes}
+
+    # Steps ---------------------------------------------------------------------------------
+
+    def _prepare(self):
+        """Validate and scale the data and build the module, once."""
+        if self._data is not None:
+            return
+        data = self._validate()
+        train, valid, split = self._split(data)
+        weight = weight_of_rows(data.weight, train, data.X.shape[0])
+        self._data = replace(data, weight=weight)
+        self._find_scaler(data, split)
+        self._build_module()
+        self._rows = [
+            None if index is None else self._make_rows(data, index, (role, split))
+            for role, index in (("train", train), ("valid", valid))
+        ]
+
+    def _validate(self):
+        """Data as the user gave them, checked by the estimator, and what they are drawn with."""
+        estimator, (X, y, sample_weight) = self.estimator, self.given
+        check_target_is_given(estimator, y)
+        options = {"reset": not self.is_resumed, **self._options}
+
+        def check():
+            data = estimator._check(in_memory(X), in_memory(y), sample_weight, **options)
+            state = vars(estimator)
+            return data, {name: state[name] for name in _SET_BY_VALIDATION if name in state}
+
+        if self.is_resumed:
+            self.seed = estimator._seed
+            return check()[0]
+        key = "data", *map(id, self.given), *self._data_parameters()
+        data, found = self.pool.find(key, check)
+        vars(estimator).update(found)
+        if self.seed is None:
+            self.seed = draw_seed(estimator.random_state)
+        return data
+
+    def _data_parameters(self):
+        """Class and parameters on which validated and scaled data depend, hashable."""
+        names = sorted(self.estimator._names_of("data"))
+        values = [getattr(self.estimator, name) for name in names]
+        return type(self.estimator), pickle.dumps((values, self._options))
+
+    def _split(self, data):
+        """Indices to train on and of those held out or None, and what decides about them.
+
+        Samples of weight zero are left out of both.
+        """
+        n_samples, weight = data.X.shape[0], data.weight
+        kept = np.arange(n_samples) if weight is None else np.flatnonzero(weight)
+        if not self._holds_out:
+            return kept, None, None
+        # drawn from the seed: a warm start must not train on the samples held out before
+        generator = make_generator((self.seed, _SPLIT))
+        strata = None if data.strata is None else data.strata[kept]
+        fraction = self.estimator.validation_fraction
+        return *hold_out(kept, fraction, generator, strata), (self.seed, fraction)
+
+    def _find_scaler(self, data, split):
+        """Set the scaler: the fitted one, or one that is learned from the training samples."""
+        if self.is_resumed:
+            self._scaler = self.estimator._scaler
+            return
+        self._scaler = self.pool.find_seeded(
+            ("scaler", id(data), *self._data_parameters(), split),
+            self.seed,
+            lambda rng: self.estimator._fit_scaler(self._data, rng),
+        )
+
+    def _build_module(self):
+        """Build the module; to resume, with the fitted weights and positions of the generators."""
+        estimator = self.estimator
+        self._architecture = estimator._architecture(self._data, self._scaler)
+        if self.is_resumed:
+            estimator._check_same_shape(self._architecture)
+        self.streams = make_streams(self.seed, self.device)
+        self._module = estimator._make_module(self._architecture, self.streams).to(self.device)
+        if self.is_resumed:
+            self._module.load_state_dict(estimator.module_.state_dict())
+            for name, generator in self.streams.items():
+                generator.set_state(estimator._streams[name].get_state())
+
+    def _make_rows(self, data, index, part):
+        """Samples of those indices, ready for the net."""
+        batch_size = int(self.estimator.batch_size)
+
+        def make():
+            return make_rows(
+                data.X,
+                self._scaler.targets(data.y),
+                data.weight,
+                scaler=self._scaler,
+                device=self.device,
+                batch_size=batch_size,
+                index=None if len(index) == data.X.shape[0] else index,
+            )
+
+        if self.is_resumed:
+            return make()
+        key = "rows", id(self._scaler), id(data), part, batch_size, self.device
+        return copy.copy(self.pool.find(key, make))  # it may get targets of its own
+
+    def _make_net(self, phase, optimizer, callbacks):
+        """Set a net around the module, which continues from the one before."""
+        estimator, before = self.estimator, self.net
+        objective = estimator._objective(phase)
+        objective.lifted = estimator._names_of("lifted")
+        if objective.support is not None:
+            check_range(self._data.X, **objective.support)
+        net_class = estimator._net_class
+        options = plain_options(estimator, net_class) | {"phase": phase}
+        self._net_options = options | {"hyperparameters": objective.hyperparameters}
+        self.net = make_net(
+            net_class,
+            self._module,
+            objective,
+            options,
+            shuffle_generator=self.streams["shuffle"],
+            device=self.device,
+            callbacks=callbacks,
+            verbose=int(estimator.verbose),
+        )
+        if before is not None:
+            continue_training(self.net, before, keeps_optimizer=optimizer == "keep")
+
+    @contextlib.contextmanager
+    def _progress(self):
+        """Context of a training with the callbacks that show its progress."""
+        if self.estimator.verbose != 1:
+            yield []
+            return
+        progress = EpochProgress(type(self.estimator).__name__)
+        try:
+            yield [progress]
+        finally:
+            progress.close()  # a traceback is printed below the bar

@@ -1,0 +1,103 @@
+"""Estimators that minimise one loss by gradient descent, with early stopping and ``partial_fit``."""
+
+from dataclasses import dataclass
+from functools import partial
+from numbers import Integral, Real
+
+import torch
+
+from skdeep._fit import Fit
+from skdeep._training._callbacks import EarlyStopping
+from skdeep._training._optim import OptimizerOptions
+from skdeep.utils._params import Parameters, param
+from skdeep.utils._sklearn import Interval, StrOptions
+
+__all__ = ["GradientDescentMixin", "Pause"]
+
+
+@dataclass
+class Pause:
+    """Where a long fit, trained in parts, has been interrupted.
+
+    Attributes
+    ----------
+    n_schedule_epochs : int
+        Epochs of all parts together, for which ``lr_schedule`` is made.
+    stopping : EarlyStopping or None
+        That of the earlier parts; None before the first one.
+    """
+
+    n_schedule_epochs: int
+    stopping: EarlyStopping | None = None
+
+
+class GradientDescentMixin(Parameters):
+    """One loss and one optimiser, early stopping, and training in parts."""
+
+    optimizer: str | type[torch.optim.Optimizer] = param("adamw", OptimizerOptions())
+    early_stopping: bool = param(False, "boolean")
+    validation_fraction: float = param(0.1, Interval(Real, 0, 1, closed="neither"))
+    n_iter_no_change: int = param(10, Interval(Integral, 1, None, closed="left"), lifted=True)
+    tol: float = param(1e-4, Interval(Real, 0, None, closed="left"), lifted=True)
+    precision: str = param("float32", StrOptions({"float32", "bf16-mixed"}))
+    compile: bool = param(False, "boolean")
+
+    def _plan(self, fit):
+        yield from fit.train(self.max_epochs, optimizer="keep", stopping=self._stopping())
+
+    def _stopping(self, *, pauses=False):
+        """Make the callback that ends training before ``max_epochs``."""
+        return EarlyStopping(
+            "valid_loss" if self.early_stopping else "train_loss",
+            patience=self.n_iter_no_change,
+            tol=self.tol,
+            restore_best=self.early_stopping,
+            pauses=pauses,
+        )
+
+    def _partial_fit(self, X, y=None, sample_weight=None, **options):
+        """Train for one epoch on these samples."""
+        if self.early_stopping:
+            raise ValueError(
+                "early_stopping must be False for partial_fit, which cannot hold samples out of "
+                "data that come in parts; got early_stopping=True. Use fit, or "
+                "early_stopping=False."
+            )
+        return Fit(
+            self, X, y, sample_weight, plan=self._train_one_epoch, resume=True, **options
+        ).run()
+
+    def _train_one_epoch(self, fit):
+        """Plan of ``partial_fit``."""
+        fit.in_parts = True
+        yield from fit.train(1, optimizer="keep", lr_schedule="constant")
+
+    def _train_until_pause(self, pause, fit):
+        """Plan of one part of a long fit: up to ``max_epochs``, counted from its beginning."""
+        fit.in_parts = True
+        n_done = 0 if pause.stopping is None else len(fit.net.history)
+        n_epochs = max(0, int(self.max_epochs) - n_done)
+        fit.announce(n_epochs)
+        if pause.stopping is None:
+            pause.stopping = self._stopping(pauses=True)
+        elif pause.stopping.has_stopped or not n_epochs:
+            return
+        yield from fit.train(
+            n_epochs,
+            optimizer="keep",
+            stopping=pause.stopping,
+            n_schedule_epochs=pause.n_schedule_epochs,
+            first_epoch=n_done,
+        )
+
+    def _fit_in_parts(self, X, y, sample_weight, pause, **options):
+        """Fit of one part of a long fit, which is not run yet; ``Fit``."""
+        return Fit(
+            self,
+            X,
+            y,
+            sample_weight,
+            plan=partial(self._train_until_pause, pause),
+            resume=pause.stopping is not None,
+            **options,
+        )

@@ -1,0 +1,1 @@
+"""How samples as users have them become tensors, and tensors samples again."""

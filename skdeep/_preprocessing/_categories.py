@@ -1,0 +1,181 @@
+"""Columns of categories as columns of codes."""
+
+import numpy as np
+from sklearn.utils import check_array
+
+from skdeep.utils._containers import column_of
+from skdeep.utils._numbers import as_numbers, is_missing
+from skdeep.utils._sklearn import check_categorical_features, safe_indexing
+
+__all__ = ["CategoryCodec", "find_categories"]
+
+# A column with more different strings than this, and nearly as many as it has entries, holds names
+# or free text.
+_FEW_STRINGS = 20
+_MOST_DIFFERENT = 0.9
+
+
+class CategoryCodec:
+    """Writes tables of numbers and categories as float64, with a code for each category.
+
+    Parameters
+    ----------
+    is_categorical : ndarray of bool of shape (n_features,)
+    categories : list of list
+        Of each categorical column; their codes count from one on.
+    """
+
+    def __init__(self, is_categorical, categories):
+        self.is_categorical = is_categorical
+        self.categories = categories
+
+    @classmethod
+    def fit(cls, X, categorical_features="from_dtype"):
+        """Find the categorical columns and their categories; None where there are no such columns.
+
+        Parameters
+        ----------
+        X : ndarray, sparse matrix or dataframe of shape (n_samples, n_features)
+        categorical_features : "from_dtype", None, or array-like of str, int or bool
+            With ``"from_dtype"`` those columns of a dataframe that have a categorical dtype or hold
+            strings and nothing else.
+
+        Raises
+        ------
+        ValueError
+            If nearly every entry of a column of strings is another.
+        """
+        is_categorical = _categorical_columns(X, categorical_features)
+        if is_categorical is None:
+            return None
+        return cls(is_categorical, find_categories(X, is_categorical))
+
+    def encode(self, X, *, allow_nan):
+        """Table of numbers with a code from one on for each category.
+
+        Parameters
+        ----------
+        X : dataframe or ndarray of shape (n_samples, n_features)
+        allow_nan : bool
+            Whether numbers may be missing; categories always may.
+
+        Returns
+        -------
+        table : ndarray of shape (n_samples, n_features), float64
+            Code 0 for missing categories and for those that ``fit`` did not see.
+
+        Raises
+        ------
+        ValueError
+            If there are no rows, or if a column holds only numbers where all categories are
+            strings, or only strings where all are numbers.
+        """
+        if not X.shape[0]:
+            raise ValueError(
+                f"X must have a row at least; found array with 0 sample(s), shape={tuple(X.shape)}."
+            )
+        numeric = np.flatnonzero(~self.is_categorical)
+        table = np.empty((X.shape[0], len(self.is_categorical)))
+        if len(numeric):
+            numbers_of_X = check_array(
+                safe_indexing(X, numeric, axis=1),
+                dtype="numeric",
+                ensure_all_finite="allow-nan" if allow_nan else True,
+                input_name="X",
+            )
+            table[:, numeric] = as_numbers(numbers_of_X)
+        for column, known in zip(np.flatnonzero(self.is_categorical), self.categories, strict=True):
+            keys = _keys(X, column)
+            _check_kind(keys, known, X.columns[column] if hasattr(X, "columns") else int(column))
+            codes = {category: code for code, category in enumerate(known, start=1)}
+            table[:, column] = [codes.get(key, 0) for key in keys]
+        return table
+
+    def state(self):
+        """Plain values from which ``CategoryCodec(**state)`` makes the same codec again."""
+        return dict(vars(self))
+
+
+def find_categories(X, is_categorical):
+    """List the categories of each categorical column, in a fixed order.
+
+    Parameters
+    ----------
+    X : dataframe or ndarray of shape (n_samples, n_features)
+    is_categorical : ndarray of bool of shape (n_features,)
+
+    Returns
+    -------
+    categories : list of list
+        Strings, numbers and booleans; other categories (intervals, say) by their text.
+    """
+    return [
+        sorted(set(_keys(X, column)) - {None}, key=_sort_key)
+        for column in np.flatnonzero(is_categorical)
+    ]
+
+
+def _categorical_columns(X, categorical_features):
+    """Mask of the columns that hold categories, None where there are none."""
+    mask = check_categorical_features(X, categorical_features)
+    is_frame = hasattr(X, "dtypes") and len(X.shape) == 2
+    if isinstance(categorical_features, str) and is_frame:
+        mask = np.zeros(X.shape[1], dtype=bool) if mask is None else mask
+        places = np.flatnonzero(~mask).tolist()
+        mask[places] = [_holds_categories(X, place) for place in places]
+    return mask if mask is not None and mask.any() else None
+
+
+def _holds_categories(X, place):
+    """Whether a column of a dataframe holds strings, and missing values at most besides."""
+    column = column_of(X, place)
+    values = np.asarray(column)
+    if values.dtype.kind not in "OTU":
+        return False
+    strings = [value for value in values.tolist() if not is_missing(value)]
+    if not strings:  # a dtype of strings is their word for it in pandas, and in polars
+        return getattr(column.dtype, "type", None) is str or str(column.dtype) == "String"
+    if not all(isinstance(value, str) for value in strings):
+        return False
+    n_different = len(set(strings))
+    if n_different > max(_FEW_STRINGS, _MOST_DIFFERENT * len(strings)):
+        raise ValueError(
+            "A column of strings must hold categories that rows have in common; got "
+            f"{n_different} different strings in {len(strings)} rows of column "
+            f"{X.columns[place]!r}. Drop the column, encode it, by TfidfVectorizer for example, or "
+            "name it in categorical_features."
+        )
+    return True
+
+
+def _check_kind(keys, known, name):
+    """Raise ``ValueError`` where no entry of a column can be a known category, by its type."""
+    found = [key for key in keys if key is not None]
+    kinds, known_kinds = ({isinstance(value, str) for value in values} for values in (found, known))
+    if kinds and known_kinds and kinds.isdisjoint(known_kinds):
+        wanted, other = ("strings", "numbers") if True in known_kinds else ("numbers", "strings")
+        raise ValueError(
+            f"Categories in column {name!r} must be {wanted}, as in training; got only {other}, "
+            f"{found[0]!r} for example. Convert the column, by astype for example."
+        )
+
+
+def _keys(X, column):
+    """Entries of a column as strings, numbers and booleans; None for missing ones."""
+    values = np.asarray(safe_indexing(X, column, axis=1), dtype=object).tolist()
+    return [_key(value) for value in values]
+
+
+def _key(value):
+    if isinstance(value, str):
+        return str(value)
+    if is_missing(value):
+        return None
+    if isinstance(value, np.generic):
+        value = value.item()
+    return value if isinstance(value, int | float) else str(value)
+
+
+def _sort_key(value):
+    """Order for categories of several types: numbers before strings."""
+    return isinstance(value, str), value

@@ -1,0 +1,64 @@
+"""What scalers learn from the values of a column: bounds, quantiles and bins."""
+
+import numpy as np
+
+from skdeep.utils._slabs import dense, slabs
+
+__all__ = ["bin_edges", "column_bounds", "distinct_values", "quantile_levels", "sample_rows"]
+
+# Rows from which quantiles are learned: at most so many, of so many megabytes together.
+_SAMPLE_ROWS = 10_000
+_SAMPLE_BYTES = 2**26
+
+
+def column_bounds(X, sample_weight=None):
+    """Smallest and largest value of each column, over rows with a weight; float64, twice (n,)."""
+    low, high = np.full(X.shape[1], np.inf), np.full(X.shape[1], -np.inf)
+    for rows in slabs(X):
+        part = dense(X, rows).astype(np.float64, copy=False)
+        if sample_weight is not None:
+            part = part[sample_weight[rows] > 0]
+        if len(part):
+            low, high = np.minimum(low, part.min(axis=0)), np.maximum(high, part.max(axis=0))
+    return low, high
+
+
+def sample_rows(X, sample_weight, rng):
+    """Choose rows with a weight: all of them, or a random part of a large X; indices, ascending."""
+    kept = np.arange(X.shape[0]) if sample_weight is None else np.flatnonzero(sample_weight)
+    limit = max(1, min(_SAMPLE_ROWS, _SAMPLE_BYTES // (8 * max(1, X.shape[1]))))
+    if len(kept) <= limit:
+        return kept
+    return np.sort(rng.choice(kept, limit, replace=False))
+
+
+def distinct_values(column, weight):
+    """Distinct values, ascending, and the total weight of each."""
+    values, inverse = np.unique(column, return_inverse=True)
+    return values, np.bincount(inverse, weights=weight)
+
+
+def quantile_levels(column, weight):
+    """Distinct values, ascending, and the middle of each one's step in the distribution."""
+    values, mass = distinct_values(column.astype(np.float64), weight)
+    reached = np.cumsum(mass)
+    # weights of very different size round the last levels to one
+    smallest = np.finfo(np.float64).eps
+    return values, ((reached - mass / 2) / reached[-1]).clip(smallest, 1 - smallest)
+
+
+def bin_edges(column, weight, n_bins):
+    """Edges of bins with about the same weight, ascending; at least two bins, also of a constant.
+
+    Returns
+    -------
+    edges : tuple of float, length 3 to n_bins + 1
+        Distinct float32 values.
+    """
+    values, levels = quantile_levels(column, weight)
+    edges = np.interp(np.linspace(0, 1, n_bins + 1), levels, values)
+    edges = np.unique(edges.astype(np.float32))
+    if len(edges) < 3:  # wide enough for float32 to tell them apart
+        reach = max((edges[-1] - edges[0]) / 2, 0.5, 4 * float(np.spacing(np.abs(edges).max())))
+        edges = edges.mean() + np.float32(reach) * np.array([-1, 0, 1], dtype=np.float32)
+    return tuple(edges.tolist())

@@ -1,0 +1,105 @@
+"""Features shifted and divided by a scale."""
+
+import numpy as np
+import torch
+
+from skdeep._preprocessing._distribution import column_bounds
+from skdeep._preprocessing._scaler import Scaler, overflow_is_an_error
+from skdeep.utils._slabs import dense, slabs
+
+__all__ = ["LinearScaler"]
+
+
+class LinearScaler(Scaler, kind="linear"):
+    """Shifts each feature and divides it by a scale.
+
+    Parameters
+    ----------
+    n_features : int
+    mean : ndarray of shape (n_features,) or None
+        None leaves samples as they are.
+    scale : ndarray of shape (n_features,) or None
+    scaling : {"global", "range", "standard", None}
+        How mean and scale were learned, see ``fit``.
+    """
+
+    def __init__(self, n_features, mean=None, scale=None, scaling=None):
+        self.n_features = n_features
+        self.mean = mean
+        self.scale = scale
+        self.scaling = scaling
+
+    @classmethod
+    @overflow_is_an_error
+    def fit(cls, X, sample_weight=None, *, rng=None, scaling="standard", read=dense):
+        """Learn mean and scale in one pass over the samples.
+
+        Parameters
+        ----------
+        X : ndarray or CSR matrix of shape (n_samples, n_features)
+        sample_weight : ndarray of shape (n_samples,) or None
+        rng : Ignored
+            Nothing is drawn.
+        scaling : {"global", "range", "standard", None}
+            ``"global"``: one scale for all features, the square root of their mean variance;
+            ``"standard"``: each feature its own; ``"range"``: one shift and one scale for all,
+            which bring them to [-1, 1].
+        read : callable
+            ``read(X, rows)`` gives those rows as a dense array.
+        """
+        n_features = read(X, slice(0, 1)).shape[1]
+        if scaling is None:
+            return cls(n_features)
+        if scaling == "range":
+            low, high = column_bounds(X, sample_weight)
+            middle, reach = (low.min() + high.max()) / 2, (high.max() - low.min()) / 2
+            mean, scale = np.full(n_features, middle), np.full(n_features, reach or 1.0)
+            return cls(n_features, mean, scale, scaling)
+        mean, variance = _mean_and_variance(X, sample_weight, read)
+        if scaling == "global":
+            variance = np.full_like(variance, variance.mean())
+        # a constant feature is centred and otherwise left alone, as StandardScaler does
+        noise_floor = np.square(10 * np.finfo(np.float64).eps * mean)
+        scale = np.sqrt(np.where(variance <= noise_floor, 1.0, variance))
+        return cls(n_features, mean, scale, scaling)
+
+    @property
+    def width(self):
+        """Number of columns of what ``to_tensor`` returns."""
+        return self.n_features
+
+    @overflow_is_an_error
+    def to_tensor(self, X):
+        """Scale samples, (n, n_features) array -> (n, n_features) float32 tensor."""
+        if self.mean is None:
+            return torch.from_numpy(np.array(X, dtype=np.float32, order="C"))
+        # float32 samples carry no more digits than float32 arithmetic keeps
+        dtype = np.float32 if np.can_cast(X.dtype, np.float32) else np.float64
+        scaled = np.subtract(X, self.mean.astype(dtype), dtype=dtype)
+        scaled /= self.scale.astype(dtype)
+        return torch.from_numpy(np.ascontiguousarray(scaled, dtype=np.float32))
+
+    def inverse(self, array):
+        """Bring an array of shape (n, n_features) back to the units of the data, float64."""
+        array = np.asarray(array, dtype=np.float64)
+        return array if self.mean is None else array * self.scale + self.mean
+
+
+def _mean_and_variance(X, sample_weight, read):
+    """Weighted mean and variance of each feature, float64, twice (n_features,)."""
+    total, mean, squares = 0.0, np.zeros(()), np.zeros(())  # of any width
+    for rows in slabs(X):
+        part = read(X, rows).astype(np.float64, order="C")
+        weight = np.ones(len(part)) if sample_weight is None else sample_weight[rows]
+        part_total = weight.sum()
+        if part_total == 0:
+            continue
+        part_mean = weight @ part / part_total
+        # Chan et al. (1979): sums of squares of two sets, without cancellation
+        shift = part_mean - mean
+        part -= part_mean
+        squares = squares + weight @ np.square(part, out=part)
+        squares += shift**2 * (total * part_total / (total + part_total))
+        total += part_total
+        mean = mean + shift * (part_total / total)
+    return mean, squares / total

@@ -1,0 +1,88 @@
+"""Features mapped to the standard normal distribution by their ranks."""
+
+import numpy as np
+import torch
+from scipy.special import ndtri
+
+from skdeep._preprocessing._distribution import quantile_levels, sample_rows
+from skdeep._preprocessing._scaler import Scaler
+from skdeep.utils._slabs import dense
+
+__all__ = ["QuantileScaler"]
+
+# Points of a feature's distribution function that are kept.
+_MAX_KNOTS = 1000
+
+
+class QuantileScaler(Scaler, kind="quantile"):
+    """Maps each feature to the standard normal distribution by its ranks.
+
+    The distribution function of the training samples, ties at the middle of their step, becomes
+    that of the standard normal; between the values of training it is linear, outside of them
+    constant. Unlike scikit-learn's ``QuantileTransformer`` it supports weights: a sample of
+    weight two is the sample twice.
+
+    Parameters
+    ----------
+    values, positions : list of ndarray, length n_features
+        Values of a feature, ascending, and where each of them goes.
+    """
+
+    scaling = "quantile"
+
+    def __init__(self, values, positions):
+        self.values = values
+        self.positions = positions
+
+    @classmethod
+    def fit(cls, X, sample_weight=None, *, rng, read=dense):
+        """Learn the distribution functions from a sample of the rows.
+
+        Parameters
+        ----------
+        X : ndarray or CSR matrix of shape (n_samples, n_features)
+        sample_weight : ndarray of shape (n_samples,) or None
+        rng : numpy.random.Generator
+            Chooses the sample where there are too many rows.
+        read : callable
+            ``read(X, rows)`` gives those rows as a dense array.
+        """
+        rows = sample_rows(X, sample_weight, rng)
+        weight = None if sample_weight is None else sample_weight[rows]
+        knots = [_normal_positions(column, weight) for column in read(X, rows).T]
+        # columns without ties have the same positions, which are kept once
+        distinct = {positions.tobytes(): positions for _, positions in knots}
+        return cls(
+            [values for values, _ in knots],
+            [distinct[positions.tobytes()] for _, positions in knots],
+        )
+
+    @property
+    def width(self):
+        """Number of columns of what ``to_tensor`` returns."""
+        return len(self.values)
+
+    def to_tensor(self, X):
+        """Scale samples, (n, n_features) array -> (n, n_features) float32 tensor."""
+        result = np.empty(X.shape, dtype=np.float32)
+        for number, (values, positions) in enumerate(zip(self.values, self.positions, strict=True)):
+            column = X[:, number].astype(np.float64, copy=False)
+            result[:, number] = np.interp(column, values, positions)
+        return torch.from_numpy(result)
+
+    def inverse(self, array):
+        """Bring an array of shape (n, n_features) back to the units of the data, float64."""
+        result = np.empty(array.shape)
+        for number, (values, positions) in enumerate(zip(self.values, self.positions, strict=True)):
+            result[:, number] = np.interp(array[:, number], positions, values)
+        return result
+
+
+def _normal_positions(column, weight):
+    """Values of a feature and where on a standard normal axis they lie."""
+    values, levels = quantile_levels(column, weight)
+    if len(values) > _MAX_KNOTS:
+        wanted = np.linspace(levels[0], levels[-1], _MAX_KNOTS)
+        knots = np.unique(np.searchsorted(levels, wanted).clip(max=len(values) - 1))
+        values, levels = values[knots], levels[knots]
+    return values, ndtri(levels)

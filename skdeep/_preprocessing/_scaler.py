@@ -1,0 +1,93 @@
+"""The interface of all scalers, and what they share."""
+
+import functools
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+
+__all__ = ["Scaler", "overflow_is_an_error", "scaler_from_state"]
+
+_CLASSES: dict[str, type["Scaler"]] = {}
+
+
+class Scaler(ABC):
+    """Brings samples to the float32 tensors that a net reads, and back.
+
+    A subclass names its ``kind``, which no other scaler has; its attributes are plain values and
+    the arguments of its constructor, so that ``scaler_from_state`` can make it again.
+    """
+
+    #: Name of the class of scaler in ``state``.
+    kind: ClassVar[str]
+
+    def __init_subclass__(cls, *, kind, **kwargs):
+        super().__init_subclass__(**kwargs)
+        assert kind not in _CLASSES, kind
+        cls.kind, _CLASSES[kind] = kind, cls
+
+    @classmethod
+    @abstractmethod
+    def fit(cls, X, sample_weight=None, *, rng):
+        """Learn the scaler from samples; subclasses have options of their own.
+
+        Parameters
+        ----------
+        X : ndarray or CSR matrix of shape (n_samples, n_features)
+        sample_weight : ndarray of shape (n_samples,) or None
+            Samples of weight zero are ignored.
+        rng : numpy.random.Generator
+            For whatever is drawn; ignored where nothing is.
+        """
+
+    @property
+    @abstractmethod
+    def width(self):
+        """Number of columns of what ``to_tensor`` returns."""
+
+    @abstractmethod
+    def to_tensor(self, X):
+        """Scale samples, (n, n_features) array -> (n, width) float32 tensor."""
+
+    @abstractmethod
+    def inverse(self, array):
+        """Bring scaled samples back to the units of the data.
+
+        (n, width) array -> (n, n_features) array of float64.
+        """
+
+    def targets(self, y):
+        """Encoded targets in the units of the loss; as they are, where nothing else is said."""
+        return y
+
+    def state(self) -> dict[str, Any]:
+        """Plain values from which ``scaler_from_state`` makes the same scaler again."""
+        return {"kind": self.kind, **vars(self)}
+
+    @classmethod
+    def _from_state(cls, state):
+        return cls(**state)
+
+
+def scaler_from_state(state):
+    """Make a scaler of any class from what its ``state`` returned."""
+    state = dict(state)
+    return _CLASSES[state.pop("kind")]._from_state(state)
+
+
+def overflow_is_an_error(function):
+    """Decorate a method so that samples too large for its arithmetic are a ``ValueError``."""
+
+    @functools.wraps(function)
+    def checked(owner, X, *args, **kwargs):
+        try:
+            with np.errstate(over="raise", invalid="raise"):
+                return function(owner, X, *args, **kwargs)
+        except FloatingPointError as error:
+            raise ValueError(
+                "X must be small enough for float32 after scaling; got values up to "
+                f"{abs(X).max():g}. Divide X by a constant, or bring new rows to the scale of the "
+                "training data."
+            ) from error
+
+    return checked

@@ -1,0 +1,109 @@
+"""Parameters of estimators as typed fields with a default and constraints."""
+
+import dataclasses
+import inspect
+from typing import Any, dataclass_transform
+
+__all__ = ["Parameters", "param"]
+
+
+def param(
+    default: Any,
+    *constraints: Any,
+    kw_only: bool | None = None,
+    data: bool | None = None,
+    lifted: bool | None = None,
+) -> Any:
+    """Declare a parameter in the body of a class.
+
+    What is left out is inherited: a subclass that only wants another default writes
+    ``lr: float = param(1e-4)``.
+
+    Parameters
+    ----------
+    default : object
+        Default value, which must be immutable.
+    *constraints : object
+        What scikit-learn's ``_parameter_constraints`` lists for the parameter.
+    kw_only : bool, default=True
+        Whether the parameter must be passed by keyword.
+    data : bool, default=False
+        Whether checking and scaling the data depend on the parameter. Estimators of one class that
+        agree in all such parameters share validated and scaled samples.
+    lifted : bool, default=False
+        Whether nets that are trained as one stack may have different values.
+    """
+    given = {"constraints": constraints or None, "data": data, "lifted": lifted}
+    return dataclasses.field(
+        default=default,
+        kw_only=dataclasses.MISSING if kw_only is None else kw_only,  # type: ignore[arg-type]
+        metadata={name: value for name, value in given.items() if value is not None},
+    )
+
+
+@dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(param,))
+class Parameters:
+    """Base of every class that declares parameters with ``param``.
+
+    A subclass gets an ``__init__`` that only stores its parameters, as scikit-learn asks for, and
+    ``_parameter_constraints``. In the signature the parameters of a class come before those of its
+    bases.
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        has_own_init = "__init__" in vars(cls)
+        cls._declared = _own_fields(cls)
+        dataclasses.dataclass(kw_only=True, eq=False, repr=False)(cls)
+        if not has_own_init:
+            _reorder_signature(cls)
+        described = cls._described()
+        constraints = {
+            name: list(one["constraints"])
+            for name, one in described.items()
+            if "constraints" in one
+        }
+        cls._parameter_constraints = constraints | vars(cls).get("_parameter_constraints", {})
+
+    @classmethod
+    def _described(cls) -> dict[str, dict[str, Any]]:
+        """What the class and its bases say of each parameter."""
+        described: dict[str, dict[str, Any]] = {}
+        for base in reversed(cls.__mro__):
+            for name, metadata in vars(base).get("_declared", {}).items():
+                described[name] = described.get(name, {}) | metadata
+        return described
+
+    @classmethod
+    def _names_of(cls, role: str) -> frozenset[str]:
+        """Names of the parameters with a role, ``"data"`` or ``"lifted"``."""
+        return frozenset(name for name, one in cls._described().items() if one.get(role))
+
+
+def _own_fields(cls):
+    """Metadata of the parameters that a class declares; a new default stays positional."""
+    inherited: dict[str, dataclasses.Field] = {}
+    for base in reversed(cls.__mro__[1:]):
+        inherited |= vars(base).get("__dataclass_fields__", {})
+    declared = {}
+    for name in inspect.get_annotations(cls):
+        own = vars(cls).get(name)
+        if isinstance(own, dataclasses.Field):
+            declared[name] = dict(own.metadata)
+            if own.kw_only is dataclasses.MISSING and name in inherited:
+                own.kw_only = inherited[name].kw_only
+    return declared
+
+
+def _reorder_signature(cls):
+    """Show the parameters of a class before those of its bases."""
+    introduced: dict[str, tuple[int, int]] = {}
+    for depth, base in enumerate(cls.__mro__):
+        for place, name in enumerate(vars(base).get("_declared", {})):
+            introduced[name] = depth, place  # the last base that declares it
+    signature = inspect.signature(cls.__init__)
+    parameters = sorted(
+        signature.parameters.values(),
+        key=lambda one: (one.kind, introduced.get(one.name, (-1, 0))),
+    )
+    cls.__init__.__signature__ = signature.replace(parameters=parameters)
