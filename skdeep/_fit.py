@@ -388,7 +388,7 @@ class Fit:
         ]
 
     def _validate(self):
-        """Data as the user gave them, checked by the estimator, and what they are drawn with."""
+        """Let the estimator check the data, and set the seed."""
         estimator, (X, y, sample_weight) = self.estimator, self.given
         check_target_is_given(estimator, y)
         options = {"reset": not self.is_resumed, **self._options}
@@ -415,7 +415,7 @@ class Fit:
         return type(self.estimator), pickle.dumps((values, self._options))
 
     def _split(self, data):
-        """Indices to train on and of those held out or None, and what decides about them.
+        """Split indices: to train on, held out or None, and what decides about them.
 
         Samples of weight zero are left out of both.
         """
@@ -454,7 +454,7 @@ class Fit:
                 generator.set_state(estimator._streams[name].get_state())
 
     def _make_rows(self, data, index, part):
-        """Samples of those indices, ready for the net."""
+        """Make samples ready for the net, those of the indices."""
         batch_size = int(self.estimator.batch_size)
 
         def make():

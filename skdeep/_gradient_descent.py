@@ -1,4 +1,4 @@
-"""Estimators that minimise one loss by gradient descent, with early stopping and ``partial_fit``."""
+"""Estimators that minimise one loss by gradient descent."""
 
 from dataclasses import dataclass
 from functools import partial

@@ -138,7 +138,7 @@ class DeepEstimator(DocumentationLinkMixin, CallbackSupportMixin, Parameters, Ba
             )
 
     def _check_new(self, X):
-        """Validated samples for a fitted estimator."""
+        """Validate samples for a fitted estimator."""
         check_is_fitted(self)
         return self._check(in_memory(X), reset=False).X
 

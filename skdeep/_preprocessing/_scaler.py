@@ -57,7 +57,7 @@ class Scaler(ABC):
         """
 
     def targets(self, y):
-        """Encoded targets in the units of the loss; as they are, where nothing else is said."""
+        """Scale targets to the units of the loss; most scalers leave them as they are."""
         return y
 
     def state(self) -> dict[str, Any]:

@@ -169,7 +169,7 @@ class TableScaler(Scaler, kind="table"):
         return torch.cat(parts, dim=1)
 
     def targets(self, y):
-        """Targets in the units of the loss, (n, n_outputs)."""
+        """Scale targets to the units of the loss, (n, n_outputs)."""
         if self.target is None:
             return y
         scaled = (y - self.target.mean) / self.target.scale

@@ -267,7 +267,8 @@ class FitTasks:
         self.task = {"estimator": estimator, "X": X, "y": y, "metadata": None}
         if sample_weight is not None:
             self.task["metadata"] = {"sample_weight": sample_weight}
-        self.context = self._epoch = None
+        self.context: Any = None
+        self._epoch: Any = None
         self.has_begun = False
 
     def begin(self, n_epochs):

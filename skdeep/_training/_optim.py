@@ -58,9 +58,8 @@ def plain_parameter(value):
         return str(value)
     if isinstance(value, np.generic):
         return value.item()
-    name = getattr(value, "__name__", None)
-    if isinstance(value, type) and getattr(torch.optim, name, None) is value:
-        return f"{_TORCH_PREFIX}{name}"
+    if isinstance(value, type) and getattr(torch.optim, value.__name__, None) is value:
+        return f"{_TORCH_PREFIX}{value.__name__}"
     return value
 
 

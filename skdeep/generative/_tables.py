@@ -56,7 +56,7 @@ class TableGANMixin(Parameters):
         return Data(X, _category_codes(X, sizes), weight, attributes=attributes)
 
     def _encode(self, X, *, reset):
-        """Samples as numbers, and the codec that has written them."""
+        """Write samples as numbers; with the codec that did it."""
         if not hasattr(X, "columns"):
             X = X if hasattr(X, "shape") else as_table(X, min_rows=0)[0]
             X = check_array(X, dtype=None, ensure_all_finite="allow-nan", estimator=self)
@@ -261,7 +261,7 @@ def _category_codes(table, sizes):
 
 
 def _category_shares(data, layout):
-    """Fractions of the categories, by which ``sample`` draws conditions; None without categories."""
+    """Fractions of all categories, by which ``sample`` draws conditions; None without any."""
     if data.y is None:
         return None
     columns = np.flatnonzero(data.attributes["_n_categories"])

@@ -172,7 +172,7 @@ def train_chunk(data, nets, caller):
 
 
 def _prepare(data, net, caller):
-    """Node of the steps up to a net, tasks, and the net's fit; None where that cannot even start."""
+    """Node of the steps up to a net, its tasks, and its fit; None where that cannot start."""
     name, step = net.step
     estimator, pause = (clone(step), None) if net.paused is None else net.paused
     before = net.before

@@ -48,7 +48,8 @@ class NetTasks:
 
     def end_epoch(self, attributes):
         """Close the tasks of an epoch; whether a callback asks to stop."""
-        return any([job.net.end_epoch(attributes) for job in self._jobs.values()])
+        asking = [job.net.end_epoch(attributes) for job in self._jobs.values()]
+        return any(asking)
 
     def end(self):
         """Close the tasks of the fit."""

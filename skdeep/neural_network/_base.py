@@ -106,11 +106,13 @@ class ResNetMixin(GradientDescentMixin):
             Features, float32 for float32 rows without categories, else float64. Images have
             ``4 * stem_width``. ``FunctionTransformer(net.embed)`` puts them into a pipeline.
         """
-        return self._apply(self.module_.embed, self._check_new(X))
+        X = self._check_new(X)
+        return self._apply(self.module_.embed, X)
 
     def _predict_raw(self, X):
-        """Outputs of the net, float64, (n_samples, n_outputs)."""
-        return self._apply(self.module_, self._check_new(X)).astype(np.float64, copy=False)
+        """Give the outputs of the net, float64, (n_samples, n_outputs)."""
+        X = self._check_new(X)
+        return self._apply(self.module_, X).astype(np.float64, copy=False)
 
     def _check_combination(self):
         """Raise ``ValueError`` for parameters that do not go together."""
@@ -188,7 +190,7 @@ class ResNetMixin(GradientDescentMixin):
         return CategoryCodec.fit(X, self.categorical_features)
 
     def _encode(self, X, codec, *, reset, allow_nan):
-        """Samples with the codes of their categories, float64."""
+        """Write samples with codes for their categories, float64."""
         X = _as_table(X)
         validate_data(self, X, skip_check_array=True, reset=reset)
         with must_be_numbers(X, _HINTS, codec.is_categorical):

@@ -2,7 +2,7 @@
 
 import dataclasses
 import inspect
-from typing import Any, dataclass_transform
+from typing import Any, ClassVar, dataclass_transform
 
 __all__ = ["Parameters", "param"]
 
@@ -36,7 +36,7 @@ def param(
     given = {"constraints": constraints or None, "data": data, "lifted": lifted}
     return dataclasses.field(
         default=default,
-        kw_only=dataclasses.MISSING if kw_only is None else kw_only,  # type: ignore[arg-type]
+        kw_only=dataclasses.MISSING if kw_only is None else kw_only,
         metadata={name: value for name, value in given.items() if value is not None},
     )
 
@@ -49,6 +49,9 @@ class Parameters:
     ``_parameter_constraints``. In the signature the parameters of a class come before those of its
     bases.
     """
+
+    _declared: ClassVar[dict[str, dict[str, Any]]] = {}
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -67,7 +70,7 @@ class Parameters:
 
     @classmethod
     def _described(cls) -> dict[str, dict[str, Any]]:
-        """What the class and its bases say of each parameter."""
+        """Collect what the class and its bases say of each parameter."""
         described: dict[str, dict[str, Any]] = {}
         for base in reversed(cls.__mro__):
             for name, metadata in vars(base).get("_declared", {}).items():

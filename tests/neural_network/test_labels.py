@@ -208,7 +208,7 @@ def test_dropout_may_change_between_warm_starts():
 @pytest.mark.parametrize("change", [{"width": 8}, {"n_blocks": 2}, {"norm": "layer"}])
 def test_warm_start_refuses_a_net_of_another_shape(change):
     clf = small(warm_start=True).fit(IRIS, SPECIES)
-    with pytest.raises(ValueError, match="must go on with a net of the same shape"):
+    with pytest.raises(ValueError, match="must continue with a net of the same shape"):
         clf.set_params(**change).fit(IRIS, SPECIES)
 
 
