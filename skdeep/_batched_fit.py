@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sklearn import get_config
 
-from skdeep._fit import DataPool
+from skdeep._fit_data import DataPool
 from skdeep._training._data import TensorRows
 from skdeep._training._stackable import reason_to_train_alone, run_signature, stack_limit
 from skdeep._training._stacked import train_together

@@ -2,12 +2,12 @@
 
 import contextlib
 import copy
-import pickle
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from skdeep._fit_data import SET_BY_VALIDATION, DataPool, validate
 from skdeep._training._callbacks import (
     DivergenceGuard,
     EpochEnd,
@@ -15,81 +15,20 @@ from skdeep._training._callbacks import (
     FitTasks,
     check_callbacks,
 )
-from skdeep._training._data import make_rows, weight_of_rows
+from skdeep._training._data import weight_of_rows
 from skdeep._training._inference import apply_in_chunks
 from skdeep._training._net import make_net, plain_options
 from skdeep._training._run import Run
 from skdeep._training._split import hold_out
 from skdeep._training._state import continue_training
-from skdeep.utils._containers import in_memory
 from skdeep.utils._device import lease_device
-from skdeep.utils._random import (
-    STREAMS,
-    draw_seed,
-    make_generator,
-    make_streams,
-    numpy_generator,
-)
+from skdeep.utils._random import STREAMS, draw_seed, make_generator, make_streams
 from skdeep.utils._validation import check_range, check_target_is_given
 
-__all__ = ["Data", "DataPool", "Fit"]
+__all__ = ["Fit"]
 
-# Set by scikit-learn's validation while a fit is still in progress.
-_SET_BY_VALIDATION = ("n_features_in_", "feature_names_in_")
 # Distinguishes the draws of the held-out samples from those of training, see ``make_streams``.
 _SPLIT = len(STREAMS)
-
-
-@dataclass
-class Data:
-    """Validated samples.
-
-    Attributes
-    ----------
-    X : ndarray or CSR matrix of shape (n_samples, n_features)
-    y : ndarray of shape (n_samples, ...) or None
-        What is learned for each sample; None where that is the sample itself.
-    weight : ndarray of shape (n_samples,) or None
-        Weight of each sample in the loss; zero for samples that are not trained on.
-    strata : ndarray of int, shape (n_samples,), or None
-        Group of each sample whose fraction a held-out set keeps.
-    attributes : dict
-        Fitted attributes that describe the data, such as ``classes_``.
-    """
-
-    X: Any
-    y: Any = None
-    weight: Any = None
-    strata: Any = None
-    attributes: dict[str, Any] = field(default_factory=dict)
-
-
-class DataPool:
-    """Validated data, scalers and scaled samples that several fits have in common."""
-
-    def __init__(self):
-        self._known = {}
-
-    def find(self, key, make):
-        """Give what was made for the key, or make it."""
-        if key not in self._known:
-            self._known[key] = make()
-        return self._known[key]
-
-    def find_seeded(self, key, seed, make):
-        """Like ``find`` for ``make(rng)``, whose result depends on the seed only if it draws."""
-        if key in self._known:
-            return self._known[key]
-
-        def make_seeded():
-            rng = numpy_generator(seed)
-            before = rng.bit_generator.state
-            made = make(rng)
-            if rng.bit_generator.state == before:
-                self._known[key] = made
-            return made
-
-        return self.find((*key, seed), make_seeded)
 
 
 class Fit:
@@ -180,11 +119,11 @@ class Fit:
     def _unchanged_on_failure(self):
         """Context after whose failure the estimator is what it was before."""
         state = vars(self.estimator)
-        before = {name: state[name] for name in _SET_BY_VALIDATION if name in state}
+        before = {name: state[name] for name in SET_BY_VALIDATION if name in state}
         try:
             yield
         except BaseException:
-            for name in _SET_BY_VALIDATION:
+            for name in SET_BY_VALIDATION:
                 state.pop(name, None)
             state.update(before)
             raise
@@ -193,7 +132,7 @@ class Fit:
         """Replace the fitted attributes of the estimator."""
         state = vars(self.estimator)
         for name in list(state):
-            if name.endswith("_") and not name.startswith("_") and name not in _SET_BY_VALIDATION:
+            if name.endswith("_") and not name.startswith("_") and name not in SET_BY_VALIDATION:
                 del state[name]
         state.update(self.attributes())
 
@@ -380,7 +319,12 @@ class Fit:
         train, valid, split = self._split(data)
         weight = weight_of_rows(data.weight, train, data.X.shape[0])
         self._data = replace(data, weight=weight)
-        self._find_scaler(data, split)
+        if self.is_resumed:
+            self._scaler = self.estimator._scaler
+        else:
+            self._scaler = self.pool.fit_scaler(
+                self.estimator, self._data, (data, split), self.seed
+            )
         self._build_module()
         self._rows = [
             None if index is None else self._make_rows(data, index, (role, split))
@@ -389,30 +333,15 @@ class Fit:
 
     def _validate(self):
         """Let the estimator check the data, and set the seed."""
-        estimator, (X, y, sample_weight) = self.estimator, self.given
-        check_target_is_given(estimator, y)
-        options = {"reset": not self.is_resumed, **self._options}
-
-        def check():
-            data = estimator._check(in_memory(X), in_memory(y), sample_weight, **options)
-            state = vars(estimator)
-            return data, {name: state[name] for name in _SET_BY_VALIDATION if name in state}
-
+        estimator = self.estimator
+        check_target_is_given(estimator, self.given[1])
         if self.is_resumed:
             self.seed = estimator._seed
-            return check()[0]
-        key = "data", *map(id, self.given), *self._data_parameters()
-        data, found = self.pool.find(key, check)
-        vars(estimator).update(found)
+            return validate(estimator, self.given, reset=False, **self._options)
+        data = self.pool.validate(estimator, self.given, self._options)
         if self.seed is None:
             self.seed = draw_seed(estimator.random_state)
         return data
-
-    def _data_parameters(self):
-        """Class and parameters on which validated and scaled data depend, hashable."""
-        names = sorted(self.estimator._names_of("data"))
-        values = [getattr(self.estimator, name) for name in names]
-        return type(self.estimator), pickle.dumps((values, self._options))
 
     def _split(self, data):
         """Split indices: to train on, held out or None, and what decides about them.
@@ -429,15 +358,15 @@ class Fit:
         fraction = self.estimator.validation_fraction
         return *hold_out(kept, fraction, generator, strata), (self.seed, fraction)
 
-    def _find_scaler(self, data, split):
-        """Set the scaler: the fitted one, or one that is learned from the training samples."""
-        if self.is_resumed:
-            self._scaler = self.estimator._scaler
-            return
-        self._scaler = self.pool.find_seeded(
-            ("scaler", id(data), *self._data_parameters(), split),
-            self.seed,
-            lambda rng: self.estimator._fit_scaler(self._data, rng),
+    def _make_rows(self, data, index, part):
+        """Make samples ready for the net, those of the indices."""
+        return self.pool.make_rows(
+            data,
+            None if len(index) == data.X.shape[0] else index,
+            part,
+            scaler=self._scaler,
+            device=self.device,
+            batch_size=int(self.estimator.batch_size),
         )
 
     def _build_module(self):
@@ -453,31 +382,11 @@ class Fit:
             for name, generator in self.streams.items():
                 generator.set_state(estimator._streams[name].get_state())
 
-    def _make_rows(self, data, index, part):
-        """Make samples ready for the net, those of the indices."""
-        batch_size = int(self.estimator.batch_size)
-
-        def make():
-            return make_rows(
-                data.X,
-                self._scaler.targets(data.y),
-                data.weight,
-                scaler=self._scaler,
-                device=self.device,
-                batch_size=batch_size,
-                index=None if len(index) == data.X.shape[0] else index,
-            )
-
-        if self.is_resumed:
-            return make()
-        key = "rows", id(self._scaler), id(data), part, batch_size, self.device
-        return copy.copy(self.pool.find(key, make))  # it may get targets of its own
-
     def _make_net(self, phase, optimizer, callbacks):
         """Set a net around the module, which continues from the one before."""
         estimator, before = self.estimator, self.net
         objective = estimator._objective(phase)
-        objective.lifted = estimator._names_of("lifted")
+        objective.lifted = estimator._lifted_parameters
         if objective.support is not None:
             check_range(self._data.X, **objective.support)
         net_class = estimator._net_class

@@ -12,7 +12,8 @@ from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils.validation import check_is_fitted
 
-from skdeep._fit import Data, Fit
+from skdeep._fit import Fit
+from skdeep._fit_data import Data
 from skdeep._preprocessing._linear import LinearScaler
 from skdeep._preprocessing._scaler import scaler_from_state
 from skdeep._training._inference import apply_in_chunks
@@ -26,13 +27,12 @@ from skdeep._training._state import (
     restore_fitted,
     restore_parameters,
 )
-from skdeep.utils._containers import in_memory
 from skdeep.utils._docs import DocumentationLinkMixin
 from skdeep.utils._params import Parameters, param
 from skdeep.utils._random import make_streams
 from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import Interval, StrOptions
-from skdeep.utils._validation import check_image_shape, check_rows, check_weights
+from skdeep.utils._validation import check_image_shape, check_rows, check_weights, in_memory
 
 __all__: list[str] = []
 

@@ -3,8 +3,7 @@
 import numpy as np
 from sklearn.utils import check_array
 
-from skdeep.utils._containers import column_of
-from skdeep.utils._numbers import as_numbers, is_missing
+from skdeep.utils._numbers import as_numbers, column_of, is_missing
 from skdeep.utils._sklearn import check_categorical_features, safe_indexing
 
 __all__ = ["CategoryCodec", "find_categories"]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from skdeep._preprocessing._containers import BUILDERS, DTYPES, READERS, as_table, plain, refuse
-from skdeep.utils._containers import column_of
+from skdeep.utils._numbers import column_of
 from skdeep.utils._sklearn import check_categorical_features
 
 __all__ = ["FrameCodec"]

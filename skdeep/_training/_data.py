@@ -199,6 +199,7 @@ def make_rows(X, y=None, sample_weight=None, *, scaler, device, batch_size, inde
     if index is not None:
         y = None if y is None else y[index]
         sample_weight = None if sample_weight is None else sample_weight[index]
+    y = None if y is None else scaler.targets(y)
     n_rows = X.shape[0] if index is None else len(index)
     keep = slice(None) if index is None else index
     if n_rows <= batch_size:

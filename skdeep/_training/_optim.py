@@ -58,9 +58,10 @@ def plain_parameter(value):
         return str(value)
     if isinstance(value, np.generic):
         return value.item()
-    if isinstance(value, type) and getattr(torch.optim, value.__name__, None) is value:
-        return f"{_TORCH_PREFIX}{value.__name__}"
-    return value
+    if not isinstance(value, type):
+        return value
+    is_of_torch = getattr(torch.optim, value.__name__, None) is value
+    return f"{_TORCH_PREFIX}{value.__name__}" if is_of_torch else value
 
 
 def resolve_optimizer(optimizer):

@@ -13,14 +13,13 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from skdeep.utils._append import append_labels, append_rows
-from skdeep.utils._containers import in_memory
 from skdeep.utils._imblearn import as_sampler_tags, resampling_plan
 from skdeep.utils._labels import check_labels, encode_labels, match_classes
 from skdeep.utils._params import Parameters, param
 from skdeep.utils._random import numpy_generator
 from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import Interval, StrOptions, fit_context, safe_indexing
-from skdeep.utils._validation import check_n_samples, check_weights
+from skdeep.utils._validation import check_n_samples, check_weights, in_memory
 
 __all__ = ["SamplingMixin", "drop_weightless"]
 

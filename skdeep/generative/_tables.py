@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
-from skdeep._fit import Data
+from skdeep._fit_data import Data
 from skdeep._preprocessing._containers import as_table
 from skdeep._preprocessing._frames import FrameCodec
 from skdeep._preprocessing._mixture import MixtureScaler

@@ -171,7 +171,7 @@ class _Evaluation:
     def _shape(self, job, place):
         """Describe what nets of one stack have in common, as far as parameters say."""
         step = job.candidate.steps()[place][1]
-        settings, lifted = step.get_params(deep=False), step._names_of("lifted")
+        settings, lifted = step.get_params(deep=False), step._lifted_parameters
         shape = {name: value for name, value in settings.items() if name not in lifted}
         return place, type(step), repr(sorted(shape.items(), key=str))
 

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from sklearn.callback import with_callbacks
 from sklearn.utils.validation import validate_data
 
-from skdeep._fit import Data
+from skdeep._fit_data import Data
 from skdeep._gradient_descent import GradientDescentMixin
 from skdeep._preprocessing._categories import CategoryCodec
 from skdeep._preprocessing._table import TableScaler

@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 from sklearn.base import ClassifierMixin
 
-from skdeep._fit import Data
+from skdeep._fit_data import Data
 from skdeep._training._net import Objective
 from skdeep.base import DeepEstimator
 from skdeep.neural_network import _labels

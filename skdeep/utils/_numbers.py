@@ -9,9 +9,7 @@ from decimal import Decimal
 import numpy as np
 import scipy.sparse as sp
 
-from skdeep.utils._containers import column_of
-
-__all__ = ["as_numbers", "is_missing", "must_be_numbers"]
+__all__ = ["as_numbers", "column_of", "is_missing", "must_be_numbers"]
 
 # How the missing values of NumPy, pandas and polars print; their types need not be known for that.
 _MISSING = ("nan", "NaT", "<NA>")
@@ -34,6 +32,11 @@ _REMEDIES = {
     "s": "Encode it, by sklearn.preprocessing.OneHotEncoder for example, or drop it.",
     "O": "Convert it to numbers, or drop it.",
 }
+
+
+def column_of(X, place):
+    """Take the column at that place."""
+    return (X.iloc if hasattr(X, "iloc") else X)[:, place]
 
 
 def is_missing(value):

@@ -52,6 +52,10 @@ class Parameters:
 
     _declared: ClassVar[dict[str, dict[str, Any]]] = {}
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {}
+    #: parameters on which validated and scaled data depend
+    _data_parameters: ClassVar[tuple[str, ...]] = ()
+    #: parameters that may differ between the nets of a stack
+    _lifted_parameters: ClassVar[frozenset[str]] = frozenset()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -60,27 +64,24 @@ class Parameters:
         dataclasses.dataclass(kw_only=True, eq=False, repr=False)(cls)
         if not has_own_init:
             _reorder_signature(cls)
-        described = cls._described()
+        described = _described(cls)
         constraints = {
             name: list(one["constraints"])
             for name, one in described.items()
             if "constraints" in one
         }
         cls._parameter_constraints = constraints | vars(cls).get("_parameter_constraints", {})
+        cls._data_parameters = tuple(name for name, one in described.items() if one.get("data"))
+        cls._lifted_parameters = frozenset(n for n, one in described.items() if one.get("lifted"))
 
-    @classmethod
-    def _described(cls) -> dict[str, dict[str, Any]]:
-        """Collect what the class and its bases say of each parameter."""
-        described: dict[str, dict[str, Any]] = {}
-        for base in reversed(cls.__mro__):
-            for name, metadata in vars(base).get("_declared", {}).items():
-                described[name] = described.get(name, {}) | metadata
-        return described
 
-    @classmethod
-    def _names_of(cls, role: str) -> frozenset[str]:
-        """Names of the parameters with a role, ``"data"`` or ``"lifted"``."""
-        return frozenset(name for name, one in cls._described().items() if one.get(role))
+def _described(cls):
+    """Collect what a class and its bases say of each parameter."""
+    described: dict[str, dict[str, Any]] = {}
+    for base in reversed(cls.__mro__):
+        for name, metadata in vars(base).get("_declared", {}).items():
+            described[name] = described.get(name, {}) | metadata
+    return described
 
 
 def _own_fields(cls):

@@ -7,7 +7,6 @@ import numpy as np
 from sklearn.utils import get_tags
 from sklearn.utils.validation import validate_data
 
-from skdeep.utils._containers import in_memory
 from skdeep.utils._numbers import as_numbers, must_be_numbers
 from skdeep.utils._sklearn import check_sample_weight
 
@@ -19,10 +18,22 @@ __all__ = [
     "check_rows",
     "check_target_is_given",
     "check_weights",
+    "in_memory",
     "output_dtype",
 ]
 
 _SMALLEST_SIDE = 8
+
+
+def in_memory(data):
+    """Compute what dask and polars have not computed yet, and make masked numbers missing ones."""
+    if hasattr(data, "__dask_graph__"):
+        return data.compute()
+    if type(data).__name__ == "LazyFrame":
+        return data.collect()
+    if isinstance(data, np.ma.MaskedArray) and data.dtype.kind in "biuf":
+        return np.ma.filled(data.astype(np.float64), np.nan) if np.any(data.mask) else data.data
+    return data
 
 
 def check_image_shape(image_shape):

@@ -1,0 +1,120 @@
+"""Validated and scaled data of fits."""
+
+import copy
+import pickle
+from dataclasses import dataclass, field
+from typing import Any
+
+from skdeep._training._data import make_rows
+from skdeep.utils._random import numpy_generator
+from skdeep.utils._validation import in_memory
+
+__all__ = ["SET_BY_VALIDATION", "Data", "DataPool", "validate"]
+
+#: Fitted attributes that scikit-learn's validation sets while a fit is still in progress.
+SET_BY_VALIDATION = ("n_features_in_", "feature_names_in_")
+
+
+@dataclass
+class Data:
+    """Validated samples.
+
+    Attributes
+    ----------
+    X : ndarray or CSR matrix of shape (n_samples, n_features)
+    y : ndarray of shape (n_samples, ...) or None
+        What is learned for each sample; None where that is the sample itself.
+    weight : ndarray of shape (n_samples,) or None
+        Weight of each sample in the loss; zero for samples that are not trained on.
+    strata : ndarray of int, shape (n_samples,), or None
+        Group of each sample whose fraction a held-out set keeps.
+    attributes : dict
+        Fitted attributes that describe the data, such as ``classes_``.
+    """
+
+    X: Any
+    y: Any = None
+    weight: Any = None
+    strata: Any = None
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+
+def validate(estimator, given, *, reset, **options):
+    """Let an estimator check X, y and sample_weight; ``Data``."""
+    X, y, sample_weight = given
+    return estimator._check(in_memory(X), in_memory(y), sample_weight, reset=reset, **options)
+
+
+class DataPool:
+    """Validates and scales data, once for all fits that would get the same."""
+
+    def __init__(self):
+        self._known = {}
+
+    def _find(self, key, make):
+        if key not in self._known:
+            self._known[key] = make()
+        return self._known[key]
+
+    def validate(self, estimator, given, options):
+        """Give the validated data of a fit from scratch; ``Data``.
+
+        Parameters
+        ----------
+        estimator : DeepEstimator
+        given : tuple
+            X, y and sample_weight as the user gave them.
+        options : dict
+            Further arguments of the estimator's ``_check``.
+        """
+
+        def check():
+            data = validate(estimator, given, reset=True, **options)
+            return data, {name: state[name] for name in SET_BY_VALIDATION if name in state}
+
+        state = vars(estimator)
+        key = "data", *map(id, given), _data_parameters(estimator), pickle.dumps(options)
+        data, found = self._find(key, check)
+        state.update(found)
+        return data
+
+    def fit_scaler(self, estimator, data, part, seed):
+        """Give the scaler of a part of the data; ``Scaler``.
+
+        Parameters
+        ----------
+        estimator : DeepEstimator
+        data : Data
+        part : tuple
+            Data that ``validate`` gave, and what decides which of them have a weight here.
+        seed : int
+            Matters only if the scaler draws at random.
+        """
+        key = "scaler", id(part[0]), *part[1:], _data_parameters(estimator)
+        if key in self._known:
+            return self._known[key]
+        rng = numpy_generator(seed)
+        before = rng.bit_generator.state
+        scaler = self._find((*key, seed), lambda: estimator._fit_scaler(data, rng))
+        if rng.bit_generator.state == before:
+            self._known[key] = scaler
+        return scaler
+
+    def make_rows(self, data, index, part, *, scaler, **options):
+        """Make samples ready for the net; see the function ``make_rows``.
+
+        ``part`` is what decides about ``index``.
+        """
+
+        def make():
+            rows = make_rows(data.X, data.y, data.weight, index=index, scaler=scaler, **options)
+            return rows, data, scaler  # kept, so that their ids stay theirs
+
+        rows = self._find(("rows", id(data), id(scaler), *part, *options.values()), make)[0]
+        return copy.copy(rows)  # it may get targets of its own
+
+
+def _data_parameters(estimator):
+    """Class and parameters on which validated and scaled data depend, hashable."""
+    values = [getattr(estimator, name) for name in estimator._data_parameters]
+    return type(estimator), pickle.dumps(values)
