@@ -1,0 +1,99 @@
+"""Fits of several trainings: phases, new targets, and what they leave behind."""
+
+import pickle
+
+import numpy as np
+import pytest
+from phase_clusterer import PhaseClusterer
+from sklearn.base import clone
+from sklearn.datasets import make_blobs
+from sklearn.metrics import adjusted_rand_score
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skdeep.exceptions import DivergenceError
+
+BLOBS, BLOB = make_blobs(300, 8, centers=4, random_state=0)
+SMALL = {"pretrain_epochs": 4, "max_epochs": 5, "batch_size": 64, "device": "cpu"}
+
+
+@pytest.fixture(scope="module")
+def clusterer():
+    return PhaseClusterer(4, n_components=3, **SMALL, random_state=0).fit(BLOBS)
+
+
+def kmeans_draws(estimator):
+    """Checks that KMeans fails, too: its draws depend on the number of samples."""
+    name = "check_sample_weight_equivalence_on_{}_data"
+    return dict.fromkeys(map(name.format, ("dense", "sparse")), "KMeans draws its first centers")
+
+
+@parametrize_with_checks(
+    [PhaseClusterer(3, pretrain_epochs=5, max_epochs=5, device="cpu")],
+    expected_failed_checks=kmeans_draws,
+)
+def test_scikit_learn_check(estimator, check):
+    check(estimator)
+
+
+def test_clusters_are_found(clusterer):
+    assert adjusted_rand_score(BLOB, clusterer.labels_) > 0.9
+    np.testing.assert_array_equal(clusterer.predict(BLOBS), clusterer.labels_)
+    assert clusterer.transform(BLOBS).shape == (300, 3)
+    assert clusterer.cluster_centers_.shape == (4, 3)
+
+
+def test_the_history_says_which_phase_an_epoch_belongs_to(clusterer):
+    phases = [row["phase"] for row in clusterer.history_]
+    assert phases == ["reconstruction"] * 4 + ["clustering"] * 5
+    assert clusterer.n_iter_ == len(clusterer.loss_curve_) == 9
+
+
+def test_a_fit_with_phases_repeats_itself_and_survives_a_pickle(clusterer, assert_same):
+    for other in (clone(clusterer).fit(BLOBS), pickle.loads(pickle.dumps(clusterer))):
+        np.testing.assert_array_equal(other.labels_, clusterer.labels_)
+        np.testing.assert_array_equal(other.predict(BLOBS), clusterer.predict(BLOBS))
+        np.testing.assert_array_equal(other.transform(BLOBS), clusterer.transform(BLOBS))
+
+
+def test_targets_can_change_while_all_samples_are_one_batch():
+    options = {**SMALL, "batch_size": 1000, "pretrain_epochs": 30, "random_state": 0}
+    one = PhaseClusterer(4, n_components=3, **options).fit(np.vstack([BLOBS, BLOBS]))
+    np.testing.assert_array_equal(one.labels_[:300], one.labels_[300:])
+    assert adjusted_rand_score(BLOB, one.labels_[:300]) > 0.9
+
+
+def test_a_failing_phase_leaves_the_earlier_fit():
+    net = PhaseClusterer(4, n_components=3, **SMALL, random_state=0).fit(BLOBS)
+    labels = net.predict(BLOBS)
+    with pytest.raises(DivergenceError):
+        net.set_params(lr=1e30).fit(BLOBS)
+    np.testing.assert_array_equal(net.predict(BLOBS), labels)
+
+
+class Epochs:
+    """Callback of scikit-learn that counts epochs and predicts after each."""
+
+    def __init__(self):
+        self.totals, self.predictions = [], []
+
+    def setup(self, estimator, context):
+        self.totals.append(context.max_subtasks)
+
+    def on_fit_task_begin(self, estimator, context):
+        pass
+
+    def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+        if context.task_name == "epoch":
+            self.predictions.append(fitted_estimator.predict(BLOBS))
+
+    def teardown(self, estimator, context):
+        pass
+
+
+def test_callbacks_of_scikit_learn_see_the_epochs_of_all_phases():
+    epochs = Epochs()
+    net = PhaseClusterer(4, n_components=3, **SMALL, random_state=0).set_callbacks(epochs)
+    net.fit(BLOBS)
+    assert epochs.totals == [9]
+    assert len(epochs.predictions) == 9
+    np.testing.assert_array_equal(epochs.predictions[-1], net.labels_)
