@@ -40,36 +40,28 @@ References
 """
 
 import functools
-import itertools
-import statistics
-import time
-import warnings
 
 import numpy as np
-from _common import (
-    Records,
-    digits,
-    environment,
-    limited_threads,
-    make_parser,
-    mnist,
+from _data import Parts, digits, mnist, validation_split, without_test
+from _harness import print_table, stopwatch, verdict
+from _records import (
+    collect,
+    describe,
+    grouped,
     parameter_values,
-    print_header,
-    print_table,
-    setting,
+    parse_study,
+    study_parser,
+    summary,
 )
 from scipy.spatial.distance import cdist
-from sklearn.model_selection import train_test_split
 from sklearn.neighbors import NearestNeighbors
 from sklearn.svm import SVC
 from sklearn.utils import gen_batches
 
-from skdeep.exceptions import ModeCollapseWarning
 from skdeep.generative import GANSampler
 from skdeep.neural_network import ResNetClassifier
 
 N_TEST_DIGITS = 500
-N_HELD_OUT = 10_000  # of MNIST
 N_NEIGHBORS = 3
 BATCH = 1000
 # GANSampler's parameters other than its defaults.
@@ -91,36 +83,33 @@ CLASSIFIER = {
 }
 CLASSIFIER_EPOCHS = {"digits": 20, "mnist": 4}
 MODELS = ("real", "skdeep")
-# Names a record; one of other parameters takes its place.
-KEY = ("data", "model", "seed", "scored_on", "train_rows", "settings")
-METRICS = ("accuracy", "precision", "recall")
+METRICS = {"accuracy": "accuracy", "precision": "precision", "recall": "recall"}
 TARGETS = {"digits": 0.90, "mnist": 0.95}
 
 
-# Rows --------------------------------------------------------------------------------------
+# Data --------------------------------------------------------------------------------------
 
 
 @functools.cache
-def official(data):
-    """Rows and labels to train on, rows and labels to test."""
+def official(data, smoke):
+    """Samples and labels to train on, samples and labels to test."""
     if data == "mnist":
-        return mnist()
+        return mnist(smoke=smoke)
     X, y = digits()
-    return X[:-N_TEST_DIGITS], y[:-N_TEST_DIGITS], X[-N_TEST_DIGITS:], y[-N_TEST_DIGITS:]
+    return Parts(X[:-N_TEST_DIGITS], y[:-N_TEST_DIGITS], X[-N_TEST_DIGITS:], y[-N_TEST_DIGITS:])
 
 
-def rows(data, seed, *, validation, limit):
-    """Rows and labels to train on, at most ``limit``, and real ones to score."""
-    X, y, X_score, y_score = official(data)
-    if validation:
-        split = {"test_size": 0.2, "random_state": 1000 + seed, "stratify": y}
-        if data == "mnist":
-            split = {"test_size": N_HELD_OUT, "shuffle": False}
-        X, X_score, y, y_score = train_test_split(X, y, **split)
-    return X[:limit], y[:limit], X_score, y_score
+def parts(data, seed, *, validation=False, limit=None, smoke=False):
+    """Samples and labels to train on, at most ``limit``, and real ones to score."""
+    found = official(data, smoke)
+    if validation and data == "mnist":
+        found = without_test(found)
+    elif validation:
+        found = validation_split(found.X_train, found.y_train, seed, stratify=found.y_train)
+    return found._replace(X_train=found.X_train[:limit], y_train=found.y_train[:limit])
 
 
-# Generators: each is fitted to rows and gives a function that draws rows of given labels --------
+# Generators: each is fitted to images and returns a function that draws images of given labels ----
 
 
 def real(X, y, parameters):
@@ -134,6 +123,14 @@ def skdeep_gan(X, y, parameters):
 
 
 GENERATORS = dict(zip(MODELS, (real, skdeep_gan), strict=True))
+
+
+def parameters(model, data, seed, args):
+    """What a generator gets besides its data."""
+    if model == "real":
+        return {}
+    given = {**PARAMETERS[data], "device": args.device, **parameter_values(args.set)}
+    return GANSampler(**given, random_state=seed).get_params()
 
 
 # Scores ------------------------------------------------------------------------------------
@@ -151,194 +148,104 @@ def residual_net(data, seed, device):
 
 
 @functools.lru_cache(maxsize=1)
-def reference(data, seed, validation, limit, device):
-    """Net that has learned from the real rows: its features are where distances are measured."""
-    X, y, *_ = rows(data, seed, validation=validation, limit=limit)
-    return residual_net(data, seed, device).fit(X, y)
+def reference(data, seed, device, **place):
+    """Net trained on the real images: distances are measured between its features."""
+    found = parts(data, seed, **place)
+    return residual_net(data, seed, device).fit(found.X_train, found.y_train)
 
 
 def classifier(data, seed, device):
-    """The classifier, untrained, that is to learn from the drawn rows."""
+    """The classifier, untrained, that is to learn from the drawn images."""
     return SVC() if data == "digits" else residual_net(data, seed, device)
 
 
 def precision_and_recall(real, fake):
-    """Share of generated rows among real ones, and of real rows among generated ones [1].
+    """Fraction of drawn images among real ones, and of real images among drawn ones [1].
 
     Parameters
     ----------
-    real, fake : ndarray of shape (n_rows, n_features)
-        As many of either.
+    real, fake : ndarray of shape (n_images, n_features)
+        The same number of either.
     """
     if len(real) != len(fake):
-        raise ValueError(f"as many rows of either are compared; got {len(real)} and {len(fake)}")
-    return _share_within(fake, real), _share_within(real, fake)
+        raise ValueError(f"the numbers of images must be equal; got {len(real)} and {len(fake)}")
+    return _fraction_within(fake, real), _fraction_within(real, fake)
 
 
-def _share_within(rows, others):
-    """Share of rows within the reach of one of the others: how far its neighbours are."""
+def _fraction_within(images, others):
+    """Fraction of images within the reach of one of the others: how far its neighbours are."""
     neighbors = NearestNeighbors(n_neighbors=N_NEIGHBORS).fit(others)
-    reach = neighbors.kneighbors()[0][:, -1]  # without rows, none is its own neighbour
-    parts = gen_batches(len(rows), BATCH)
-    return np.concatenate([(cdist(rows[p], others) <= reach).any(axis=1) for p in parts]).mean()
+    reach = neighbors.kneighbors()[0][:, -1]  # no image is its own neighbour
+    batches = gen_batches(len(images), BATCH)
+    within = [(cdist(images[batch], others) <= reach).any(axis=1) for batch in batches]
+    return float(np.concatenate(within).mean())
 
 
-def scores(X, y, X_score, y_score, net, judge):
-    """Accuracy of a classifier that learns from some rows, and their precision and recall."""
-    judge.fit(X, y)
-    n_rows = min(len(X), len(X_score))
-    fake, truth = (net.embed(images[:n_rows]).astype(np.float64) for images in (X, X_score))
+def scores(drawn, found, net, judge):
+    """Accuracy of a classifier that learned from the drawn images; precision and recall."""
+    judge.fit(drawn, found.y_train)
+    n_images = min(len(drawn), len(found.X_score))
+    fake, truth = (
+        net.embed(images[:n_images]).astype(np.float64) for images in (drawn, found.X_score)
+    )
     precision, recall = precision_and_recall(truth, fake)
-    return {
-        "accuracy": float(np.mean(judge.predict(X_score) == y_score)),
-        "precision": float(precision),
-        "recall": float(recall),
-    }
+    accuracy = float(np.mean(judge.predict(found.X_score) == found.y_score))
+    return {"accuracy": accuracy, "precision": precision, "recall": recall}
 
 
-# Records -----------------------------------------------------------------------------------
-
-
-def measure(wanted, parameters, args):
-    """The record: a generator is fitted, draws once, and the classifier learns from that."""
-    data, seed = wanted["data"], wanted["seed"]
-    place = (data, seed, args.validation, args.train_rows, args.device)
-    with limited_threads(args.threads), warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", ModeCollapseWarning)
-        X, y, X_score, y_score = rows(data, seed, validation=args.validation, limit=args.train_rows)
-        net, judge = reference(*place), classifier(data, seed, args.device)
-        times = [(time.process_time(), time.perf_counter())]
-        draw = GENERATORS[wanted["model"]](X, y, parameters)
-        times.append((time.process_time(), time.perf_counter()))
-        drawn = draw(y)
-        times.append((time.process_time(), time.perf_counter()))
-        found = scores(drawn.astype(X.dtype), y, X_score, y_score, net, judge)
-        measured_with = environment("skorch")
-    (fit_cpu_s, fit_s), (sample_cpu_s, sample_s) = np.diff(times, axis=0).tolist()
-    return {
-        **wanted,
-        **found,
-        "fit_cpu_s": fit_cpu_s,
-        "fit_s": fit_s,
-        "sample_cpu_s": sample_cpu_s,
-        "sample_s": sample_s,
-        "rows": [len(X), len(X_score)],
-        "warnings": [str(one.message) for one in caught],
-        "device": args.device,
-        "threads": measured_with["torch threads"],
-        "versions": measured_with,
-    }
-
-
-def describe(data, model, seed, args):
-    """What is to be measured, in a record's terms, and the generator's parameters."""
-    settings, parameters = {}, {}
-    if model == "skdeep":
-        settings = dict(args.set)
-        parameters = {**PARAMETERS[data], "device": args.device, **parameter_values(settings)}
-        parameters = GANSampler(**parameters, random_state=seed).get_params()
-    wanted = {
-        "data": data,
-        "model": model,
-        "seed": seed,
-        "scored_on": "validation" if args.validation else "test",
-        "train_rows": args.train_rows,
-        "settings": settings,
-        "parameters": {name: repr(value) for name, value in sorted(parameters.items())},
-    }
-    return wanted, parameters
-
-
-def run(args, records):
-    """Measure what the file does not hold, seed by seed."""
-    for data, seed, model in itertools.product(args.data, range(args.seeds), args.models):
-        wanted, parameters = describe(data, model, seed, args)
-        if records.has(wanted, "parameters") and not args.again:
-            continue
-        record = measure(wanted, parameters, args)
-        records.add(record)
-        found = ", ".join(f"{name} {record[name]:.4f}" for name in METRICS)
-        print(
-            f"{data} {model} seed {seed}: {found}, fit {record['fit_cpu_s']:.1f} s of the "
-            f"processor, {record['fit_s']:.1f} s in all",
-            *record["warnings"],
-            sep="\n  ",
-            flush=True,
+def measure(wanted, args):
+    """Figures: a generator is fitted, draws once, and the classifier learns from that."""
+    model, data, seed = wanted["model"], wanted["data"], wanted["seed"]
+    place = {"validation": args.validation, "limit": args.train_rows, "smoke": args.smoke}
+    found = parts(data, seed, **place)
+    net, judge = reference(data, seed, args.device, **place), classifier(data, seed, args.device)
+    figures = {"rows": [len(found.y_train), len(found.y_score)], "device": args.device}
+    with stopwatch(figures, "fit"):
+        draw = GENERATORS[model](
+            found.X_train, found.y_train, parameters(model, data, seed, args)
         )
+    with stopwatch(figures, "sample"):
+        drawn = draw(found.y_train)
+    return figures | scores(drawn.astype(found.X_train.dtype), found, net, judge)
 
 
-# Table -------------------------------------------------------------------------------------
-
-
-def print_records(records):
-    """One table for each data set and kind of scored rows."""
-    for data, scored_on in itertools.product(PARAMETERS, ("test", "validation")):
-        groups = {}
-        for record in records:
-            if (record["data"], record["scored_on"]) == (data, scored_on):
-                settings = " ".join(f"{k}={v}" for k, v in record["settings"].items())
-                key = (MODELS.index(record["model"]), record["rows"][0], settings)
-                groups.setdefault(key, []).append(record)
-        if groups:
-            judge = type(classifier(data, 0, "cpu")).__name__
-            print_table(
-                [_row(*item) for item in sorted(groups.items())],
-                title=f"{data}: {judge} on the real {scored_on} rows; precision and recall of "
-                f"what it learned from (k={N_NEIGHBORS})",
-            )
-
-
-def _row(key, records):
-    _, n_rows, settings = key
+def row(records):
+    """Table row of a group of records."""
     first = records[0]
     has_target = first["model"] == "skdeep" and first["scored_on"] == "test"
     target = TARGETS[first["data"]] if has_target else None
+    device = "/".join(sorted({record["device"] for record in records}))
     accuracy = np.mean([record["accuracy"] for record in records])
-    return {
-        "learned from": first["model"],
-        "settings": settings or None,
-        "rows": n_rows,
-        **{name: _mean_and_sd([record[name] for record in records]) for name in METRICS},
-        "seeds": len(records),
-        "median fit s": f"{statistics.median(record['fit_s'] for record in records):.1f}",
-        "of the processor": f"{statistics.median(record['fit_cpu_s'] for record in records):.1f}",
-        "warned": sum(bool(record["warnings"]) for record in records),
-        "device": "/".join(sorted({record["device"] for record in records})),
-        "threads": "/".join(sorted({str(record["threads"]) for record in records})),
-        "target": target,
-        "met": None if target is None else bool(accuracy >= target),
-    }
-
-
-def _mean_and_sd(values):
-    sd = f" +- {np.std(values, ddof=1):.4f}" if len(values) > 1 else ""
-    return f"{np.mean(values):.4f}{sd}"
+    return {**summary(records, METRICS), "device": device, **verdict(accuracy, at_least=target)}
 
 
 def main():
-    parser = make_parser(__doc__)
-    parser.add_argument("--data", nargs="+", choices=list(PARAMETERS), default=["digits"])
-    parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
-    parser.add_argument("--seeds", type=int, default=3, help="runs, each with its own seed")
-    parser.add_argument("--device", default="cpu", help="of all nets")
-    parser.add_argument("--train-rows", type=int, help="only so many rows to train on")
-    parser.add_argument("--threads", type=int, help="default: left as they are")
-    parser.add_argument("--again", action="store_true", help="measure what the file holds already")
-    parser.add_argument("--validation", action="store_true", help="leave the test rows alone")
-    parser.add_argument(
-        "--set",
-        nargs="+",
-        type=setting,
-        default=[],
-        metavar="NAME=VALUE",
-        help="parameters of GANSampler, in place of PARAMETERS",
+    parser = study_parser(
+        __doc__, data=PARAMETERS, models=MODELS, seeds=3, train_rows=None, device="cpu"
     )
-    args = parser.parse_args()
-    args.set.sort()
-    print_header(f"Generated images ({args.device})")
-    records = Records(args.json, KEY)
-    run(args, records)
-    print_records(records.all)
+    parser.set_defaults(data=["digits"])
+    smoke = {"train_rows": 200, "set": [("max_epochs", "1")]}
+    args, records = parse_study(parser, "Generated images", **smoke)
+    wanted = (
+        describe(
+            args,
+            parameters(model, data, seed, args),
+            ours=model == "skdeep",
+            data=data,
+            model=model,
+            seed=seed,
+            train_rows=args.train_rows,
+        )
+        for data in args.data
+        for seed in range(args.seeds)
+        for model in args.models
+    )
+    collect(records, wanted, functools.partial(measure, args=args), args, METRICS)
+    for (data, scored_on), groups in grouped(records.all, MODELS).items():
+        judge = type(classifier(data, 0, "cpu")).__name__
+        title = f"{data}: {judge} on the real {scored_on} images; precision and recall of "
+        title += f"what it learned from (k={N_NEIGHBORS})"
+        print_table([row(group) for group in groups.values()], title=title)
 
 
 if __name__ == "__main__":

@@ -44,64 +44,52 @@ References
 
 import functools
 import importlib
-import itertools
-import statistics
-import time
 import warnings
 
 import joblib
 import numpy as np
 import pandas as pd
-from _common import (
-    Records,
-    adult,
-    environment,
-    limited_threads,
-    make_parser,
-    median_ratio,
+from _data import adult, validation_split
+from _harness import median_ratio, print_table, stopwatch
+from _records import (
+    collect,
+    describe,
+    grouped,
     parameter_values,
-    print_header,
-    print_table,
-    setting,
+    parse_study,
+    print_missing,
+    study_parser,
+    summary,
 )
 from scipy.stats import norm
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import f1_score, roc_auc_score
-from sklearn.model_selection import train_test_split
 
 LABEL, CLASSES = "income", ["<=50K", ">50K"]
-# Names a record; one of other parameters takes its place.
-KEY = ("model", "seed", "scored_on", "settings")
 METRICS = {"macro_f1": "macro F1", "positive_f1": "F1 >50K", "roc_auc": "ROC-AUC"}
-PACKAGES = ("pandas", "ctgan", "imbalanced-learn")
 REFERENCE = "ctgan"  # its seconds are 1 in the table
 # Kotelnikov et al. (2023): macro F1 of CatBoost on Adult's test rows.
 PUBLISHED = {"real": 0.815, "SMOTE": 0.791, "CTAB-GAN": 0.783, "TVAE": 0.781}
 
 
-# Rows --------------------------------------------------------------------------------------
+# Data --------------------------------------------------------------------------------------
+
+
+def with_label(X, y):
+    """One table, with the label as a last column of categories."""
+    return X.assign(**{LABEL: pd.Categorical.from_codes(y, CLASSES)}).reset_index(drop=True)
 
 
 @functools.cache
-def tables():
-    """Adult's training and test part, the label as one more column of categories."""
-    X_train, y_train, X_test, y_test = adult()
-    return _with_label(X_train, y_train), _with_label(X_test, y_test)
+def tables(seed, *, validation, smoke):
+    """Table to fit a generator to, and a real table to score.
 
-
-def _with_label(X, y):
-    return X.assign(**{LABEL: pd.Categorical.from_codes(y, CLASSES)})
-
-
-def rows(seed, *, validation):
-    """Rows to fit a generator to, and real rows to score.
-
-    With ``validation``, the scored rows are taken from the former and the test rows are left out.
+    With ``validation``, the latter is taken from the former and the test samples are left out.
     """
-    train, test = tables()
+    found = adult(smoke=smoke)
     if validation:
-        train, test = train_test_split(train, test_size=0.2, random_state=1000 + seed)
-    return train.reset_index(drop=True), test.reset_index(drop=True)
+        found = validation_split(found.X_train, found.y_train, seed)
+    return with_label(found.X_train, found.y_train), with_label(found.X_score, found.y_score)
 
 
 def numbers(table):
@@ -112,7 +100,7 @@ def categories(table):
     return list(table.select_dtypes("category").columns)
 
 
-# Generators: each is fitted to a table and gives a function that draws as many rows as asked ----
+# Generators: each is fitted to a table and returns a function that draws so many samples ---------
 
 
 def real(table, seed):
@@ -132,9 +120,9 @@ def independent(table, seed):
 class Copula:
     """Gaussian copula of ordered values: numbers by size, categories by frequency.
 
-    Each value owns the interval of (0, 1] that its cumulative frequency spans; a row lies somewhere
-    in it, by chance. So numbers and categories are the same, and the margins are the empirical
-    ones.
+    Each value owns the interval of (0, 1] that its cumulative frequency spans; a sample lies
+    somewhere in it, at random. So numbers and categories are treated alike, and the margins are
+    the empirical ones.
     """
 
     def __init__(self, table, seed):
@@ -145,13 +133,13 @@ class Copula:
         self.dtypes = table.dtypes
 
     def _fit_column(self, column):
-        share = column.value_counts(normalize=True)
+        frequency = column.value_counts(normalize=True)
         if column.dtype != "category":
-            share = share.sort_index()
-        self.values[column.name] = share.index
-        self.upper[column.name] = upper = share.cumsum().to_numpy()
-        position = share.index.get_indexer(column)
-        u = upper[position] - self.rng.random(len(column)) * share.to_numpy()[position]
+            frequency = frequency.sort_index()
+        self.values[column.name] = frequency.index
+        self.upper[column.name] = upper = frequency.cumsum().to_numpy()
+        position = frequency.index.get_indexer(column)
+        u = upper[position] - self.rng.random(len(column)) * frequency.to_numpy()[position]
         return norm.ppf(u.clip(1e-9, 1 - 1e-9))
 
     def __call__(self, n_rows):
@@ -173,7 +161,7 @@ def smote_nc(table, seed):
         sampler = packaged("smote-nc")("auto", sampling_strategy=twice, random_state=seed)
         X_both, y_both = sampler.fit_resample(X, y)
         new = X_both.assign(**{LABEL: y_both}).tail(n_rows)
-        new = new.assign(**new[numbers(X)] * (high - low) + low)
+        new = new.assign(**new[numbers(new)] * (high - low) + low)
         return new.astype(table.dtypes)
 
     return sample
@@ -214,45 +202,37 @@ PACKAGED = {
     "tvae": "ctgan.TVAE",
     "skdeep": "skdeep.generative.TabularGANSampler",
 }
+MODELS = list(GENERATORS)
 
 
 def packaged(model):
-    """Class behind a generator; ImportError or AttributeError where it is not installed."""
+    """Class of a generator; ImportError if it is not installed."""
     module, _, name = PACKAGED[model].rpartition(".")
     return getattr(importlib.import_module(module), name)
 
 
-# Records -----------------------------------------------------------------------------------
+# Scores ------------------------------------------------------------------------------------
 
 
-def measure(wanted, threads):
-    """The record: a generator is fitted, draws once, and the classifier learns from that."""
-    seed, settings = wanted["seed"], parameter_values(wanted["settings"])
-    train, test = rows(seed, validation=wanted["scored_on"] == "validation")
-    with limited_threads(threads):
-        times = [time.process_time()]
-        sample = GENERATORS[wanted["model"]](train, seed, **settings)
-        times.append(time.process_time())
+def measure(wanted, args):
+    """Figures: a generator is fitted, draws once, and the classifier learns from that."""
+    model, seed, settings = wanted["model"], wanted["seed"], parameter_values(wanted["settings"])
+    if model in PACKAGED:
+        packaged(model)  # imported before the clock starts
+    train, test = tables(seed, validation=args.validation, smoke=args.smoke)
+    figures = {"rows": [len(train), len(test)]}
+    with stopwatch(figures, "fit"):
+        sample = GENERATORS[model](train, seed, **settings)
+    with stopwatch(figures, "sample"):
         synthetic = sample(len(train))
-        times.append(time.process_time())
-        scores = utility(finished(synthetic, train), test, seed)
-        measured_with = environment(*PACKAGES)
-    return {
-        **wanted,
-        **scores,
-        "share_positive": float((synthetic[LABEL] == CLASSES[1]).mean()),
-        "fit_cpu_s": times[1] - times[0],
-        "sample_cpu_s": times[2] - times[1],
-        "rows": [len(train), len(test)],
-        "threads": measured_with["torch threads"],
-        "versions": measured_with,
-    }
+    figures["positive_fraction"] = float((synthetic[LABEL] == CLASSES[1]).mean())
+    return figures | utility(finished(synthetic, train), test, seed)
 
 
 def finished(synthetic, train):
-    """The drawn table, rounded; ValueError where it is not of the form of the one fitted to."""
+    """The drawn table, rounded; ValueError if it does not have the form of the training table."""
     if len(synthetic) != len(train):
-        raise ValueError(f"{len(train)} rows were to be drawn; got {len(synthetic)}")
+        raise ValueError(f"expected {len(train)} drawn samples; got {len(synthetic)}")
     if not synthetic.dtypes.equals(train.dtypes):
         raise ValueError(f"columns differ:\n{synthetic.dtypes.compare(train.dtypes)}")
     if synthetic.isna().any(axis=None):
@@ -261,7 +241,7 @@ def finished(synthetic, train):
 
 
 def utility(train, test, seed):
-    """Scores on the test rows of gradient boosting that has learned from the train rows."""
+    """Scores on the test table of gradient boosting that learned from the training table."""
     classifier = HistGradientBoostingClassifier(random_state=seed)
     classifier.fit(train.drop(columns=LABEL), train[LABEL].astype(str))
     probability = classifier.predict_proba(test.drop(columns=LABEL))[:, 1]
@@ -273,120 +253,53 @@ def utility(train, test, seed):
     }
 
 
-def describe(model, seed, args):
-    """What is to be measured, in a record's terms; skdeep's parameters in full."""
-    settings, parameters = {}, {}
-    if model == "skdeep":
-        settings = dict(args.set)
-        parameters = skdeep_estimator(seed, parameter_values(settings)).get_params()
-    return {
-        "model": model,
-        "seed": seed,
-        "scored_on": "validation" if args.validation else "test",
-        "settings": settings,
-        "parameters": {name: repr(value) for name, value in sorted(parameters.items())},
-    }
-
-
-def run(args, records):
-    """Measure what the file does not hold, seed by seed; what cannot be imported, and why."""
-    missing = {}
-    for seed, model in itertools.product(range(args.seeds), args.models):
-        try:
-            if model in PACKAGED:
-                packaged(model)  # imported before the clock starts
-        except (ImportError, AttributeError) as error:
-            missing[model] = f"{type(error).__name__}: {error}"
-            continue
-        wanted = describe(model, seed, args)
-        if records.has(wanted, "parameters") and not args.again:
-            continue
-        record = measure(wanted, args.threads)
-        records.add(record)
-        scores = ", ".join(f"{title} {record[name]:.4f}" for name, title in METRICS.items())
-        print(
-            f"{model} seed {seed}: {scores}, "
-            f"fit {record['fit_cpu_s']:.1f} s, sample {record['sample_cpu_s']:.2f} s",
-            flush=True,
-        )
-    return missing
+def describe_model(model, seed, args):
+    """What is to be measured; skdeep's parameters in full."""
+    ours, parameters = model == "skdeep", {}
+    if ours:
+        parameters = skdeep_estimator(seed, parameter_values(args.set)).get_params()
+    return describe(args, parameters, ours=ours, data="adult", model=model, seed=seed)
 
 
 # Table -------------------------------------------------------------------------------------
 
 
-def print_records(records):
-    """One table for each kind of scored rows, and what it was measured with."""
-    for scored_on in ("test", "validation"):
-        groups = {}
-        for record in records:
-            if record["scored_on"] == scored_on:
-                settings = " ".join(f"{k}={v}" for k, v in record["settings"].items())
-                key = (list(GENERATORS).index(record["model"]), settings)
-                groups.setdefault(key, []).append(record)
-        reference = [r["fit_cpu_s"] for g in groups.values() for r in g if r["model"] == REFERENCE]
-        table = [_row(name, group, reference) for (_, name), group in sorted(groups.items())]
-        if table:
-            print_table(table, title=f"Gradient boosting on Adult's real {scored_on} rows")
-    for models, versions in _versions(records):
-        print(f"\nmeasured with {versions}: {models}")
-
-
-def _row(settings, records, reference):
+def row(records, reference):
+    """Table row of a group of records; ``reference`` are the seconds of all fits of REFERENCE."""
     fit_s = [record["fit_cpu_s"] for record in records]
-    sample_s = statistics.median(record["sample_cpu_s"] for record in records)
+    positive = np.mean([record["positive_fraction"] for record in records])
     return {
-        "learned from": records[0]["model"],
-        "settings": settings or None,
-        **{title: _mean_and_sd([r[name] for r in records]) for name, title in METRICS.items()},
-        "seeds": len(records),
-        "share >50K": f"{np.mean([record['share_positive'] for record in records]):.3f}",
-        "median fit s": f"{statistics.median(fit_s):.1f}",
-        f"of {REFERENCE}'s": f"{median_ratio(fit_s, reference):.2f}" if reference else None,
-        "median sample s": f"{sample_s:.2f}",
-        "threads": "/".join(sorted({str(record["threads"]) for record in records})),
+        **summary(records, METRICS),
+        "fraction >50K": float(positive),
+        f"fit over {REFERENCE}'s": median_ratio(fit_s, reference) if reference else None,
     }
 
 
-def _mean_and_sd(scores):
-    sd = f" +- {np.std(scores, ddof=1):.4f}" if len(scores) > 1 else ""
-    return f"{np.mean(scores):.4f}{sd}"
-
-
-def _versions(records):
-    """Names of models, and the versions that these records have in common."""
+def print_versions(records):
+    """Names of models, and the versions that their records have in common."""
     models = {}
     for record in records:
         text = ", ".join(f"{name} {value}" for name, value in record["versions"].items())
         models.setdefault(text, set()).add(record["model"])
-    return [(", ".join(sorted(names)), text) for text, names in models.items()]
+    for text, names in models.items():
+        print(f"\nmeasured with {text}: {', '.join(sorted(names))}")
 
 
 def main():
-    parser = make_parser(__doc__)
-    parser.add_argument("--models", nargs="+", choices=GENERATORS, default=list(GENERATORS))
-    parser.add_argument("--seeds", type=int, default=3, help="runs, each with its own seed")
-    parser.add_argument("--threads", type=int, help="default: left as they are")
-    parser.add_argument("--again", action="store_true", help="measure what the file holds already")
-    parser.add_argument("--validation", action="store_true", help="leave the test rows alone")
-    parser.add_argument(
-        "--set",
-        nargs="+",
-        type=setting,
-        default=[],
-        metavar="NAME=VALUE",
-        help="parameters of skdeep's sampler, in place of its defaults",
+    parser = study_parser(__doc__, models=MODELS, seeds=3)
+    smoke = {"set": [("max_epochs", "1")]}
+    args, records = parse_study(parser, "Synthetic tables on the CPU", **smoke)
+    wanted = (
+        describe_model(model, seed, args) for seed in range(args.seeds) for model in args.models
     )
-    args = parser.parse_args()
-    args.set.sort()
-    if args.set and args.models != ["skdeep"]:
-        parser.error("--set is for skdeep: name it, and no other, with --models")
-    print_header("Synthetic tables on the CPU")
-    records = Records(args.json, KEY)
-    missing = run(args, records)
-    print_records(records.all)
-    for name, reason in missing.items():
-        print(f"\nnot measured: {name} ({reason})")
+    missing = collect(records, wanted, functools.partial(measure, args=args), args, METRICS)
+    for (_, scored_on), groups in grouped(records.all, MODELS).items():
+        found = [record for group in groups.values() for record in group]
+        reference = [one["fit_cpu_s"] for one in found if one["model"] == REFERENCE]
+        rows = [row(group, reference) for group in groups.values()]
+        print_table(rows, title=f"Gradient boosting on Adult's real {scored_on} samples")
+    print_versions(records.all)
+    print_missing(missing)
     published = ", ".join(f"{name} {value:.3f}" for name, value in PUBLISHED.items())
     print(
         f"\nTabDDPM's paper (Kotelnikov et al. 2023), macro F1 on Adult: {published}."
