@@ -32,25 +32,22 @@ import contextlib
 import functools
 import importlib
 import io
-import itertools
-import statistics
 import tempfile
-import time
 import warnings
 
 import numpy as np
 import torch
-from _common import (
-    Records,
-    adult,
-    california_housing,
-    environment,
-    limited_threads,
-    make_parser,
+from _data import Parts, adult, california_housing, validation_split
+from _harness import print_table, stopwatch, verdict
+from _records import (
+    collect,
+    describe,
+    grouped,
     parameter_values,
-    print_header,
-    print_table,
-    setting,
+    parse_study,
+    print_missing,
+    study_parser,
+    summary,
 )
 from sklearn.compose import (
     TransformedTargetRegressor,
@@ -58,12 +55,13 @@ from sklearn.compose import (
     make_column_transformer,
 )
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score, root_mean_squared_error
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, QuantileTransformer, StandardScaler
+
+from skdeep.neural_network import ResNetClassifier, ResNetRegressor
 
 # What all of skdeep's models share but the one of defaults; the patience is the paper's.
 PROTOCOL = {
@@ -96,12 +94,18 @@ PUBLISHED = {
         "max_epochs": 400,
     },
 }
-# Names a record; one of other parameters takes its place.
-KEY = ("dataset", "model", "seed", "scored_on", "settings")
-METRICS = {"california": "RMSE", "adult": "accuracy"}
+METRICS = {"california": {"score": "RMSE"}, "adult": {"score": "accuracy"}}
 TARGETS = {
-    "california": {"resnet": "<= .486", "resnet-periodic": "<= .470", "resnet-ple": "<= .470"},
-    "adult": {"resnet": ">= .854", "resnet-periodic": ">= .857", "resnet-ple": ">= .857"},
+    "california": {
+        "resnet": {"at_most": 0.486},
+        "resnet-periodic": {"at_most": 0.470},
+        "resnet-ple": {"at_most": 0.470},
+    },
+    "adult": {
+        "resnet": {"at_least": 0.854},
+        "resnet-periodic": {"at_least": 0.857},
+        "resnet-ple": {"at_least": 0.857},
+    },
 }
 # Gorishniy et al. (2021), "Revisiting Deep Learning Models for Tabular Data", NeurIPS: tuned
 # single models, mean of 15 seeds.
@@ -111,35 +115,32 @@ PAPER = {
 }
 
 
-# Rows --------------------------------------------------------------------------------------
+# Data --------------------------------------------------------------------------------------
 
 
 @functools.cache
-def load(dataset):
-    return california_housing() if dataset == "california" else adult()
+def official(data, smoke):
+    """Samples to train on and samples to test, each with its target."""
+    if data == "adult":
+        return adult(smoke=smoke)
+    X, y = california_housing(smoke=smoke)
+    X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.2, random_state=0)
+    return Parts(X_train, y_train, X_test, y_test)
 
 
-def rows(dataset, seed, *, validation):
-    """Rows to train on, validation part included, and rows to score, each with its target.
+def parts(data, seed, *, validation=False, smoke=False):
+    """Samples to train on, validation part included, and samples to score.
 
-    With ``validation``, the scored rows are taken from the former and the test rows are left out.
+    With ``validation``, the latter are taken from the former and the test samples are left out.
     """
-    if dataset == "california":
-        X, y = load(dataset)
-        X_fit, X_score, y_fit, y_score = train_test_split(X, y, test_size=0.2, random_state=0)
-    else:
-        X_fit, y_fit, X_score, y_score = load(dataset)
-    if validation:
-        X_fit, X_score, y_fit, y_score = train_test_split(
-            X_fit, y_fit, test_size=0.2, random_state=1000 + seed
-        )
-    return X_fit, y_fit, X_score, y_score
+    found = official(data, smoke)
+    return validation_split(found.X_train, found.y_train, seed) if validation else found
 
 
-# Peers: each takes a data set's name and a seed, and gives an estimator ------------------------
+# Peers: each takes a data set's name and a seed, and returns an estimator ------------------------
 
 
-def mlp(dataset, seed):
+def mlp(data, seed):
     quantiles = QuantileTransformer(output_distribution="normal", random_state=seed)
     options = {
         "hidden_layer_sizes": (256, 256),
@@ -151,7 +152,7 @@ def mlp(dataset, seed):
         "max_iter": 200,
         "random_state": seed,
     }
-    if dataset == "california":
+    if data == "california":
         net = make_pipeline(quantiles, MLPRegressor(**options))
         return TransformedTargetRegressor(net, transformer=StandardScaler())
     one_hot = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
@@ -162,9 +163,9 @@ def mlp(dataset, seed):
     return make_pipeline(columns, MLPClassifier(**options))
 
 
-def histgb(dataset, seed):
+def histgb(data, seed):
     classes = {"california": HistGradientBoostingRegressor, "adult": HistGradientBoostingClassifier}
-    return classes[dataset](
+    return classes[data](
         max_iter=1000,
         early_stopping=True,
         validation_fraction=0.2,
@@ -174,10 +175,10 @@ def histgb(dataset, seed):
 
 
 class Pytabkit:
-    """One of pytabkit's estimators, with validation rows drawn by the seed."""
+    """One of pytabkit's estimators, with a validation part drawn by the seed."""
 
-    def __init__(self, prefix, dataset, seed):
-        suffix = "Regressor" if dataset == "california" else "Classifier"
+    def __init__(self, prefix, data, seed):
+        suffix = "Regressor" if data == "california" else "Classifier"
         with quiet():
             cls = getattr(importlib.import_module("pytabkit"), f"{prefix}_{suffix}")
         self.seed = seed
@@ -224,7 +225,7 @@ VARIANTS = {
     "resnet-periodic": EMBEDDED,
     "resnet-ple": EMBEDDED,
     "resnet-refit": TUNED,
-    "resnet-default": {dataset: {} for dataset in METRICS},
+    "resnet-default": {data: {} for data in METRICS},
 }
 EXTRAS = {
     "resnet-periodic": {"numerical_embedding": "periodic"},
@@ -234,156 +235,83 @@ EXTRAS = {
 MODELS = [*PEERS, *VARIANTS]
 
 
-def parameters(model, dataset, settings):
-    """What skdeep's estimator is given besides the seed; nothing for peers."""
+def parameters(model, data, settings):
+    """Parameters of skdeep's estimator besides the seed; none for peers."""
     if model in PEERS:
         return {}
     protocol = {} if model == "resnet-default" else PROTOCOL
-    return {**protocol, **VARIANTS[model][dataset], **EXTRAS.get(model, {}), **settings}
+    return {**protocol, **VARIANTS[model][data], **EXTRAS.get(model, {}), **settings}
 
 
-def build(model, dataset, seed, settings):
+def build(model, data, seed, settings):
     if model in PEERS:
-        return PEERS[model](dataset, seed)
-    module = importlib.import_module("skdeep.neural_network")
-    cls = module.ResNetRegressor if dataset == "california" else module.ResNetClassifier
-    return cls(**parameters(model, dataset, settings), random_state=seed)
+        return PEERS[model](data, seed)
+    cls = ResNetRegressor if data == "california" else ResNetClassifier
+    return cls(**parameters(model, data, settings), random_state=seed)
 
 
-# Records -----------------------------------------------------------------------------------
+# Scores ------------------------------------------------------------------------------------
 
 
-def measure(wanted, threads):
-    """The record: a model is trained, then predicts the scored rows once."""
-    dataset, seed = wanted["dataset"], wanted["seed"]
-    X_fit, y_fit, X_score, y_score = rows(
-        dataset, seed, validation=wanted["scored_on"] == "validation"
-    )
-    with limited_threads(threads), warnings.catch_warnings():
-        # the perceptron's number of epochs is meant to end the training
-        warnings.filterwarnings("ignore", "Stochastic Optimizer", ConvergenceWarning)
-        model = build(wanted["model"], dataset, seed, parameter_values(wanted["settings"]))
-        times = [time.process_time()]
-        model.fit(X_fit, y_fit)
-        times.append(time.process_time())
-        y_pred = model.predict(X_score)
-        times.append(time.process_time())
-        measured_with = environment("pandas", "pytabkit", "skorch")
-    metric = root_mean_squared_error if dataset == "california" else accuracy_score
-    return {
-        **wanted,
-        "score": float(metric(y_score, y_pred)),
-        "fit_cpu_s": times[1] - times[0],
-        "predict_cpu_s": times[2] - times[1],
-        "n_iter": getattr(model, "n_iter_", None),
-        "rows": [len(y_fit), len(y_score)],
-        "threads": measured_with["torch threads"],
-        "versions": measured_with,
-    }
+def measure(wanted, args):
+    """Figures: a model is trained, then predicts the scored samples once."""
+    data, seed = wanted["data"], wanted["seed"]
+    found = parts(data, seed, validation=args.validation, smoke=args.smoke)
+    model = build(wanted["model"], data, seed, parameter_values(wanted["settings"]))
+    figures = {"rows": [len(found.y_train), len(found.y_score)]}
+    with stopwatch(figures, "fit"):
+        model.fit(found.X_train, found.y_train)
+    with stopwatch(figures, "predict"):
+        y_pred = model.predict(found.X_score)
+    metric = root_mean_squared_error if data == "california" else accuracy_score
+    figures["n_iter"] = getattr(model, "n_iter_", None)
+    return {**figures, "score": float(metric(found.y_score, y_pred))}
 
 
-def describe(dataset, model, seed, args):
-    """What is to be measured, in a record's terms."""
-    settings = dict(args.set)
-    given = parameters(model, dataset, parameter_values(settings))
-    return {
-        "dataset": dataset,
-        "model": model,
-        "seed": seed,
-        "scored_on": "validation" if args.validation else "test",
-        "settings": settings,
-        "parameters": {name: repr(value) for name, value in given.items()},
-    }
+def describe_model(data, model, seed, args):
+    """What is to be measured."""
+    given = parameters(model, data, parameter_values(args.set))
+    names = {"data": data, "model": model, "seed": seed}
+    return describe(args, given, ours=model in VARIANTS, **names)
 
 
-def run(args, records):
-    """Measure what the file does not hold, seed by seed; what cannot be imported, and why."""
-    missing = {}
-    for seed, dataset, model in itertools.product(range(args.seeds), args.datasets, args.models):
-        if dataset not in VARIANTS.get(model, METRICS):
-            continue
-        wanted = describe(dataset, model, seed, args)
-        if model in missing or (records.has(wanted, "parameters") and not args.again):
-            continue
-        try:
-            record = measure(wanted, args.threads)
-        except ImportError as error:
-            missing[model] = f"{type(error).__name__}: {error}"
-            continue
-        records.add(record)
-        print(
-            f"{dataset} {model} seed {seed}: {METRICS[dataset]} {record['score']:.4f}, "
-            f"fit {record['fit_cpu_s']:.1f} s, predict {record['predict_cpu_s']:.2f} s",
-            flush=True,
-        )
-    return missing
+def row(records):
+    """Table row of a group of records."""
+    first = records[0]
+    targets = TARGETS[first["data"]] if first["scored_on"] == "test" else {}
+    score = np.mean([record["score"] for record in records])
+    target = verdict(score, **targets.get(first["model"], {}))
+    return {**summary(records, METRICS[first["data"]]), **target}
 
 
-# Table -------------------------------------------------------------------------------------
-
-
-def print_records(records):
-    """One table for each data set and kind of scored rows."""
-    for dataset, scored_on in itertools.product(METRICS, ("test", "validation")):
-        groups = {}
-        for record in records:
-            if (record["dataset"], record["scored_on"]) == (dataset, scored_on):
-                settings = " ".join(f"{k}={v}" for k, v in record["settings"].items())
-                key = (MODELS.index(record["model"]), settings)
-                groups.setdefault(key, []).append(record)
-        table = [_row(settings, group) for (_, settings), group in sorted(groups.items())]
-        if table and scored_on == "test":
-            table += [_paper_row(*item) for item in PAPER[dataset].items()]
-        if table:
-            print_table(table, title=f"{dataset}: {METRICS[dataset]} of the {scored_on} rows")
-
-
-def _row(settings, records):
-    first, scores = records[0], [record["score"] for record in records]
-    targets = TARGETS[first["dataset"]] if first["scored_on"] == "test" else {}
-    return {
-        "model": first["model"],
-        "settings": settings or None,
-        "mean": f"{np.mean(scores):.4f}",
-        "sd": f"{np.std(scores, ddof=1):.4f}" if len(scores) > 1 else None,
-        "seeds": len(scores),
-        "median fit s": statistics.median(record["fit_cpu_s"] for record in records),
-        "threads": "/".join(sorted({str(record["threads"]) for record in records})),
-        "target": targets.get(first["model"]),
-    }
-
-
-def _paper_row(name, score):
-    blank = dict.fromkeys(("settings", "mean", "sd", "seeds", "median fit s", "threads", "target"))
-    return {"model": name, **blank, "mean": f"{score:.4f}", "seeds": 15}
+def paper_rows(data):
+    """Table rows of the published scores."""
+    metric = METRICS[data]["score"]
+    return [
+        {"model": name, metric: f"{score:.4f}", "runs": 15} for name, score in PAPER[data].items()
+    ]
 
 
 def main():
-    parser = make_parser(__doc__)
-    parser.add_argument("--datasets", nargs="+", choices=list(METRICS), default=list(METRICS))
-    parser.add_argument("--models", nargs="+", choices=MODELS, default=MODELS)
-    parser.add_argument("--seeds", type=int, default=5, help="runs, each with its own seed")
-    parser.add_argument("--threads", type=int, help="default: left as they are")
-    parser.add_argument("--again", action="store_true", help="measure what the file holds already")
-    parser.add_argument("--validation", action="store_true", help="leave the test rows alone")
-    parser.add_argument(
-        "--set",
-        nargs="+",
-        type=setting,
-        default=[],
-        metavar="NAME=VALUE",
-        help="parameters of skdeep's models, in place of the tuned ones",
+    parser = study_parser(__doc__, data=METRICS, models=MODELS, seeds=5)
+    smoke = {"set": [("max_epochs", "1")]}
+    args, records = parse_study(parser, "Models for tables on the CPU", **smoke)
+    wanted = (
+        describe_model(data, model, seed, args)
+        for seed in range(args.seeds)
+        for data in args.data
+        for model in args.models
+        if data in VARIANTS.get(model, METRICS)
     )
-    args = parser.parse_args()
-    args.set.sort()
-    if args.set and not set(args.models) <= set(VARIANTS):
-        parser.error(f"--set is for {', '.join(VARIANTS)}: name some of them with --models")
-    print_header("Models for tables on the CPU")
-    records = Records(args.json, KEY)
-    missing = run(args, records)
-    print_records(records.all)
-    for name, reason in missing.items():
-        print(f"\nnot measured: {name} ({reason})")
+    missing = collect(
+        records, wanted, functools.partial(measure, args=args), args, {"score": "score"}
+    )
+    for (data, scored_on), groups in grouped(records.all, MODELS).items():
+        rows = [row(group) for group in groups.values()]
+        rows += paper_rows(data) if scored_on == "test" else []
+        metric = METRICS[data]["score"]
+        print_table(rows, title=f"{data}: {metric} of the {scored_on} samples")
+    print_missing(missing)
     print("\npaper: Gorishniy et al. (2021), tuned single models, mean of 15 seeds")
 
 
