@@ -31,24 +31,24 @@ MNIST comes from the folder in the environment variable SKDEEP_DATA, else from O
 import contextlib
 import importlib
 import io
-import itertools
 import time
 import warnings
 
 import numpy as np
 import torch
-from _common import (
+from _data import digits, mnist
+from _harness import (
+    Report,
     alternate,
     best_threads,
-    digits,
-    limited_threads,
     make_parser,
+    median,
     median_ratio,
-    mnist,
-    print_header,
-    print_table,
-    save_json,
+    on_threads,
+    parse,
 )
+from _loops import PlainAutoencoder, train
+from _records import print_missing
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPRegressor
 from skorch import NeuralNetRegressor
@@ -59,25 +59,10 @@ from skdeep.decomposition import Autoencoder
 HIDDEN = {"digits": (32,), "mnist": (256, 64)}
 EPOCHS = {"digits": 50, "mnist": 10}
 N_COMPONENTS = 10
+BARE, SKDEEP, PYOD = "bare torch loop", "skdeep, feature_scaling=None", "PyOD AutoEncoder"
 
 
-class PlainNet(torch.nn.Module):
-    """Dense autoencoder of torch's own layers."""
-
-    def __init__(self, widths):
-        super().__init__()
-        self.encoder = _dense(widths)
-        self.decoder = _dense(widths[::-1])
-
-    def forward(self, x):
-        return self.decoder(self.encoder(x))
-
-
-def _dense(widths):
-    layers = []
-    for n_in, n_out in itertools.pairwise(widths):
-        layers += [torch.nn.Linear(n_in, n_out), torch.nn.ReLU()]
-    return torch.nn.Sequential(*layers[:-1])
+# Contenders: each takes widths, options and a seed -----------------------------------------------
 
 
 class BareLoop:
@@ -88,15 +73,8 @@ class BareLoop:
 
     def fit(self, X):
         torch.manual_seed(self.seed)
-        self.net = PlainNet(self.widths)
-        optimizer = torch.optim.Adam(self.net.parameters(), lr=self.options["lr"], fused=True)
-        x = torch.from_numpy(X)
-        for _ in range(self.options["epochs"]):
-            for index in torch.randperm(len(x)).split(self.options["batch_size"]):
-                batch = x.index_select(0, index)
-                optimizer.zero_grad()
-                torch.nn.functional.mse_loss(self.net(batch), batch).backward()
-                optimizer.step()
+        net, adam = PlainAutoencoder(self.widths), torch.optim.Adam
+        self.net = train(net, torch.from_numpy(X), optimizer=adam, **self.options)
         return self
 
     def reconstruct(self, X):
@@ -172,7 +150,7 @@ class Skorch:
     def __init__(self, widths, options, seed):
         self.seed = seed
         self.model = NeuralNetRegressor(
-            PlainNet,
+            PlainAutoencoder,
             module__widths=widths,
             optimizer=torch.optim.Adam,
             lr=options["lr"],
@@ -261,24 +239,24 @@ class PyOD:
 
 
 CONTENDERS = {
-    "bare torch loop": BareLoop,
-    "skdeep, feature_scaling=None": Skdeep,
+    BARE: BareLoop,
+    SKDEEP: Skdeep,
     "skdeep, default scaling": SkdeepScaled,
     "scikit-learn MLPRegressor": SklearnMLP,
     "ClustPy FeedforwardAutoencoder": ClustPy,
-    "PyOD AutoEncoder": PyOD,
+    PYOD: PyOD,
     "plain skorch": Skorch,
 }
 
 
-def load(name, batch_size, n_mnist):
-    """Rows to train on, a multiple of the batch size, and held-out rows."""
+def load(name, args):
+    """Samples to train on, a multiple of the batch size, and held-out samples."""
     if name == "digits":
         X, _ = digits()
         X_train, X_test = X[:1400], X[1400:]
     else:
-        X_train, _, X_test, _ = mnist(n_train=n_mnist)
-    return X_train[: len(X_train) // batch_size * batch_size], X_test
+        X_train, _, X_test, _ = mnist(n_train=args.mnist_rows, smoke=args.smoke)
+    return X_train[: len(X_train) // args.batch_size * args.batch_size], X_test
 
 
 def missing_peers():
@@ -306,9 +284,20 @@ def check_steps(run_short, *, expected):
         raise RuntimeError(f"expected {expected} steps, counted {len(steps)}")
 
 
+def faster_threads(one, widths, options, X):
+    """Number of threads for a contender, after a check of its steps in short runs."""
+
+    def run_short():
+        return one(widths, {**options, "epochs": 2}, 0).fit(X)
+
+    n_steps = 2 * len(X) // options["batch_size"]
+    check_steps(run_short, expected=0 if one is SklearnMLP else n_steps)
+    return None if issubclass(one, Skdeep) else best_threads(run_short)
+
+
 def compare(name, args, missing):
-    """Rows of the table for one data set."""
-    X_train, X_test = load(name, args.batch_size, args.mnist_rows)
+    """Rows of the table for one data set, and its title."""
+    X_train, X_test = load(name, args)
     widths = (X_train.shape[1], *HIDDEN[name], N_COMPONENTS)
     options = {
         "epochs": args.epochs or EPOCHS[name],
@@ -316,51 +305,35 @@ def compare(name, args, missing):
         "lr": args.lr,
     }
     present = {key: one for key, one in CONTENDERS.items() if key not in missing}
-    part, short = X_train[: 10 * args.batch_size], {**options, "epochs": 2}
-    threads = {}
-    for key, one in present.items():
-
-        def run_short(one=one):
-            return one(widths, short, 0).fit(part)
-
-        check_steps(run_short, expected=0 if one is SklearnMLP else 20)
-        threads[key] = None if issubclass(one, Skdeep) else best_threads(run_short)
+    part = X_train[: 10 * args.batch_size]
+    threads = {key: faster_threads(one, widths, options, part) for key, one in present.items()}
     runs = {key: [] for key in present}
 
     def run(key):
-        with limited_threads(threads[key]):
-            runs[key].append(present[key](widths, options, len(runs[key])).fit(X_train))
+        runs[key].append(present[key](widths, options, len(runs[key])).fit(X_train))
 
-    contenders = {key: lambda key=key: run(key) for key in present}
-    seconds = alternate(contenders, repeats=args.repeats, warmups=0)
-    if "PyOD AutoEncoder" in runs:
-        seconds["PyOD, its training alone"] = [
-            one.train_seconds for one in runs["PyOD AutoEncoder"]
-        ]
-        runs["PyOD, its training alone"] = runs["PyOD AutoEncoder"]
-        threads["PyOD, its training alone"] = threads["PyOD AutoEncoder"]
-    print_table(
-        rows := [
-            _row(name, key, times, seconds, threads[key], runs[key], X_test)
-            for key, times in seconds.items()
-        ],
-        title=(
-            f"{name}: {len(X_train)} rows, {'-'.join(map(str, widths))} and back, "
-            f"{options['epochs']} epochs, batches of {args.batch_size}, {len(X_test)} held-out rows"
-        ),
+    contenders = {key: on_threads(threads[key], lambda key=key: run(key)) for key in present}
+    seconds = alternate(contenders, args.rounds, warmups=0)
+    if PYOD in runs:
+        alone = "PyOD, its training alone"
+        seconds[alone] = [one.train_seconds for one in runs[PYOD]]
+        runs[alone], threads[alone] = runs[PYOD], threads[PYOD]
+    rows = [row(key, seconds, threads[key], runs[key], X_test) for key in seconds]
+    title = (
+        f"{name}: {len(X_train)} samples, {'-'.join(map(str, widths))} and back, "
+        f"{options['epochs']} epochs, batches of {args.batch_size}, {len(X_test)} held-out samples"
     )
-    return rows
+    return rows, title
 
 
-def _row(data, key, times, seconds, n_threads, runs, X_test):
+def row(key, seconds, n_threads, runs, X_test):
     errors = [float(np.mean(np.square(one.reconstruct(X_test) - X_test))) for one in runs]
     return {
-        "data": data,
         "what": key,
         "threads": n_threads or "own choice",
-        "median s": float(np.median(times)),
-        "ratio to bare": median_ratio(times, seconds["bare torch loop"]),
-        "ratio to skdeep": median_ratio(times, seconds["skdeep, feature_scaling=None"]),
+        "median s": median(seconds[key]),
+        "ratio to bare": median_ratio(seconds[key], seconds[BARE]),
+        "ratio to skdeep": median_ratio(seconds[key], seconds[SKDEEP]),
         "held-out MSE": float(np.mean(errors)),
         "spread of MSE": float(np.std(errors)),
         "runs": len(runs),
@@ -368,22 +341,20 @@ def _row(data, key, times, seconds, n_threads, runs, X_test):
 
 
 def main():
-    parser = make_parser(__doc__)
-    parser.add_argument("--data", nargs="+", choices=list(HIDDEN), default=list(HIDDEN))
-    parser.add_argument("--repeats", type=int, default=5, help="runs, each with its own seed")
-    parser.add_argument("--epochs", type=int, default=None, help=f"default: {EPOCHS}")
-    parser.add_argument("--batch-size", type=int, default=100)
-    parser.add_argument("--lr", type=float, default=1e-3)
-    parser.add_argument("--mnist-rows", type=int, default=20000)
-    args = parser.parse_args()
-    print_header("Autoencoders of other libraries, the same net on the CPU")
+    parser = make_parser(
+        __doc__, data=HIDDEN, rounds=5, epochs=None, batch_size=100, lr=1e-3, mnist_rows=20000
+    )
+    args = parse(parser, rounds=1, epochs=2, mnist_rows=500)
     missing = missing_peers()
-    results = []
+    report = Report(
+        "Autoencoders of other libraries, the same net on the CPU", args, missing=missing
+    )
     for name in args.data:
-        results += compare(name, args, missing)
-    for name, reason in missing.items():
-        print(f"\nnot measured: {name} ({reason})\n  to measure it: pip install pyod clustpy")
-    save_json(args.json, results=results, missing=missing)
+        rows, title = compare(name, args, missing)
+        report.add(rows, title=title, data=name)
+    print_missing(missing)
+    if missing:
+        print("to measure them: pip install pyod clustpy")
 
 
 if __name__ == "__main__":

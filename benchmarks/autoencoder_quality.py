@@ -24,10 +24,9 @@ The settings were chosen beforehand, by reason or on rows held out of the traini
 MNIST comes from the folder in the environment variable SKDEEP_DATA, else from OpenML.
 """
 
-import time
-
 import numpy as np
-from _common import make_parser, mnist, print_header, print_table, save_json
+from _data import Parts, mnist, without_test
+from _harness import Report, make_parser, parse, print_table, stopwatch
 from sklearn.decomposition import PCA
 from sklearn.neighbors import KNeighborsClassifier
 
@@ -43,8 +42,7 @@ VARIANTS = {
     "variational": (VariationalAutoencoder, DENSE),
     "convolutional residual": (Autoencoder, {**IMAGE, "block": "residual"}),
 }
-DEFAULT_VARIANTS = ["pca", *list(VARIANTS)[:5]]
-N_VALIDATION = 10000
+METRICS = {"error": 5, "accuracy": 4}  # digits after the point
 
 
 def build(name, args, seed):
@@ -65,77 +63,78 @@ def build(name, args, seed):
     )
 
 
-def evaluate(estimator, X_train, y_train, X_test, y_test):
+def evaluate(estimator, data):
     """Seconds of ``fit``, held-out error and accuracy of the codes."""
-    start = time.perf_counter()
-    estimator.fit(X_train)
-    seconds = time.perf_counter() - start
-    codes = estimator.transform(X_test)
+    figures = {}
+    with stopwatch(figures, "fit"):
+        estimator.fit(data.X_train)
+    codes = estimator.transform(data.X_score)
     if isinstance(estimator, PCA):
         X_hat = estimator.inverse_transform(codes)
     else:
-        X_hat = estimator.reconstruct(X_test)
-    neighbors = KNeighborsClassifier(5).fit(estimator.transform(X_train), y_train)
-    return {
-        "seconds": seconds,
-        "error": float(np.mean(np.square(X_hat - X_test, dtype=np.float64))),
-        "accuracy": float(neighbors.score(codes, y_test)),
-    }
+        X_hat = estimator.reconstruct(data.X_score)
+    neighbors = KNeighborsClassifier(5).fit(estimator.transform(data.X_train), data.y_train)
+    figures["error"] = float(np.mean(np.square(X_hat - data.X_score, dtype=np.float64)))
+    figures["accuracy"] = float(neighbors.score(codes, data.y_score))
+    return figures
 
 
 def load(args):
-    """Training rows, labels, held-out rows, labels."""
-    X_train, y_train, X_test, y_test = mnist(n_test=args.test_rows)
+    """Samples and labels to train on, and held-out ones."""
+    data = mnist(smoke=args.smoke)
     if args.evaluate_on == "validation":
-        held_out = slice(-N_VALIDATION, -N_VALIDATION + args.test_rows or None)
-        X_test, y_test = X_train[held_out], y_train[held_out]
-        X_train, y_train = X_train[:-N_VALIDATION], y_train[:-N_VALIDATION]
-    return X_train[: args.train_rows], y_train[: args.train_rows], X_test, y_test
+        data = without_test(data)
+    n_train, n_test = args.train_rows, args.test_rows
+    return Parts(*(part[:n_train] for part in data[:2]), *(part[:n_test] for part in data[2:]))
 
 
-def _spread(values, digits):
-    return f"{np.mean(values):.{digits}f} +- {np.std(values):.{digits}f}"
+def row(name, runs, pca_error):
+    """Table row of a variant: mean and standard deviation over the seeds."""
+    values = {key: [run[key] for run in runs] for key in runs[0]}
+    spread = {
+        key: f"{np.mean(values[key]):.{digits}f} +- {np.std(values[key]):.{digits}f}"
+        for key, digits in METRICS.items()
+    }
+    return {
+        "variant": name,
+        "held-out error": spread["error"],
+        "ratio to PCA's": float(np.mean(values["error"])) / pca_error,
+        "5-NN accuracy": spread["accuracy"],
+        "fit s": float(np.mean(values["fit_s"])),
+    }
 
 
 def main():
-    parser = make_parser(__doc__)
     names = ["pca", *VARIANTS]
-    parser.add_argument("--variants", nargs="+", choices=names, default=DEFAULT_VARIANTS)
-    parser.add_argument("--train-rows", type=int, default=60000)
-    parser.add_argument("--test-rows", type=int, default=10000)
+    parser = make_parser(
+        __doc__,
+        variants=names,
+        train_rows=60000,
+        test_rows=10000,
+        epochs=20,
+        seeds=3,
+        n_components=10,
+        batch_size=128,
+        lr=1e-3,
+        device="auto",
+    )
     parser.add_argument("--evaluate-on", choices=["test", "validation"], default="test")
-    parser.add_argument("--epochs", type=int, default=20)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--n-components", type=int, default=10)
-    parser.add_argument("--batch-size", type=int, default=128)
-    parser.add_argument("--lr", type=float, default=1e-3, help="largest step size of the schedule")
-    parser.add_argument("--device", default="auto")
-    args = parser.parse_args()
-    print_header(f"MNIST, {args.n_components} components")
+    parser.set_defaults(variants=names[:-1])
+    args = parse(parser, train_rows=300, test_rows=100, epochs=1, seeds=1)
+    report = Report(f"MNIST, {args.n_components} components", args)
     data = load(args)
     print(
-        f"{len(data[0])} training rows, {len(data[2])} {args.evaluate_on} rows, "
+        f"{len(data.X_train)} training samples, {len(data.X_score)} {args.evaluate_on} samples, "
         f"{args.epochs} epochs, {args.seeds} seeds"
     )
-    results = {}
+    runs = {}
     for name in dict.fromkeys(["pca", *args.variants]):
-        runs = [evaluate(build(name, args, seed), *data) for seed in range(args.seeds)]
-        results[name] = {key: [run[key] for run in runs] for key in runs[0]}
-        error, accuracy = (float(np.mean(results[name][key])) for key in ("error", "accuracy"))
+        runs[name] = [evaluate(build(name, args, seed), data) for seed in range(args.seeds)]
+        report.keep([{"variant": name, "seed": seed, **run} for seed, run in enumerate(runs[name])])
+        error, accuracy = (np.mean([run[key] for run in runs[name]]) for key in METRICS)
         print(f"  {name}: error {error:.4f}, 5-NN accuracy {accuracy:.3f}", flush=True)
-    pca_error = float(np.mean(results["pca"]["error"]))
-    rows = [
-        {
-            "variant": name,
-            "held-out error": _spread(runs["error"], 5),
-            "ratio to PCA's": float(np.mean(runs["error"])) / pca_error,
-            "5-NN accuracy": _spread(runs["accuracy"], 4),
-            "fit s": float(np.mean(runs["seconds"])),
-        }
-        for name, runs in results.items()
-    ]
-    print_table(rows)
-    save_json(args.json, settings=vars(args) | {"json": str(args.json)}, results=results)
+    pca_error = float(np.mean([run["error"] for run in runs["pca"]]))
+    print_table([row(name, one, pca_error) for name, one in runs.items()])
 
 
 if __name__ == "__main__":
