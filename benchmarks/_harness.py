@@ -48,7 +48,10 @@ HELP = {
     "rows": "at most this many samples",
     "train_rows": "at most this many training samples",
     "epochs": "instead of the defaults of the script",
+    "batch_size": "default: %(default)s",
     "device": "default: %(default)s",
+    "jobs": "cores, as threads or processes",
+    "steps": "forward passes or training steps per timing",
     "threads": "default: unchanged",
 }
 PACKAGES = ("skorch", "pandas", "imbalanced-learn", "ctgan", "pytabkit", "pyod", "clustpy")

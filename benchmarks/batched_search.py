@@ -35,25 +35,25 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from _common import (
+from _data import digits, mnist
+from _harness import (
+    Report,
     alternate,
-    digits,
     limited_threads,
     make_parser,
+    median,
     median_ratio,
-    mnist,
-    print_header,
-    print_table,
-    save_json,
+    parse,
+    synchronize,
+    verdict,
 )
-from autoencoder_peers import PlainNet
-from resnet_tabular import parameters, rows
+from _loops import PlainAutoencoder, PlainResNet, count_weights, train
+from resnet_tabular import parameters, parts
 from sklearn.base import is_classifier
 from sklearn.metrics import root_mean_squared_error
 from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold
 from skorch import NeuralNetClassifier, NeuralNetRegressor
 from torch import nn
-from torch.nn import functional as F
 
 from skdeep import model_selection
 from skdeep.decomposition import Autoencoder
@@ -72,25 +72,6 @@ NOISES = (0.0, 0.1, 0.2, 0.3, 0.5)
 WEIGHT_DECAYS = (0.0, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 BORDER_WIDTHS = (32, 64, 128, 256, 512, 1024)
 N_STACKED = 8
-
-
-class PlainBlock(nn.Sequential):
-    """Residual block."""
-
-    def forward(self, x):
-        return x + super().forward(x)
-
-
-class PlainResNet(nn.Sequential):
-    """Residual net for digits of torch's own layers."""
-
-    def __init__(self, *, n_blocks, width, norm, dropout):
-        make_norm = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm}[norm]
-        layers = [nn.Linear(64, width)]
-        for _ in range(n_blocks):
-            inner = [nn.Linear(width, width), nn.ReLU(), nn.Dropout(dropout)]
-            layers.append(PlainBlock(make_norm(width), *inner, nn.Linear(width, width)))
-        super().__init__(*layers, make_norm(width), nn.ReLU(), nn.Linear(width, 10))
 
 
 class Net(NamedTuple):
@@ -123,19 +104,17 @@ def make_net(name, args):
     options = training("grid", args)
     if name == "autoencoder":
         estimator = Autoencoder(10, hidden_layer_sizes=(32,), **options)
-        return Net(estimator, PlainNet, {"widths": (64, 32, 10)})
+        return Net(estimator, PlainAutoencoder, {"widths": (64, 32, 10)})
     if name == "dense":
         sizes = {"n_blocks": 1, "width": 32, "norm": "layer", "dropout": 0.0}
     else:
         sizes = {"n_blocks": 2, "width": 32, "norm": "batch", "dropout": args.dropout}
-    return Net(ResNetClassifier(**sizes, hidden_factor=1, **options), PlainResNet, sizes)
-
-
-def count(module):
-    return sum(parameter.numel() for parameter in module.parameters())
+    estimator = ResNetClassifier(**sizes, hidden_factor=1, **options)
+    return Net(estimator, PlainResNet, {"n_features": 64, "n_outputs": 10, **sizes})
 
 
 def digits_data(*, labels):
+    """Digits in three folds."""
     X, y = digits()
     return Data(X, y if labels else None, list(StratifiedKFold(3).split(X, y)))
 
@@ -167,29 +146,15 @@ def plain_skorch(net):
 
 def bare_search(net, data, lrs):
     """Train every candidate on every fold in a loop by hand."""
-    x = torch.from_numpy(data.X).to(net.estimator.device)
-    y = None if data.y is None else torch.from_numpy(data.y).to(x.device)
-    parts = [torch.from_numpy(train).to(x.device) for train, _ in data.splits]
+    device, options = net.estimator.device, {"weight_decay": 0.0}
+    options["epochs"], options["batch_size"] = net.estimator.max_epochs, net.estimator.batch_size
+    tensors = [torch.from_numpy(one).to(device) for one in (data.X, data.y) if one is not None]
+    folds = [torch.from_numpy(indices).to(device) for indices, _ in data.splits]
     with limited_threads(1):  # two are slower for nets so small
-        for lr, part in itertools.product(lrs, parts):
-            bare_fit(net, x[part], None if y is None else y[part], lr)
-
-
-def bare_fit(net, x, y, lr):
-    """Train one net, without labels to give back the rows; its last loss."""
-    module = net.module(**net.sizes).to(x.device)
-    optimizer = torch.optim.AdamW(module.parameters(), lr=lr, weight_decay=0.0, fused=True)
-    loss_function = F.mse_loss if y is None else F.cross_entropy
-    for _ in range(net.estimator.max_epochs):
-        order = torch.randperm(len(x), device=x.device)
-        for index in order.split(net.estimator.batch_size):
-            batch = x.index_select(0, index)
-            target = batch if y is None else y.index_select(0, index)
-            optimizer.zero_grad()
-            loss = loss_function(module(batch), target)
-            loss.backward()
-            optimizer.step()
-    return loss.item()  # waits for a GPU
+        for lr, fold in itertools.product(lrs, folds):
+            module = net.module(**net.sizes).to(device)
+            train(module, *(one[fold] for one in tensors), lr=lr, **options)
+    synchronize(device)
 
 
 def grid_contenders(net, data, args, scores):
@@ -218,28 +183,25 @@ def grid_contenders(net, data, args, scores):
 def summary(seconds, name, *references):
     """Median of a contender's times, and its ratio to those of others."""
     ratios = {f"over {one}": median_ratio(seconds[name], seconds[one]) for one in references}
-    return {"what": name, "median s": float(np.median(seconds[name])), **ratios}
+    return {"what": name, "median s": median(seconds[name]), **ratios}
 
 
-def grid(args):
-    """Rows of the tables for searches of several sizes."""
-    results = []
+def grid(args, report):
+    """Searches of several sizes."""
     for name in args.nets:
         net, data, scores = make_net(name, args), digits_data(labels=name != "autoencoder"), {}
         fitted = make_net(name, args).estimator.set_params(max_epochs=1).fit(data.X, data.y)
-        assert count(fitted.module_) == count(net.module(**net.sizes))
+        assert count_weights(fitted.module_) == count_weights(net.module(**net.sizes))
         contenders = grid_contenders(net, data, args, scores)
         for run in contenders.values():
             run([1e-3] * 2 * args.jobs)  # enough for all worker processes to start
         for n_fits in args.fits:
             lrs = np.logspace(-4, -2, max(1, round(n_fits / len(data.splits))))
             timed = {key: functools.partial(run, lrs) for key, run in contenders.items()}
-            seconds = alternate(timed, repeats=args.rounds, warmups=0)
+            seconds = alternate(timed, args.rounds, warmups=0)
             case = {"net": name, "fits": len(lrs) * len(data.splits)}
-            table = [grid_row(case, key, seconds, scores, args) for key in seconds]
-            print_table(table, title=f"grid: {net.estimator.max_epochs} epochs")
-            results += table
-    return results
+            rows = [grid_row(case, key, seconds, scores, args) for key in seconds]
+            report.add(rows, title=f"grid: {net.estimator.max_epochs} epochs", part="grid")
 
 
 def grid_row(case, name, seconds, scores, args):
@@ -252,12 +214,12 @@ def grid_row(case, name, seconds, scores, args):
     if case["fits"] >= 30:
         targets = TARGETS if args.device == "cpu" else GPU_TARGETS
         target = targets.get(name, {}).get(case["net"], target)
-    met = None if target is None else max(row[f"over {key}"] for key in ours) >= target
-    return {**row, "target": target, "met": met, "largest difference of scores": difference}
+    ratio = max(row[f"over {key}"] for key in ours)
+    return {**row, **verdict(ratio, at_least=target), "largest difference of scores": difference}
 
 
-def halving(args):
-    """Rows of the table for halving beside the full grid, over the same candidates."""
+def halving(args, report):
+    """Halving beside the full grid, over the same candidates."""
     data = digits_data(labels=False)
     estimator = Autoencoder(10, hidden_layer_sizes=(32,), **training("halving", args))
     lrs = list(np.logspace(-4, -2, args.learning_rates))
@@ -274,13 +236,16 @@ def halving(args):
         found[name] = search(kinds[name], estimator, data, space)
 
     contenders = {name: functools.partial(run, name) for name in kinds}
-    seconds = alternate(contenders, repeats=args.rounds, warmups=0)
-    results = [
+    seconds = alternate(contenders, args.rounds, warmups=0)
+    rows = [
         {**summary(seconds, name, "full grid"), **choice(found["full grid"], found[name])}
         for name in kinds
     ]
-    print_table(results, title=f"halving: {n_candidates} x 3 fits, {n_epochs} epochs; target: 1/3")
-    return results
+    for row in rows:
+        target = 1 / 3 if row["what"] == "halving" else None
+        row |= verdict(row["over full grid"], at_most=target)
+    title = f"halving: {n_candidates} x 3 fits, {n_epochs} epochs"
+    report.add(rows, title=title, part="halving")
 
 
 def choice(full, one):
@@ -299,36 +264,45 @@ def choice(full, one):
     }
 
 
-def ensemble(args):
-    """Rows of the table for five nets beside one."""
-    X_fit, y_fit, X_test, y_test = rows("california", 0, validation=False)
+def several(n_estimators, **parameters):
+    """Regressor that averages so many nets."""
+    return ResNetRegressor(**parameters, n_estimators=n_estimators)
+
+
+def ensemble(args, report):
+    """Five nets beside one."""
+    data = parts("california", 0, smoke=args.smoke)
+    X, y = data.X_train, data.y_train
     epochs = {} if args.epochs is None else {"max_epochs": args.epochs}
-    ResNetRegressor(max_epochs=1).fit(X_fit[:512], y_fit[:512])  # what only a first fit takes
-    results = []
+    ResNetRegressor(max_epochs=1).fit(X[:512], y[:512])  # what only a first fit takes
+    sizes = {"one": 1, "five": 5}
+    rows = []
     for width in args.widths:
         settings = {"width": width, "device": args.device, **epochs}
         given = parameters("resnet", "california", settings)
-        models = {"one": [], "five": []}
+        models = {name: [] for name in sizes}
 
         def run(name, given=given, models=models):
-            size = {"one": 1, "five": 5}[name]
-            model = ResNetRegressor(**given, n_estimators=size, random_state=len(models[name]))
-            models[name].append(model.fit(X_fit, y_fit))
+            model = several(sizes[name], **given, random_state=len(models[name]))
+            models[name].append(model.fit(X, y))
 
-        fits = {name: functools.partial(run, name) for name in models}
-        seconds = alternate(fits, repeats=args.seeds, warmups=0)
+        fits = {name: functools.partial(run, name) for name in sizes}
+        seconds = alternate(fits, args.seeds, warmups=0)
         for name, fitted in models.items():
-            errors = [root_mean_squared_error(y_test, model.predict(X_test)) for model in fitted]
-            scores = {"RMSE": f"{np.mean(errors):.4f}", "sd": f"{np.std(errors):.4f}"}
-            results.append({"width": width, **summary(seconds, name, "one"), **scores})
-    print_table(results, title=f"ensemble: California housing, {args.seeds} seeds, 100 000 dollars")
-    print("five over one: <= 2.5; the paper's tuned ensemble: .477 to .479")
-    return results
+            row = {"width": width, **summary(seconds, name, "one")}
+            predicted = [model.predict(data.X_score) for model in fitted]
+            errors = [root_mean_squared_error(data.y_score, one) for one in predicted]
+            row |= {"RMSE": f"{np.mean(errors):.4f}", "sd": f"{np.std(errors):.4f}"}
+            target = 2.5 if name == "five" else None
+            rows.append(row | verdict(row["over one"], at_most=target))
+    title = f"ensemble: California housing, {args.seeds} seeds, 100 000 dollars"
+    report.add(rows, title=title, part="ensemble")
+    print("the paper's tuned ensemble: .477 to .479")
 
 
-def large(args):
-    """Rows of the table for a net with which stacking does not pay."""
-    X, *_ = mnist(n_train=args.rows, n_test=0)
+def large(args, report):
+    """A net for which stacking does not pay."""
+    X = mnist(n_train=args.rows, n_test=0, smoke=args.smoke).X_train
     options = training("large", args, batch_size=256)
     estimator = Autoencoder(10, hidden_layer_sizes=(500, 500, 2000), **options)
     arguments = estimator, Data(X, None, list(KFold(2).split(X))), {"lr": [1e-4, 1e-3]}
@@ -336,64 +310,69 @@ def large(args):
         "batched": functools.partial(search, model_selection.BatchedGridSearchCV, *arguments),
         "sequential": functools.partial(search, GridSearchCV, *arguments),
     }
-    seconds = alternate(contenders, repeats=args.rounds)
-    results = [summary(seconds, name, "batched") for name in seconds]
-    print_table(results, title=f"large: 784-500-500-2000-10, {len(X)} rows; target: about 1")
-    return results
+    seconds = alternate(contenders, args.rounds)
+    rows = [summary(seconds, name, "batched") for name in seconds]
+    title = f"large: 784-500-500-2000-10, {len(X)} samples; target: about 1"
+    report.add(rows, title=title, part="large")
 
 
-def border(args):
-    """Rows of the table for nets of several widths."""
+def border(args, report):
+    """Nets of several widths."""
     X = np.random.default_rng(0).standard_normal((1024, 64), dtype=np.float32)
     data = Data(X, None, [(np.arange(len(X)), np.arange(64))])
     lrs = {"lr": list(np.logspace(-4, -2, N_STACKED))}
     options = training("border", args)
     n_steps = N_STACKED * options["max_epochs"] * math.ceil(len(X) / options["batch_size"])
     run = functools.partial(search, model_selection.BatchedGridSearchCV)
-    results = []
+    rows = []
     for width in BORDER_WIDTHS:
         given = (Autoencoder(10, hidden_layer_sizes=(width,), **options), data, lrs)
         contenders = {
             "stacked": functools.partial(run, *given, max_batch_models=N_STACKED),
             "one by one": functools.partial(run, *given, max_batch_models=1),
         }
-        seconds = alternate(contenders, repeats=args.rounds)
-        row = {"width": width, "weights": count(PlainNet((64, width, 10)))}
+        seconds = alternate(contenders, args.rounds)
+        row = {"width": width, "weights": count_weights(PlainAutoencoder((64, width, 10)))}
         for name, times in seconds.items():
-            row[f"{name}, ms per net and step"] = 1e3 * float(np.median(times)) / n_steps
-        results.append({**row, "ratio": median_ratio(seconds["one by one"], seconds["stacked"])})
-    print_table(results, title=f"border: autoencoders 64-width-10, {N_STACKED} in a stack")
-    paying = [row["width"] for row in itertools.takewhile(lambda row: row["ratio"] > 1, results)]
+            row[f"{name}, ms per net and step"] = 1e3 * median(times) / n_steps
+        rows.append({**row, "ratio": median_ratio(seconds["one by one"], seconds["stacked"])})
+    title = f"border: autoencoders 64-width-10, {N_STACKED} in a stack"
+    report.add(rows, title=title, part="border")
+    paying = [row["width"] for row in itertools.takewhile(lambda row: row["ratio"] > 1, rows)]
     print(f"stacking pays up to a width of {paying[-1]}" if paying else "stacking does not pay")
-    return results
 
 
 PARTS = {part.__name__: part for part in (grid, halving, ensemble, large, border)}
 
 
 def main():
-    parser = make_parser(__doc__)
-    others, widths = ["sequential", "skorch", "bare"], [32, ResNetRegressor().width]
-    parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=["grid", "large"])
-    parser.add_argument("--rounds", type=int, default=3, help="runs of each contender")
-    parser.add_argument("--epochs", type=int, help="other than the parts' own")
-    parser.add_argument("--jobs", type=int, default=1, help="cores, as threads or processes")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--nets", nargs="+", choices=NETS, default=NETS, help="of grid")
+    others = ["sequential", "skorch", "bare"]
+    parser = make_parser(
+        __doc__,
+        parts=PARTS,
+        nets=NETS,
+        contenders=others,
+        rounds=3,
+        seeds=3,
+        epochs=None,
+        jobs=1,
+        device="cpu",
+        dropout=0.15,
+        learning_rates=10,
+        rows=1024,
+    )
+    parser.set_defaults(parts=["grid", "large"])
     parser.add_argument("--fits", nargs="+", type=int, help="of grid: 9 30, on a GPU 1000 too")
-    parser.add_argument("--contenders", nargs="+", choices=others, default=others, help="of grid")
-    parser.add_argument("--dropout", type=float, default=0.15, help="of grid's residual net")
-    parser.add_argument("--learning-rates", type=int, default=10, help="of halving, times 30")
+    widths = [32, ResNetRegressor().width]
     parser.add_argument("--widths", nargs="+", type=int, default=widths, help="of ensemble")
-    parser.add_argument("--seeds", type=int, default=3, help="of ensemble")
-    parser.add_argument("--rows", type=int, default=1024, help="of large")
-    args = parser.parse_args()
+    smoke = {"parts": list(PARTS), "rounds": 1, "seeds": 1, "epochs": 2, "fits": [6]}
+    args = parse(parser, **smoke, learning_rates=1, widths=[8], rows=256)
     if args.fits is None:
         args.fits = [9, 30] if args.device == "cpu" else [9, 30, 90, 300, 1000]
-    print_header(f"Batched search on {args.device}, cores: {args.jobs}")
+    report = Report(f"Batched search on {args.device}, cores: {args.jobs}", args)
     with limited_threads(args.jobs):
-        results = {part: PARTS[part](args) for part in args.parts}
-    save_json(args.json, jobs=args.jobs, device=args.device, rounds=args.rounds, **results)
+        for part in args.parts:
+            PARTS[part](args, report)
 
 
 if __name__ == "__main__":
