@@ -8,22 +8,23 @@ the share of entries kept less the one asked for, in standard errors of the mean
     python benchmarks/dropout.py --steps 3 --repeats 2       # a smoke test
 """
 
+import functools
 import math
 
-import numpy as np
 import torch
-from _common import (
+from _data import numbers
+from _harness import (
+    Report,
     alternate,
     limited_threads,
     make_parser,
+    median,
     median_ratio,
-    print_header,
-    print_table,
-    save_json,
+    parse,
 )
 from torch import nn
 
-from skdeep.nn._dropout import Dropout
+from skdeep.neural_network import ResNetRegressor
 
 SHAPES = ((128, 32), (256, 384), (1024, 1024))
 
@@ -40,26 +41,34 @@ class BernoulliDropout(nn.Module):
         return x * torch.empty_like(x).bernoulli_(kept, generator=self.generator).div_(kept)
 
 
+def skdeep_dropout(rate):
+    """The layer of a net of skdeep's, in training mode."""
+    X, _ = numbers(64, 4)
+    net = ResNetRegressor(dropout=rate, max_epochs=1, random_state=0).fit(X, X[:, 0])
+    layers = net.module_.train().modules()
+    return next(one for one in layers if type(one).__name__ == "Dropout")
+
+
+def passes(layer, x, n_steps):
+    for _ in range(n_steps):
+        layer(x)
+
+
 def compare(shape, args):
     """Rows of the table for one shape of a batch."""
     x = torch.ones(shape)
     layers = {
-        "skdeep": Dropout(args.rate, generator=torch.Generator().manual_seed(0)),
+        "skdeep": skdeep_dropout(args.rate),
         "bernoulli_": BernoulliDropout(args.rate, generator=torch.Generator().manual_seed(0)),
         "torch.nn": nn.Dropout(args.rate),
     }
-
-    def passes(layer):
-        for _ in range(args.steps):
-            layer(x)
-
-    timed = {name: lambda layer=layer: passes(layer) for name, layer in layers.items()}
-    seconds = alternate(timed, repeats=args.repeats)
+    timed = {name: functools.partial(passes, one, x, args.steps) for name, one in layers.items()}
+    seconds = alternate(timed, args.rounds)
     return [
         {
             "batch": f"{shape[0]} x {shape[1]}",
             "layer": name,
-            "ns per entry": 1e9 * float(np.median(seconds[name])) / args.steps / x.numel(),
+            "ns per entry": 1e9 * median(seconds[name]) / args.steps / x.numel(),
             "over skdeep": median_ratio(seconds[name], seconds["skdeep"]),
             "bias": bias(layer, x, args),
         }
@@ -68,23 +77,17 @@ def compare(shape, args):
 
 
 def bias(layer, x, args):
-    """Share of entries kept less the one asked for, in standard errors."""
+    """Fraction of entries kept less the one asked for, in standard errors."""
     kept = [(layer(x) > 0).double().mean() for _ in range(args.steps)]
     error = math.sqrt(args.rate * (1 - args.rate) / (len(kept) * x.numel()))
     return float(sum(kept) / len(kept) - (1 - args.rate)) / error
 
 
 def main():
-    parser = make_parser(__doc__)
-    parser.add_argument("--rate", type=float, default=0.15)
-    parser.add_argument("--steps", type=int, default=50, help="forward passes per timing")
-    parser.add_argument("--repeats", type=int, default=9)
-    args = parser.parse_args()
-    print_header("Dropout on one thread of a CPU")
+    args = parse(make_parser(__doc__, rate=0.15, steps=50, rounds=9), steps=3, rounds=1)
+    report = Report("Dropout on one thread of a CPU", args)
     with limited_threads(1):
-        results = [row for shape in SHAPES for row in compare(shape, args)]
-    print_table(results)
-    save_json(args.json, rate=args.rate, results=results)
+        report.add([row for shape in SHAPES for row in compare(shape, args)])
 
 
 if __name__ == "__main__":

@@ -25,18 +25,19 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from _common import (
+from _data import numbers
+from _harness import (
+    Report,
     alternate,
     best_threads,
-    copy_weights,
-    limited_threads,
+    fastest,
     make_parser,
-    median_ratio,
-    print_header,
-    print_table,
-    save_json,
-    thread_counts,
+    on_each_thread_count,
+    on_threads,
+    parse,
+    timing_rows,
 )
+from _loops import PlainResNet, copy_weights, count_weights, train
 from torch import nn
 from torch.nn import functional as F
 
@@ -72,30 +73,14 @@ CASES = {
 }
 
 
-def generated(n_rows, n_features):
-    """Rows of features that depend on one another, float32, and a label of four for each."""
-    rng = np.random.default_rng(0)
-    hidden = rng.standard_normal((n_rows, 3))
-    X = np.tanh(hidden @ rng.standard_normal((3, n_features)))
-    X = (X + 0.1 * rng.standard_normal(X.shape)).astype(np.float32)
-    return X, (hidden @ rng.standard_normal((3, N_CLASSES))).argmax(axis=1)
+def generated(case, n_rows):
+    """Samples with features that depend on one another, and one of four labels for each."""
+    X, hidden = numbers(n_rows, case.n_features)
+    directions = np.random.default_rng(1).standard_normal((3, N_CLASSES))
+    return X, (hidden @ directions).argmax(axis=1)
 
 
 # By hand -----------------------------------------------------------------------------------
-
-
-class PlainBlock(nn.Module):
-    """Residual block for tables."""
-
-    def __init__(self, width, hidden_width, dropout):
-        super().__init__()
-        self.norm = nn.BatchNorm1d(width)
-        self.wide = nn.Linear(width, hidden_width)
-        self.dropout = nn.Dropout(dropout)
-        self.narrow = nn.Linear(hidden_width, width)
-
-    def forward(self, x):
-        return x + self.narrow(self.dropout(F.relu(self.wide(self.norm(x)))))
 
 
 class PlainImageBlock(nn.Module):
@@ -133,36 +118,24 @@ def plain_net(estimator, n_features):
             nn.Flatten(),
             nn.Linear(4 * width, N_CLASSES),
         )
-    width, hidden_width = estimator.width, int(estimator.width * estimator.hidden_factor)
-    blocks = [PlainBlock(width, hidden_width, estimator.dropout) for _ in range(estimator.n_blocks)]
-    return nn.Sequential(
-        nn.Linear(n_features, width),
-        *blocks,
-        nn.BatchNorm1d(width),
-        nn.ReLU(),
-        nn.Linear(width, N_CLASSES),
+    names = ("n_blocks", "width", "norm", "dropout")
+    return PlainResNet(
+        n_features,
+        N_CLASSES,
+        **{name: getattr(estimator, name) for name in names},
+        hidden_width=int(estimator.width * estimator.hidden_factor),
     )
 
 
 def bare_fit(estimator, x, y):
-    """Train the estimator's net in a loop; the net and the mean loss of each epoch."""
+    """Build and train the estimator's net in a loop by hand."""
     net = plain_net(estimator, x.shape[1])
-    optimizer = torch.optim.AdamW(net.parameters(), fused=True, **OPTIMIZER)
-    curve = []
-    for _ in range(estimator.max_epochs):
-        total = torch.zeros(())
-        for index in torch.randperm(len(x)).split(estimator.batch_size):
-            optimizer.zero_grad()
-            loss = F.cross_entropy(net(x.index_select(0, index)), y.index_select(0, index))
-            loss.backward()
-            optimizer.step()
-            total += loss.detach() * len(index)
-        curve.append(total.item() / len(x))
-    return net, curve
+    sizes = {"epochs": estimator.max_epochs, "batch_size": estimator.batch_size}
+    return train(net, x, y, curve=[], **sizes, **OPTIMIZER)
 
 
 def bare_proba(net, parts):
-    """Probabilities of the rows of some tensors."""
+    """Class probabilities of the samples of some tensors."""
     with torch.inference_mode():
         return torch.cat([torch.softmax(net(part), dim=1) for part in parts])
 
@@ -186,46 +159,39 @@ def estimator(case, scaling, args, **options):
     )
 
 
-def scalings(case):
-    """Values of ``feature_scaling``, the default first: quantiles for tables, global for images."""
-    return ("auto", None) if "image_shape" in case.options else ("auto", "standard", None)
+def with_scalings(case, args, **options):
+    """Estimators by their ``feature_scaling``; by default, quantiles for tables only."""
+    names = ("auto", None) if "image_shape" in case.options else ("auto", "standard", None)
+    return {f"feature_scaling={one!r}": estimator(case, one, args, **options) for one in names}
 
 
 def fit_rows(name, args):
     """Rows of the table for ``fit``."""
     case = CASES[name]
-    X, y = generated(min(args.rows or case.fit_rows, case.fit_rows), case.n_features)
-    fits = {f"feature_scaling={one!r}": estimator(case, one, args) for one in scalings(case)}
+    X, y = generated(case, min(args.rows or case.fit_rows, case.fit_rows))
+    fits = with_scalings(case, args)
     unscaled = fits["feature_scaling=None"]
-    x, target = torch.from_numpy(X), torch.from_numpy(y)
-
-    def bare(n_threads):
-        with limited_threads(n_threads):
-            bare_fit(unscaled, x, target)
-
-    loops = {f"bare loop, {n} thread(s)": functools.partial(bare, n) for n in thread_counts()}
+    bare = functools.partial(bare_fit, unscaled, torch.from_numpy(X), torch.from_numpy(y))
+    loops = on_each_thread_count("bare loop", bare)
     trained = {key: functools.partial(one.fit, X, y) for key, one in fits.items()}
-    seconds = alternate(loops | trained, repeats=args.repeats)
+    seconds = alternate(loops | trained, args.rounds)
     for one in fits.values():
         assert one.n_iter_ == one.max_epochs
-    size = sum(parameter.numel() for parameter in unscaled.module_.parameters())
-    assert size == sum(p.numel() for p in plain_net(unscaled, case.n_features).parameters())
+    size = count_weights(unscaled.module_)
+    assert size == count_weights(plain_net(unscaled, case.n_features))
     title = f"{name}: {len(X)} x {X.shape[1]}, {unscaled.max_epochs} epochs, {size} weights"
-    best_loop = min(loops, key=lambda key: np.median(seconds[key]))
-    return _rows("fit", title, best_loop, seconds)
+    return judged("fit", title, fastest(seconds, loops), seconds)
 
 
 def predict_rows(name, args):
     """Rows of the table for ``predict_proba``."""
     case = CASES[name]
-    X, y = generated(min(args.rows or case.predict_rows, case.predict_rows), case.n_features)
-    fitted = {
-        f"feature_scaling={one!r}": estimator(case, one, args, max_epochs=1).fit(X[:2000], y[:2000])
-        for one in scalings(case)
-    }
+    X, y = generated(case, min(args.rows or case.predict_rows, case.predict_rows))
+    fitted = with_scalings(case, args, max_epochs=1)
+    for one in fitted.values():
+        one.fit(X[:2000], y[:2000])
     unscaled = fitted["feature_scaling=None"]
-    net = plain_net(unscaled, case.n_features).eval()
-    copy_weights(unscaled.module_, net)
+    net = copy_weights(unscaled.module_, plain_net(unscaled, case.n_features)).eval()
     x = torch.from_numpy(X)
     passes = {"bare, all at once": [x], f"bare, chunks of {CHUNK_ROWS}": x.split(CHUNK_ROWS)}
     if "image_shape" in case.options:
@@ -239,58 +205,33 @@ def predict_rows(name, args):
         run = functools.partial(bare_proba, net, parts)
         n_threads = best_threads(run)
         references.append(f"{key}, {n_threads} thread(s)")
-        contenders[references[-1]] = functools.partial(_limited, n_threads, run)
-    seconds = alternate(contenders, repeats=args.repeats)
+        contenders[references[-1]] = on_threads(n_threads, run)
+    seconds = alternate(contenders, args.rounds)
     rows = []
     for reference in references:
         kept = {key: value for key, value in seconds.items() if key in (reference, *fitted)}
-        rows += _rows("predict_proba", f"{name}: {len(X)} x {X.shape[1]}", reference, kept)
+        rows += judged("predict_proba", f"{name}: {len(X)} x {X.shape[1]}", reference, kept)
     return rows
 
 
-def _limited(n_threads, run):
-    with limited_threads(n_threads):
-        run()
+def judged(what, title, reference, seconds):
+    """Table rows, with a target for the default scaling."""
+    targets = {"feature_scaling='auto'": TARGETS[what]}
+    return timing_rows(seconds, reference, targets, case=title, what=what)
 
 
-def _rows(what, title, reference, seconds):
-    """Table rows: each contender's median and its ratio to the reference's."""
-    rows = []
-    for name, times in seconds.items():
-        ratio = median_ratio(times, seconds[reference])
-        target = TARGETS[what] if name == "feature_scaling='auto'" else None
-        rows.append(
-            {
-                "case": title,
-                "what": what if name.startswith("feature") else "",
-                "contender": name + (" (1.00)" if name == reference else ""),
-                "median s": float(np.median(times)),
-                "least s": min(times),
-                "ratio of medians": ratio,
-                "target": target,
-                "met": None if target is None else ratio <= target,
-            }
-        )
-    return rows
+MEASUREMENTS = {"fit": fit_rows, "predict_proba": predict_rows}
 
 
 def main():
-    parser = make_parser(__doc__)
-    parser.add_argument("--cases", nargs="+", choices=list(CASES), default=list(CASES))
-    parser.add_argument("--what", nargs="+", choices=list(TARGETS), default=list(TARGETS))
-    parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--rows", type=int, help="at most so many rows of each case")
-    parser.add_argument("--epochs", type=int, help="other than the cases' own")
-    parser.add_argument("--batch-size", type=int, default=256)
-    args = parser.parse_args()
-    print_header("ResNetClassifier's overhead over bare torch on the CPU")
-    results = []
+    parser = make_parser(
+        __doc__, cases=CASES, what=TARGETS, rounds=7, rows=None, epochs=None, batch_size=256
+    )
+    args = parse(parser, rounds=1, rows=300, epochs=1)
+    report = Report("ResNetClassifier's overhead over bare torch on the CPU", args)
     for name in args.cases:
         for what in args.what:
-            rows = fit_rows(name, args) if what == "fit" else predict_rows(name, args)
-            print_table(rows)
-            results += rows
-    save_json(args.json, repeats=args.repeats, batch_size=args.batch_size, results=results)
+            report.add(MEASUREMENTS[what](name, args))
 
 
 if __name__ == "__main__":
