@@ -10,13 +10,15 @@ value is added to what they set. The exit status is 1 if a check failed or was e
 import collections
 import contextlib
 import sys
-import time
 import warnings
 
-from _common import limited_threads, make_parser, print_header, print_table, save_json
+from _harness import Report, limited_threads, make_parser, parse, stopwatch, verdict
 from sklearn.utils import estimator_checks
 
 from skdeep.utils import all_estimators
+
+
+STATUSES = ("passed", "failed", "skipped", "xfail")
 
 
 @contextlib.contextmanager
@@ -44,49 +46,58 @@ def run_checks(cls, seed, max_epochs):
         )
 
 
-def main():
-    parser = make_parser(__doc__)
-    parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--max-epochs", type=int, default=5)
-    args = parser.parse_args()
-    print_header("scikit-learn's estimator checks")
-    rows, troubles = [], []
-    for name, cls in all_estimators():
-        for seed in range(args.seeds):
-            start = time.perf_counter()
-            with limited_threads(1):
-                records = run_checks(cls, seed, args.max_epochs)
-            count = collections.Counter(record["status"] for record in records)
-            rows.append(
-                {
-                    "estimator": name,
-                    "random_state": seed,
-                    "checks": len(records),
-                    **{
-                        status: count[status] for status in ("passed", "failed", "skipped", "xfail")
-                    },
-                    "seconds": time.perf_counter() - start,
-                }
-            )
-            troubles += [
-                {
-                    "estimator": name,
-                    "random_state": seed,
-                    "check": record["check_name"],
-                    "status": record["status"],
-                    "reason": repr(record["exception"]),
-                }
-                for record in records
-                if record["status"] != "passed"
-            ]
-    print_table(rows)
+def summary(name, seed, records, figures):
+    """Table row of one estimator and seed."""
+    count = collections.Counter(record["status"] for record in records)
+    return {
+        "estimator": name,
+        "random_state": seed,
+        "checks": len(records),
+        **{status: count[status] for status in STATUSES},
+        "seconds": figures["check_s"],
+        **verdict(count["failed"] + count["xfail"], at_most=0),
+    }
+
+
+def troubles(name, seed, records):
+    """What did not pass, and why."""
+    return [
+        {
+            "estimator": name,
+            "random_state": seed,
+            "check": record["check_name"],
+            "status": record["status"],
+            "reason": repr(record["exception"]),
+        }
+        for record in records
+        if record["status"] != "passed"
+    ]
+
+
+def print_troubles(found):
     reasons = collections.Counter(
-        (one["estimator"], one["status"], one["check"], one["reason"][:200]) for one in troubles
+        (one["estimator"], one["status"], one["check"], one["reason"][:200]) for one in found
     )
     for (name, status, check, reason), times in reasons.items():
         print(f"\n{status} x {times}: {name}, {check}\n  {reason}")
-    save_json(args.json, results=rows, troubles=troubles)
-    return int(any(row["failed"] or row["xfail"] for row in rows))
+
+
+def main():
+    estimators = dict(all_estimators())
+    parser = make_parser(__doc__, estimators=estimators, seeds=10, max_epochs=5)
+    args = parse(parser, estimators=["Autoencoder"], seeds=1, max_epochs=1)
+    rows, found = [], []
+    report = Report("scikit-learn's estimator checks", args, troubles=found)
+    for name in args.estimators:
+        for seed in range(args.seeds):
+            figures = {}
+            with limited_threads(1), stopwatch(figures, "check"):
+                records = run_checks(estimators[name], seed, args.max_epochs)
+            rows.append(summary(name, seed, records, figures))
+            found += troubles(name, seed, records)
+    report.add(rows)
+    print_troubles(found)
+    return report.exit_status()
 
 
 if __name__ == "__main__":

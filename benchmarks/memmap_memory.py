@@ -20,12 +20,11 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sp
-from _common import make_parser, print_header, print_table, save_json
+from _harness import Report, make_parser, parse, stopwatch, verdict
 
 from skdeep.decomposition import Autoencoder
 
@@ -33,6 +32,7 @@ TARGET_MB = 500
 N_FEATURES = 100
 DENSITY = 0.05
 SLAB_ROWS = 100_000
+SLICE_ROWS = 10_000
 CASES = ("memmap", "csr")
 
 
@@ -109,12 +109,11 @@ def measure(case, path, args):
     )
     # whatever the libraries load on first use is not the price of these rows
     Autoencoder(10, max_epochs=1, device="cpu", random_state=0).fit(X[:1000])
-    start = time.perf_counter()
-    with MemoryPeak() as memory:
+    figures = {}
+    with MemoryPeak() as memory, stopwatch(figures, "fit"):
         estimator.fit(X)
-    seconds = time.perf_counter() - start
-    codes = estimator.transform(X[: len_slice(X)])
-    assert codes.shape == (len_slice(X), 10)
+    codes = estimator.transform(X[:SLICE_ROWS])
+    assert codes.shape == (min(X.shape[0], SLICE_ROWS), 10)
     assert np.isfinite(codes).all()
     dense_mb = 4 * X.shape[0] * X.shape[1] / 1e6
     return {
@@ -124,50 +123,40 @@ def measure(case, path, args):
         "level before MB": memory.before["RssAnon"],
         "extra anonymous MB": memory.extra("RssAnon"),
         "extra file pages MB": memory.extra("RssFile"),
-        "target MB": TARGET_MB,
-        "met": memory.extra("RssAnon") < TARGET_MB,
-        "fit s": seconds,
+        "fit s": figures["fit_s"],
+        **verdict(memory.extra("RssAnon"), at_most=TARGET_MB),
     }
 
 
-def len_slice(X):
-    """Rows of the slice that is transformed."""
-    return min(X.shape[0], 10_000)
-
-
-def measure_afresh(case, path, args):
-    """Figures of one case, taken in a fresh process."""
+def measure_in_new_process(case, path, args):
+    """Figures of one case, taken in a process of its own."""
     command = [sys.executable, __file__, "--child", case, str(path)]
     command += ["--epochs", str(args.epochs), "--batch-size", str(args.batch_size)]
+    command += ["--smoke"] if args.smoke else []
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return json.loads(done.stdout)
 
 
 def main():
-    parser = make_parser(__doc__)
-    parser.add_argument("--cases", nargs="+", choices=CASES, default=CASES)
-    parser.add_argument("--rows", type=int, default=2_000_000)
-    parser.add_argument("--epochs", type=int, default=1)
-    parser.add_argument("--batch-size", type=int, default=1024)
+    parser = make_parser(__doc__, cases=CASES, rows=2_000_000, epochs=1, batch_size=1024)
     parser.add_argument("--child", nargs=2, metavar=("CASE", "PATH"), help=argparse.SUPPRESS)
-    args = parser.parse_args()
+    args = parse(parser, rows=20_000)
     if not Path("/proc/self/status").exists():
         parser.error("memory is read from /proc/self/status, which only Linux has")
     if args.child:
         case, path = args.child
         print(json.dumps(measure(case, path, args), default=float))
         return 0
-    print_header("Memory of fit on a memory map and on a sparse matrix")
-    results = []
+    report = Report("Memory of fit on a memory map and on a sparse matrix", args)
+    rows = []
     with tempfile.TemporaryDirectory() as folder:
         for case in args.cases:
             path = Path(folder) / f"{case}.{'npz' if case == 'csr' else 'dat'}"
             (write_csr if case == "csr" else write_memmap)(path, args.rows)
-            results.append(measure_afresh(case, path, args))
+            rows.append(measure_in_new_process(case, path, args))
             path.unlink()
-    print_table(results)
-    save_json(args.json, results=results)
-    return int(not all(row["met"] for row in results))
+    report.add(rows)
+    return report.exit_status()
 
 
 if __name__ == "__main__":

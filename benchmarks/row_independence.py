@@ -23,37 +23,37 @@ and to NumPy arrays.
 """
 
 import copy
+import functools
 import sys
 
 import numpy as np
 import torch
-from _common import (
+from _harness import (
+    Report,
     alternate,
     limited_threads,
     make_parser,
+    median,
     median_ratio,
-    plain_copy,
-    print_header,
-    print_table,
-    save_json,
+    parse,
+    resolve_device,
+    verdict,
 )
+from _loops import conv_encoder, copy_weights, dense
 
-from skdeep._preprocessing._linear import LinearScaler
-from skdeep._training._inference import CHUNK_ROWS, apply_in_chunks
-from skdeep.nn._autoencoder import AutoencoderModule
-from skdeep.nn._coder import CoderShape
-from skdeep.utils._device import resolve_device
-from skdeep.utils._random import make_streams
+from skdeep.decomposition import Autoencoder
 
-SHAPES = {
-    "3-128-2": CoderShape(3, 2, (128,)),
-    "7-33-5": CoderShape(7, 5, (33,)),
-    "64-32-10": CoderShape(64, 10, (32,)),
-    "100-100-100-10": CoderShape(100, 10, (100, 100)),
-    "784-500-250-10": CoderShape(784, 10, (500, 250)),
-    "784-500-500-2000-10": CoderShape(784, 10, (500, 500, 2000)),
-    "convolutional 28 x 28, 16-32-10": CoderShape(784, 10, (16, 32), image_shape=(1, 28, 28)),
+# Widths of each net; of the convolutional one pixels, channels and components.
+NETS = {
+    "3-128-2": (3, 128, 2),
+    "7-33-5": (7, 33, 5),
+    "64-32-10": (64, 32, 10),
+    "100-100-100-10": (100, 100, 100, 10),
+    "784-500-250-10": (784, 500, 250, 10),
+    "784-500-500-2000-10": (784, 500, 500, 2000, 10),
+    "convolutional 28 x 28, 16-32-10": (784, 16, 32, 10),
 }
+CHUNK_ROWS = 1024
 SUBSET_SIZES = (1, 2, 3, 5, 8, 15, 16, 17, 31, 64, 100, 255, 1000, 1024, 1025)
 SINGLE_ROW_CALLS = 50
 
@@ -73,97 +73,99 @@ def in_chunks(net, X, device, *, multiple):
     return np.concatenate(parts)
 
 
-def ways(shape, device):
-    """Name of each way from rows to codes, and a function of an array of rows."""
-    module = AutoencoderModule(shape, make_streams(0)).to(device).eval()
-    plain = plain_copy(module.encoder)
+def normal(n_rows, name):
+    """Samples for one of the nets."""
+    return np.random.default_rng(0).standard_normal((n_rows, NETS[name][0]), dtype=np.float32)
+
+
+def fitted(name, device):
+    """Autoencoder with one of the nets, after a short training."""
+    widths, is_image = NETS[name], name.startswith("conv")
+    return Autoencoder(
+        widths[-1],
+        hidden_layer_sizes=widths[1:-1],
+        image_shape=(28, 28) if is_image else None,
+        feature_scaling=None,
+        max_epochs=1,
+        device=device,
+        random_state=0,
+    ).fit(normal(128, name))
+
+
+def ways(name, device):
+    """Name of each way from samples to codes, and a function of an array of samples."""
+    estimator, widths = fitted(name, device), NETS[name]
+    plain = dense(widths)
+    if estimator.image_shape is not None:
+        plain = conv_encoder((1, *estimator.image_shape), widths[1:-1], widths[-1])
+    plain = copy_weights(estimator.module_.encoder.to(device), plain.to(device))
     double = copy.deepcopy(plain).double()
-
-    def skdeep(X):
-        return apply_in_chunks(
-            module.encode,
-            X,
-            scaler=LinearScaler(X.shape[1]),
-            device=device,
-            n_outputs=shape.n_components,
-            dtype=np.float32,
-        )
-
     tensor = torch.from_numpy
     return {
         "float32": lambda X: forward(plain, tensor(X), device),
         "chunks of 1024": lambda X: in_chunks(plain, tensor(X), device, multiple=CHUNK_ROWS),
         "chunks, last to x16": lambda X: in_chunks(plain, tensor(X), device, multiple=16),
-        "skdeep": skdeep,
+        "skdeep": estimator.transform,
         "float64": lambda X: forward(double, tensor(X).double(), device),
     }
 
 
 def largest_difference(way, X, rng, n_draws):
-    """Largest change of an entry of a row's result over random subsets and orders."""
+    """Largest change of an entry of a sample's result over random subsets and orders."""
     among_all = way(X)
     difference = 0.0
     for size in (*(size for size in SUBSET_SIZES if size <= len(X)), len(X) // 2, len(X)):
         for _ in range(n_draws):
-            rows = rng.choice(len(X), size, replace=False)
-            difference = max(difference, float(np.abs(way(X[rows]) - among_all[rows]).max()))
+            chosen = rng.choice(len(X), size, replace=False)
+            change = np.abs(way(X[chosen]) - among_all[chosen]).max()
+            difference = max(difference, float(change))
     return difference
 
 
-def compare(name, shape, device, args):
+def single(way, X):
+    """Apply a way to single samples."""
+    for number in range(SINGLE_ROW_CALLS):
+        way(X[number : number + 1])
+
+
+def compare(name, device, args):
     """Rows of the table for one net."""
-    X = np.random.default_rng(0).standard_normal((args.rows, shape.n_features), dtype=np.float32)
-    found = ways(shape, device)
-    many = alternate(
-        {key: lambda way=way: way(X) for key, way in found.items()}, repeats=args.repeats
-    )
-
-    def single(way):
-        for number in range(SINGLE_ROW_CALLS):
-            way(X[number : number + 1])
-
-    one = alternate(
-        {key: lambda way=way: single(way) for key, way in found.items()}, repeats=args.repeats
-    )
+    X = normal(args.rows, name)
+    found = ways(name, device)
+    timed = {key: functools.partial(way, X) for key, way in found.items()}
+    many = alternate(timed, args.rounds)
+    timed = {key: functools.partial(single, way, X) for key, way in found.items()}
+    one = alternate(timed, args.rounds)
     scale = float(np.abs(found["float64"](X)).max())
-    return [
-        {
-            "net": name,
-            "way": key,
-            "largest difference": largest_difference(
-                way, X, np.random.default_rng(1), args.subsets
-            ),
-            "largest code": scale,
-            f"time, {args.rows} rows": median_ratio(many[key], many["float32"]),
-            "time, 1 row": median_ratio(one[key], one["float32"]),
-            "1 row, us": 1e6 * float(np.median(one[key])) / SINGLE_ROW_CALLS,
-        }
-        for key, way in found.items()
-    ]
+    rows = []
+    for key, way in found.items():
+        difference = largest_difference(way, X, np.random.default_rng(1), args.subsets)
+        rows.append(
+            {
+                "net": name,
+                "way": key,
+                "largest difference": difference,
+                "largest code": scale,
+                f"time, {args.rows} rows": median_ratio(many[key], many["float32"]),
+                "time, 1 row": median_ratio(one[key], one["float32"]),
+                "1 row, us": 1e6 * median(one[key]) / SINGLE_ROW_CALLS,
+                **verdict(difference, at_most=0.0 if key == "skdeep" else None),
+            }
+        )
+    return rows
 
 
 def main():
-    parser = make_parser(__doc__)
-    parser.add_argument("--nets", nargs="+", choices=list(SHAPES), default=list(SHAPES))
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--rows", type=int, default=5000)
-    parser.add_argument("--subsets", type=int, default=3, help="random subsets of each size")
-    parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--threads", type=int, default=None)
-    args = parser.parse_args()
-    device = resolve_device(args.device)
-    print_header(f"Rows that do not see each other, on {device}")
-    results = []
+    parser = make_parser(
+        __doc__, nets=NETS, device="cpu", rows=5000, subsets=3, rounds=7, threads=None
+    )
+    args = parse(parser, rows=200, subsets=1, rounds=1)
+    device = resolve_device(parser, args.device)
+    report = Report(f"Samples that do not depend on each other, on {device}", args)
     with limited_threads(args.threads):
         for name in args.nets:
-            rows = compare(name, SHAPES[name], device, args)
-            print_table(rows)
-            results += rows
-    save_json(args.json, device=device, results=results)
-    broken = [row for row in results if row["way"] == "skdeep" and row["largest difference"]]
-    for row in broken:
-        print(f"\nnot independent: {row['net']}, {row['largest difference']:.2g}")
-    return int(bool(broken))
+            report.add(compare(name, device, args))
+    return report.exit_status()
 
 
 if __name__ == "__main__":

@@ -14,79 +14,93 @@ that many cores busy) to see what a wrong choice costs there.
 """
 
 import contextlib
+import functools
 import multiprocessing
 
-import numpy as np
 import torch
-from _common import (
+from _data import numbers
+from _harness import (
+    Report,
     alternate,
-    limited_threads,
     make_parser,
+    median,
     median_ratio,
-    print_header,
-    print_table,
-    save_json,
+    on_threads,
+    parse,
     thread_counts,
 )
+from _loops import count_weights
+from skorch.callbacks import Callback
 
-from skdeep._training._threads import thread_scope
-from skdeep.nn._autoencoder import AutoencoderModule
-from skdeep.nn._coder import CoderShape
-from skdeep.utils._random import make_streams
+from skdeep.decomposition import Autoencoder
 
-IMAGE = {"image_shape": (1, 28, 28)}
-SHAPES = {
-    "8-32-2": CoderShape(8, 2, (32,)),
-    "64-32-10": CoderShape(64, 10, (32,)),
-    "64-128-10": CoderShape(64, 10, (128,)),
-    "residual 8-128-128-3": CoderShape(8, 3, (128, 128), block="residual"),
-    "784-128-10": CoderShape(784, 10, (128,)),
-    "256-256-128-10": CoderShape(256, 10, (256, 128)),
-    "784-256-64-10": CoderShape(784, 10, (256, 64)),
-    "784-500-250-10": CoderShape(784, 10, (500, 250)),
-    "784-500-500-2000-10": CoderShape(784, 10, (500, 500, 2000)),
-    "conv 28 x 28, 4-8-10": CoderShape(784, 10, (4, 8), **IMAGE),
-    "conv 28 x 28, 16-32-10": CoderShape(784, 10, (16, 32), **IMAGE),
-    "conv 28 x 28, 32-64-10": CoderShape(784, 10, (32, 64), **IMAGE),
+IMAGE = {"image_shape": (28, 28)}
+# Widths of each net, or pixels, channels and components, and further parameters.
+NETS = {
+    "8-32-2": ((8, 32, 2), {}),
+    "64-32-10": ((64, 32, 10), {}),
+    "64-128-10": ((64, 128, 10), {}),
+    "residual 8-128-128-3": ((8, 128, 128, 3), {"block": "residual"}),
+    "784-128-10": ((784, 128, 10), {}),
+    "256-256-128-10": ((256, 256, 128, 10), {}),
+    "784-256-64-10": ((784, 256, 64, 10), {}),
+    "784-500-250-10": ((784, 500, 250, 10), {}),
+    "784-500-500-2000-10": ((784, 500, 500, 2000, 10), {}),
+    "conv 28 x 28, 4-8-10": ((784, 4, 8, 10), IMAGE),
+    "conv 28 x 28, 16-32-10": ((784, 16, 32, 10), IMAGE),
+    "conv 28 x 28, 32-64-10": ((784, 32, 64, 10), IMAGE),
 }
 
 
-def make_steps(shape, batch_size, n_steps):
-    """The net, and a function that takes so many training steps."""
-    module = AutoencoderModule(shape, make_streams(0))
-    optimizer = torch.optim.AdamW(module.parameters(), fused=True)
-    x = torch.randn(batch_size, shape.n_features, generator=torch.Generator().manual_seed(0))
+class ThreadsTaken(Callback):
+    """Notes the number of threads with which skdeep trains."""
 
-    def steps():
-        for _ in range(n_steps):
-            optimizer.zero_grad()
-            torch.nn.functional.mse_loss(module(x).reconstruction, x).backward()
-            optimizer.step()
-
-    return module, steps
+    def on_epoch_begin(self, net, **kwargs):
+        self.n_threads = torch.get_num_threads()
 
 
-def compare(name, shape, batch_size, args):
+def fitted_module(name, batch_size):
+    """The module of an estimator, after one epoch, and how many threads that took."""
+    widths, options = NETS[name]
+    taken = ThreadsTaken()
+    X, _ = numbers(batch_size, widths[0])
+    estimator = Autoencoder(
+        widths[-1],
+        hidden_layer_sizes=widths[1:-1],
+        **options,
+        batch_size=batch_size,
+        max_epochs=1,
+        callbacks=[taken],
+        device="cpu",
+        random_state=0,
+    )
+    return estimator.fit(X).module_.train(), taken.n_threads
+
+
+def train_steps(module, optimizer, x, n_steps):
+    for _ in range(n_steps):
+        optimizer.zero_grad()
+        torch.nn.functional.mse_loss(module(x).reconstruction, x).backward()
+        optimizer.step()
+
+
+def compare(name, batch_size, counts, args):
     """Row of the table for one net and batch size."""
-    module, steps = make_steps(shape, batch_size, args.steps)
-
-    def limited(n_threads):
-        with limited_threads(n_threads):
-            steps()
-
-    one, every = thread_counts()
-    seconds = alternate({n: lambda n=n: limited(n) for n in (one, every)}, repeats=args.repeats)
-    with thread_scope(module, batch_size, "cpu"):
-        taken = torch.get_num_threads()
+    module, taken = fitted_module(name, batch_size)
+    widths, options = NETS[name]
+    optimizer = torch.optim.AdamW(module.parameters(), fused=True)
+    x = torch.from_numpy(numbers(batch_size, widths[0])[0])
+    run = functools.partial(train_steps, module, optimizer, x, args.steps)
+    one, every = counts
+    seconds = alternate({n: on_threads(n, run) for n in counts}, args.rounds)
     ratio = median_ratio(seconds[every], seconds[one])
-    n_parameters = sum(parameter.numel() for parameter in module.parameters())
     return {
         "net": name,
-        "convolutional": shape.image_shape is not None,
+        "convolutional": options is IMAGE,
         "batch": batch_size,
-        "parameters x rows": f"{n_parameters * batch_size:.1e}",
-        "one, us": 1e6 * float(np.median(seconds[one])) / args.steps,
-        f"all ({every}), us": 1e6 * float(np.median(seconds[every])) / args.steps,
+        "parameters x rows": f"{count_weights(module) * batch_size:.1e}",
+        "one, us": 1e6 * median(seconds[one]) / args.steps,
+        f"all ({every}), us": 1e6 * median(seconds[every]) / args.steps,
         "all / one": ratio,
         "better": "all" if ratio < 1 else "one",
         "skdeep takes": "one" if taken == 1 else "all",
@@ -114,26 +128,22 @@ def busy(n_cores):
 
 
 def main():
-    parser = make_parser(__doc__)
-    parser.add_argument("--nets", nargs="+", choices=list(SHAPES), default=list(SHAPES))
+    parser = make_parser(__doc__, nets=NETS, steps=20, rounds=7)
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[32, 128, 512])
-    parser.add_argument("--steps", type=int, default=20, help="training steps per timing")
-    parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--busy", type=int, default=0, help="cores that others keep busy")
-    args = parser.parse_args()
-    if len(thread_counts()) < 2:
+    args = parse(parser, batch_sizes=[32], steps=2, rounds=1)
+    counts = (1, 2) if args.smoke else thread_counts()
+    if len(counts) < 2:
         parser.error("torch has a single thread here; there is nothing to compare")
-    print_header(f"Training step with one thread and with all, {args.busy} core(s) busy")
+    report = Report(f"Training step with one thread and with all, {args.busy} core(s) busy", args)
     with busy(args.busy):
-        results = [
-            compare(name, SHAPES[name], batch_size, args)
+        rows = [
+            compare(name, batch_size, counts, args)
             for name in args.nets
             for batch_size in args.batch_sizes
         ]
-    key = "parameters x rows"
-    results.sort(key=lambda row: (row["convolutional"], float(row[key])))
-    print_table(results)
-    save_json(args.json, busy=args.busy, results=results)
+    rows.sort(key=lambda row: (row["convolutional"], float(row["parameters x rows"])))
+    report.add(rows)
 
 
 if __name__ == "__main__":
