@@ -103,7 +103,8 @@ class Loop:
             generator, critic = image_nets(self.n_inputs)
             return generator, Critic(critic, self.n_conditions)
         n_read = self.pack * (n_features + self.n_conditions) if self.is_table else n_features
-        critic = Critic(dense_net(n_read, HIDDEN_LAYER_SIZES, 1), 0 if self.is_table else self.n_conditions)
+        n_classes = 0 if self.is_table else self.n_conditions
+        critic = Critic(dense_net(n_read, HIDDEN_LAYER_SIZES, 1), n_classes)
         return dense_net(self.n_inputs, HIDDEN_LAYER_SIZES, n_features), critic
 
     def batches(self):

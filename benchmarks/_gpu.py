@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from _common import digits, has_mnist, mnist, synchronize
+from _data import enlarged_digits, has_mnist, mnist
+from _harness import synchronize
 
 from skdeep.decomposition import Autoencoder, VariationalAutoencoder
 from skdeep.generative import GANSampler
@@ -145,17 +146,10 @@ def row(what, value, target=None, met=None, **numbers):
 
 
 def images(n_rows):
-    """Rows of 784 pixels in [0, 1] and their classes: MNIST, or digits enlarged and moved."""
+    """Images of 784 pixels in [0, 1] and their classes: MNIST, or digits enlarged."""
     if has_mnist():
-        X, y, *_ = mnist(n_train=n_rows, n_test=0)
-        return X, y
-    X, y = digits()
-    rng = np.random.default_rng(0)
-    index = rng.integers(len(X), size=n_rows)
-    large = np.zeros((n_rows, 28, 28), dtype=np.float32)
-    large[:, 2:26, 2:26] = X[index].reshape(-1, 8, 8).repeat(3, axis=1).repeat(3, axis=2)
-    large += rng.normal(scale=0.05, size=large.shape)
-    return large.reshape(n_rows, 784).clip(0, 1), y[index]
+        return mnist(n_train=n_rows, n_test=0)[:2]
+    return enlarged_digits(n_rows)
 
 
 def estimators(session):

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import functools
 import importlib.metadata
 import json
 import os
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import sklearn
 import torch
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController, threadpool_limits
 
 import skdeep
 from skdeep.decomposition import Autoencoder
@@ -116,11 +117,19 @@ def limited_threads(n_threads):
     return contextlib.nullcontext() if n_threads is None else threadpool_limits(n_threads)
 
 
+@functools.cache
+def _thread_controller():
+    """The libraries that have threads; to find them takes two milliseconds."""
+    return ThreadpoolController()
+
+
 def on_threads(n_threads, run):
-    """The callable ``run``, with that many threads."""
+    """The callable ``run``, with that many threads; it takes no more time than ``run``."""
+    if n_threads is None:
+        return run
 
     def limited():
-        with limited_threads(n_threads):
+        with _thread_controller().limit(limits=n_threads):
             return run()
 
     return limited

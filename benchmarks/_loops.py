@@ -1,5 +1,7 @@
 """Nets of torch's own layers, and the loop by hand that trains them."""
 
+import itertools
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -32,7 +34,7 @@ def dense(widths, *, activation=nn.ReLU, residual=False):
     With ``residual``, a residual block of two layers stands before each activation.
     """
     layers = []
-    for n_inputs, n_outputs in zip(widths[:-2], widths[1:-1], strict=True):
+    for n_inputs, n_outputs in itertools.pairwise(widths[:-1]):
         layers.append(nn.Linear(n_inputs, n_outputs))
         if residual:
             inner = nn.Linear(n_outputs, n_outputs), activation(), nn.Linear(n_outputs, n_outputs)
@@ -45,9 +47,7 @@ class PlainAutoencoder(nn.Sequential):
     """Encoder with layers of these widths, and a decoder that mirrors it."""
 
     def __init__(self, widths, *, residual=False):
-        super().__init__(
-            dense(widths, residual=residual), dense(widths[::-1], residual=residual)
-        )
+        super().__init__(dense(widths, residual=residual), dense(widths[::-1], residual=residual))
 
 
 def conv_encoder(image_shape, channels, n_components):
@@ -64,9 +64,7 @@ def conv_encoder(image_shape, channels, n_components):
 class PlainResNet(nn.Sequential):
     """Residual net for tables."""
 
-    def __init__(
-        self, n_features, n_outputs, *, n_blocks, width, norm, dropout, hidden_width=None
-    ):
+    def __init__(self, n_features, n_outputs, *, n_blocks, width, norm, dropout, hidden_width=None):
         make_norm = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm}[norm]
         hidden_width = hidden_width or width
         layers = [nn.Linear(n_features, width)]

@@ -13,7 +13,6 @@ from _harness import (
     median,
     parse,
     print_header,
-    print_table,
     write_json,
 )
 from sklearn.exceptions import ConvergenceWarning

@@ -17,7 +17,6 @@ from sklearn.utils import estimator_checks
 
 from skdeep.utils import all_estimators
 
-
 STATUSES = ("passed", "failed", "skipped", "xfail")
 
 

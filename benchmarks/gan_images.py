@@ -201,9 +201,7 @@ def measure(wanted, args):
     net, judge = reference(data, seed, args.device, **place), classifier(data, seed, args.device)
     figures = {"rows": [len(found.y_train), len(found.y_score)], "device": args.device}
     with stopwatch(figures, "fit"):
-        draw = GENERATORS[model](
-            found.X_train, found.y_train, parameters(model, data, seed, args)
-        )
+        draw = GENERATORS[model](found.X_train, found.y_train, parameters(model, data, seed, args))
     with stopwatch(figures, "sample"):
         drawn = draw(found.y_train)
     return figures | scores(drawn.astype(found.X_train.dtype), found, net, judge)

@@ -36,20 +36,12 @@ import sys
 import time
 import traceback
 import warnings
-from argparse import Namespace
 
 import numpy as np
 import torch
-from _common import (
-    has_mnist,
-    make_parser,
-    print_header,
-    print_table,
-    save_json,
-)
+from _data import has_mnist
 from _gpu import (
     FULL,
-    GIB,
     SMOKE,
     Session,
     apply_elsewhere,
@@ -63,20 +55,15 @@ from _gpu import (
     run_gpu_tests,
     time_limit,
 )
-from batched_search import digits_data, make_net, search, training
-from gan_images import PARAMETERS, TARGETS, classifier, rows, skdeep_gan
-from row_independence import SHAPES, largest_difference, ways
-from sklearn.base import clone, is_classifier
-from sklearn.model_selection import GridSearchCV
+from _gpu_search import pool, searches
+from _harness import Report, make_parser, parse, print_table, resolve_device
+from gan_images import PARAMETERS, TARGETS, classifier, parts, skdeep_gan
+from row_independence import largest_difference, normal, ways
+from sklearn.base import clone
 
 from skdeep.decomposition import Autoencoder
 from skdeep.generative import GANSampler
-from skdeep.model_selection import BatchedGridSearchCV
 from skdeep.neural_network import ResNetClassifier
-from skdeep.utils import available_devices
-from skdeep.utils._device import resolve_device
-
-SEARCH_TARGET, SCORE_TARGET = 30, 1e-5
 
 
 def tests(session):
@@ -96,11 +83,10 @@ def tests(session):
 
 def independent_rows(session):
     """Rows alone and in company."""
-    sizes, rng = session.sizes, np.random.default_rng(0)
+    sizes = session.sizes
     for name in sizes.independent_nets:
-        shape = SHAPES[name]
-        X = rng.standard_normal((sizes.independent_rows, shape.n_features), dtype=np.float32)
-        yield independence(f"net {name}", ways(shape, session.device)["skdeep"], X)
+        X = normal(sizes.independent_rows, name)
+        yield independence(f"net {name}", ways(name, session.device)["skdeep"], X)
     X, y = images(sizes.independent_rows)
     for name, (net, method) in estimators(session).items():
         net.fit(X[: sizes.fit_rows], y[: sizes.fit_rows])
@@ -205,91 +191,6 @@ def half(session):
     yield row(f"autoencoder {name}: score", value, **{f"score, {k}": v for k, v in scores.items()})
 
 
-def searched_net(name, n_epochs, device):
-    """One of the nets of ``batched_search.py``, or one for images."""
-    args = Namespace(epochs=n_epochs, device=device, dropout=0.0)
-    if name == "images":
-        return ResNetClassifier(
-            image_shape=(8, 8), n_blocks=1, stem_width=8, **training("grid", args)
-        )
-    return make_net(name, args).estimator
-
-
-def searches(session):
-    """Batched searches beside one by one."""
-    found = {}
-    for name, n_fits, n_epochs in session.sizes.searches:
-        net = searched_net(name, n_epochs, session.device)
-        if name not in found:
-            short = clone(net).set_params(max_epochs=1)  # does not count
-            searched(session, BatchedGridSearchCV, short, [1e-3, 2e-3])
-            lrs = list(np.logspace(-4, -2, session.sizes.singles))
-            found[name] = searched(session, GridSearchCV, net, lrs)
-        yield from beside_one_by_one(session, f"{name}, {n_fits} fits", net, n_fits, *found[name])
-
-
-def searched(session, kind, net, lrs):
-    """Results of a search over values of ``lr``, and its seconds."""
-    found = []
-    data = digits_data(labels=is_classifier(net))
-    # an accuracy would show small differences as whole rows or not at all
-    scoring = "neg_log_loss" if is_classifier(net) else None
-    seconds = session.seconds(
-        lambda: found.append(search(kind, net, data, {"lr": lrs}, scoring=scoring))
-    )
-    return found[0].cv_results_, seconds
-
-
-def beside_one_by_one(session, what, net, n_fits, singles, single_s):
-    """Lines for a batched search beside the results of some candidates one by one."""
-    lrs = list(singles["param_lr"])
-    n_singles = 3 * len(lrs)
-    lrs += list(np.logspace(-4, -2, n_fits // 3 - len(lrs)))
-    if on_gpu := session.device != "cpu":
-        torch.cuda.reset_peak_memory_stats(session.device)
-    results, batched_s = searched(session, BatchedGridSearchCV, net, lrs)
-    one_by_one_s = single_s / n_singles * n_fits
-    ratio = one_by_one_s / batched_s
-    target = met = None
-    if n_fits >= 300:
-        target, met = f"{SEARCH_TARGET} x", ratio >= SEARCH_TARGET
-    value = f"{batched_s:.3g} s; one by one {one_by_one_s:.3g} s, estimated from {n_singles} fits"
-    numbers = {"batched_s": batched_s, "one_by_one_s": one_by_one_s, "ratio": ratio}
-    numbers["epochs"] = net.max_epochs
-    yield row(f"{what}, {net.max_epochs} epochs", f"{value}: {ratio:.1f} x", target, met, **numbers)
-    names = [f"split{number}_test_score" for number in range(3)]
-    difference = max(largest_distance(singles[k], results[k][: n_singles // 3]) for k in names)
-    target = met = None
-    if "images" not in what and "residual" not in what:
-        target, met = f"{SCORE_TARGET:g}", difference <= SCORE_TARGET
-    what_differs = f"{what}: difference of scores"
-    yield row(what_differs, f"{difference:.2g}", target, met, difference=difference)
-    if on_gpu:
-        peak = torch.cuda.max_memory_allocated(session.device) / GIB
-        yield row(f"{what}: peak memory", f"{peak:.2f} GiB", peak_gib=peak)
-
-
-def pool(session):
-    """A search over several devices."""
-    devices = [name for name in available_devices() if name.startswith("cuda")]
-    if session.device == "cpu":
-        devices = ["cpu", "cpu"]
-    if len(devices) < 2:
-        yield row("several GPUs", f"not run: there is one, {devices[0]}")
-        return
-    name, n_fits, n_epochs = session.sizes.searches[0]
-    lrs, results = list(np.logspace(-4, -2, n_fits // 3)), []
-    for device in (devices[0], devices):
-        net = searched_net(name, n_epochs, device)
-        searched(session, BatchedGridSearchCV, clone(net).set_params(max_epochs=1), lrs[:4])
-        results.append(searched(session, BatchedGridSearchCV, net, lrs))
-    (one, one_s), (several, several_s) = results
-    value = f"one device {one_s:.3g} s, {len(devices)} devices {several_s:.3g} s"
-    yield row(f"{name}, {n_fits} fits", value, one_s=one_s, several_s=several_s)
-    difference = largest_distance(one["mean_test_score"], several["mean_test_score"])
-    yield row(f"{name}: difference of scores", f"{difference:.2g}", difference=difference)
-
-
 def gan(session):
     """A classifier that learns from generated images alone."""
     sizes = session.sizes
@@ -297,7 +198,7 @@ def gan(session):
     data = "mnist" if has_mnist() and is_full else "digits"
     if is_full and data == "digits":
         yield row("mnist", "not run: no data, SKDEEP_DATA has no mnist.npz", str(TARGETS["mnist"]))
-    X, y, X_test, y_test = rows(data, 0, validation=False, limit=sizes.gan_rows)
+    X, y, X_test, y_test = parts(data, 0, limit=sizes.gan_rows)
     parameters = {**PARAMETERS[data], "device": session.device, "random_state": 0}
     parameters["max_epochs"] = sizes.gan_epochs or affordable_epochs(session, X, y, parameters)
     draws = []
@@ -358,32 +259,22 @@ def run_part(name, session):
 
 
 def main():
-    parser = make_parser(__doc__)
-    parser.add_argument("--device", default="cuda")
-    parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS))
-    parser.add_argument("--budget", type=float, default=330.0, help="seconds for all parts")
-    parser.add_argument("--smoke", action="store_true", help="tiny sizes")
-    args = parser.parse_args()
-    try:
-        device = resolve_device(args.device)
-    except ValueError as error:
-        parser.error(str(error))
+    parser = make_parser(__doc__, device="cuda", parts=PARTS, budget=330.0)
+    args = parse(parser)
+    device = resolve_device(parser, args.device)
     warnings.simplefilter("ignore")  # nets are trained for too few epochs to be good
     session = Session(device, SMOKE if args.smoke else FULL, args.budget)
-    print_header(f"Claims about a GPU, on {device}")
-    machine = describe(device)
+    machine, traces = describe(device), []
+    report = Report(f"Claims about a GPU, on {device}", args, machine=machine, errors=traces)
     print(", ".join(f"{name} {value}" for name, value in machine.items()), flush=True)
-    table, traces = [], []
     for name in (name for name in PARTS if name in args.parts):
         found, trace = run_part(name, session)
-        table += found
         traces += [] if trace is None else [f"{name}:\n{trace}"]
-        # what comes later may not end
-        save_json(args.json, machine=machine, rows=table, errors=traces)
+        report.keep(found)  # what comes later may not end
     shown = ("part", "what", "value", "target", "met")
-    print_table([{key: line[key] for key in shown} for line in table])
+    print_table([{key: line[key] for key in shown} for line in report.rows])
     print(f"\n{args.budget - session.left():.0f} s for all parts", *traces, sep="\n\n")
-    return int(any(line["met"] is False for line in table))
+    return report.exit_status()
 
 
 if __name__ == "__main__":

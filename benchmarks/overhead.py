@@ -90,9 +90,7 @@ def fit_rows(case, args):
     x = torch.from_numpy(X)
     options = {"epochs": args.epochs or case.epochs, "batch_size": args.batch_size}
 
-    make_net = functools.partial(
-        PlainAutoencoder, case.widths, residual=case.block == "residual"
-    )
+    make_net = functools.partial(PlainAutoencoder, case.widths, residual=case.block == "residual")
 
     def bare():
         train(make_net(), x, lr=LR, weight_decay=0.0, **options)
@@ -114,10 +112,9 @@ def transform_rows(args):
     case = FIT_CASES["mnist"]
     X = case.load(args.smoke)[: args.rows]
     x = torch.from_numpy(X)
+    options = {"epochs": 1, "batch_size": 128}
     fitted = {
-        f"transform, feature_scaling={one!r}": estimator(
-            case, one, epochs=1, batch_size=128
-        ).fit(X[:512])
+        f"transform, feature_scaling={one!r}": estimator(case, one, **options).fit(X[:512])
         for one in SCALINGS
     }
     transforms = {name: functools.partial(one.transform, X) for name, one in fitted.items()}

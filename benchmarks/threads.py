@@ -131,7 +131,7 @@ def main():
     parser = make_parser(__doc__, nets=NETS, steps=20, rounds=7)
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[32, 128, 512])
     parser.add_argument("--busy", type=int, default=0, help="cores that others keep busy")
-    args = parse(parser, batch_sizes=[32], steps=2, rounds=1)
+    args = parse(parser, nets=list(NETS)[:4], batch_sizes=[32], steps=2, rounds=1)
     counts = (1, 2) if args.smoke else thread_counts()
     if len(counts) < 2:
         parser.error("torch has a single thread here; there is nothing to compare")

@@ -1,0 +1,103 @@
+"""The searches of gpu.py."""
+
+from argparse import Namespace
+
+import numpy as np
+import torch
+from _gpu import GIB, largest_distance, row
+from batched_search import digits_data, make_net, search, training
+from sklearn.base import clone, is_classifier
+from sklearn.model_selection import GridSearchCV
+
+from skdeep.model_selection import BatchedGridSearchCV
+from skdeep.neural_network import ResNetClassifier
+from skdeep.utils import available_devices
+
+__all__ = ["pool", "searches"]
+
+SEARCH_TARGET, SCORE_TARGET = 30, 1e-5
+
+
+def searched_net(name, n_epochs, device):
+    """One of the nets of ``batched_search.py``, or one for images."""
+    args = Namespace(epochs=n_epochs, device=device, dropout=0.0)
+    if name == "images":
+        return ResNetClassifier(
+            image_shape=(8, 8), n_blocks=1, stem_width=8, **training("grid", args)
+        )
+    return make_net(name, args).estimator
+
+
+def searches(session):
+    """Batched searches beside one by one."""
+    found = {}
+    for name, n_fits, n_epochs in session.sizes.searches:
+        net = searched_net(name, n_epochs, session.device)
+        if name not in found:
+            short = clone(net).set_params(max_epochs=1)  # does not count
+            searched(session, BatchedGridSearchCV, short, [1e-3, 2e-3])
+            lrs = list(np.logspace(-4, -2, session.sizes.singles))
+            found[name] = searched(session, GridSearchCV, net, lrs)
+        yield from beside_one_by_one(session, f"{name}, {n_fits} fits", net, n_fits, *found[name])
+
+
+def searched(session, kind, net, lrs):
+    """Results of a search over values of ``lr``, and its seconds."""
+    found = []
+    data = digits_data(labels=is_classifier(net))
+    # an accuracy would show small differences as whole rows or not at all
+    scoring = "neg_log_loss" if is_classifier(net) else None
+    seconds = session.seconds(
+        lambda: found.append(search(kind, net, data, {"lr": lrs}, scoring=scoring))
+    )
+    return found[0].cv_results_, seconds
+
+
+def beside_one_by_one(session, what, net, n_fits, singles, single_s):
+    """Lines for a batched search beside the results of some candidates one by one."""
+    lrs = list(singles["param_lr"])
+    n_singles = 3 * len(lrs)
+    lrs += list(np.logspace(-4, -2, n_fits // 3 - len(lrs)))
+    if on_gpu := session.device != "cpu":
+        torch.cuda.reset_peak_memory_stats(session.device)
+    results, batched_s = searched(session, BatchedGridSearchCV, net, lrs)
+    one_by_one_s = single_s / n_singles * n_fits
+    ratio = one_by_one_s / batched_s
+    target = met = None
+    if n_fits >= 300:
+        target, met = f"{SEARCH_TARGET} x", ratio >= SEARCH_TARGET
+    value = f"{batched_s:.3g} s; one by one {one_by_one_s:.3g} s, estimated from {n_singles} fits"
+    numbers = {"batched_s": batched_s, "one_by_one_s": one_by_one_s, "ratio": ratio}
+    numbers["epochs"] = net.max_epochs
+    yield row(f"{what}, {net.max_epochs} epochs", f"{value}: {ratio:.1f} x", target, met, **numbers)
+    names = [f"split{number}_test_score" for number in range(3)]
+    difference = max(largest_distance(singles[k], results[k][: n_singles // 3]) for k in names)
+    target = met = None
+    if "images" not in what and "residual" not in what:
+        target, met = f"{SCORE_TARGET:g}", difference <= SCORE_TARGET
+    what_differs = f"{what}: difference of scores"
+    yield row(what_differs, f"{difference:.2g}", target, met, difference=difference)
+    if on_gpu:
+        peak = torch.cuda.max_memory_allocated(session.device) / GIB
+        yield row(f"{what}: peak memory", f"{peak:.2f} GiB", peak_gib=peak)
+
+
+def pool(session):
+    """A search over several devices."""
+    devices = [name for name in available_devices() if name.startswith("cuda")]
+    if session.device == "cpu":
+        devices = ["cpu", "cpu"]
+    if len(devices) < 2:
+        yield row("several GPUs", f"not run: there is one, {devices[0]}")
+        return
+    name, n_fits, n_epochs = session.sizes.searches[0]
+    lrs, results = list(np.logspace(-4, -2, n_fits // 3)), []
+    for device in (devices[0], devices):
+        net = searched_net(name, n_epochs, device)
+        searched(session, BatchedGridSearchCV, clone(net).set_params(max_epochs=1), lrs[:4])
+        results.append(searched(session, BatchedGridSearchCV, net, lrs))
+    (one, one_s), (several, several_s) = results
+    value = f"one device {one_s:.3g} s, {len(devices)} devices {several_s:.3g} s"
+    yield row(f"{name}, {n_fits} fits", value, one_s=one_s, several_s=several_s)
+    difference = largest_distance(one["mean_test_score"], several["mean_test_score"])
+    yield row(f"{name}: difference of scores", f"{difference:.2g}", difference=difference)
