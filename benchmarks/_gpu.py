@@ -1,4 +1,4 @@
-"""What gpu.py measures with: time that is left, rows, nets, and processes of their own."""
+"""What gpu.py measures with: remaining time, data, nets, and processes of their own."""
 
 import contextlib
 import importlib.util

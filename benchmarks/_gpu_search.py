@@ -5,7 +5,7 @@ from argparse import Namespace
 import numpy as np
 import torch
 from _gpu import GIB, largest_distance, row
-from batched_search import digits_data, make_net, search, training
+from _searches import digits_data, make_net, search, training
 from sklearn.base import clone, is_classifier
 from sklearn.model_selection import GridSearchCV
 

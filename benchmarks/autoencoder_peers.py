@@ -1,18 +1,18 @@
 """Autoencoders of other libraries: time of ``fit`` and held-out error for one and the same net.
 
-All train the same layer sizes with relu, Adam at the same step size, the same batches per epoch
+All train the same layer sizes with relu, Adam at the same learning rate, the same batches per epoch
 and the same number of epochs, which is checked by counting the optimisers' steps; what could end
-a training early is off. Rows lie in [0, 1] and
-errors are mean squared errors per feature of rows that were not trained on. Times are ratios to
+a training early is off. Features lie in [0, 1] and
+errors are mean squared errors per feature of samples that were not trained on. Times are ratios to
 a training loop written by hand in torch (fused Adam, in-memory batches).
 
 What differs, because the libraries leave no choice:
 
 - ``MLPRegressor(X, X)`` and PyOD apply relu at the bottleneck as well, which costs them codes
   that are zero; the others have a linear bottleneck.
-- PyOD leaves out the last incomplete batch of an epoch. Training rows are cut to a multiple of
+- PyOD leaves out the last incomplete batch of an epoch. Training samples are cut to a multiple of
   the batch size, so that none of the contenders has such a batch.
-- PyOD's ``fit`` ends with a pass over the rows that rates them as outliers. It is timed with and
+- PyOD's ``fit`` ends with a pass over the samples that rates them as outliers. It is timed with and
   without this pass. Its own scaling, batch normalisation, dropout and weight decay are off.
 - Initial weights are each library's own.
 
@@ -22,7 +22,7 @@ the others', and with its default scaling.
 
     pip install pyod clustpy                     # the peers; what is missing is named in the table
     python benchmarks/autoencoder_peers.py
-    python benchmarks/autoencoder_peers.py --data digits --epochs 5 --repeats 1     # a smoke test
+    python benchmarks/autoencoder_peers.py --smoke
 
 ClustPy imports torchvision, which must be built for the installed torch.
 MNIST comes from the folder in the environment variable SKDEEP_DATA, else from OpenML.

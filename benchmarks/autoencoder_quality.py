@@ -1,25 +1,25 @@
-"""What ten numbers keep of an MNIST image: PCA and the autoencoders beside it.
+"""What ten components keep of an MNIST image: PCA and the autoencoders.
 
 For each variant and seed: mean squared error per pixel of the held-out images' reconstructions,
-pixels in [0, 1]; share of held-out images whose class the five nearest training codes name
-(5-NN); seconds of ``fit``. Mean and, behind +-, the standard deviation over the seeds.
+pixels in [0, 1]; fraction of held-out images whose class the five nearest training codes name
+(5-NN); seconds of ``fit``. Mean and, after +-, the standard deviation over the seeds.
 
-The settings were chosen beforehand, by reason or on rows held out of the training part
-(``--evaluate-on validation``), never on the test rows:
+The settings were chosen beforehand, by reason or on samples held out of the training part
+(``--evaluate-on validation``), never on the test samples:
 
-- All train the same number of epochs with a step size that rises and falls to zero
+- All train the same number of epochs with a learning rate that rises and falls to zero
   (``lr_schedule="onecycle"``), so that the last epoch is the best one and no stopping rule needs
-  rows. Nothing ends a training early. The largest step size, 1e-3, is the default; 3e-3 was worse
-  for every variant on validation rows (10000 rows, 10 epochs).
+  samples. Nothing ends a training early. The largest learning rate, 1e-3, is the default; 3e-3
+  was worse for every variant on validation samples (10000 of them, 10 epochs).
 - Dense nets are 784-500-250-10, a common choice for MNIST; the residual net has a block of two
-  more layers behind each hidden one; the denoising net masks a quarter of the pixels, as in
+  more layers after each hidden one; the denoising net masks a quarter of the pixels, as in
   Vincent et al. (2008).
 - The convolutional net halves the image twice, to 7 x 7, with 32 and 64 channels.
 - The variational net is the dense one with a Gaussian likelihood whose scale is learned, so that
   no weight between reconstruction and divergence has to be chosen.
 
     python benchmarks/autoencoder_quality.py
-    python benchmarks/autoencoder_quality.py --train-rows 2000 --epochs 2 --seeds 1   # a smoke test
+    python benchmarks/autoencoder_quality.py --smoke
 
 MNIST comes from the folder in the environment variable SKDEEP_DATA, else from OpenML.
 """

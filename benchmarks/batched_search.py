@@ -21,7 +21,7 @@ Contenders take turns in one process; ratios are those of medians. Parts:
     python benchmarks/batched_search.py --parts grid --fits 9 30 90 300 --jobs 2
     python benchmarks/batched_search.py --parts halving large border ensemble --seeds 5
     python benchmarks/batched_search.py --device cuda           # 1000 fits, too
-    python benchmarks/batched_search.py --rounds 1 --fits 9 --epochs 2         # a smoke test
+    python benchmarks/batched_search.py --smoke
 
 With ``--jobs 1`` torch has one thread. With ``--jobs 2`` it has two, which a search with
 ``n_jobs=1`` may use (bare keeps to one); the processes of ``n_jobs=2`` start before time is taken.
@@ -31,11 +31,9 @@ Data come from the folder in the environment variable SKDEEP_DATA, else from the
 import functools
 import itertools
 import math
-from typing import Any, NamedTuple
 
 import numpy as np
-import torch
-from _data import digits, mnist
+from _data import mnist
 from _harness import (
     Report,
     alternate,
@@ -44,23 +42,28 @@ from _harness import (
     median,
     median_ratio,
     parse,
-    synchronize,
     verdict,
 )
-from _loops import PlainAutoencoder, PlainResNet, count_weights, train
+from _loops import PlainAutoencoder, count_weights
+from _searches import (
+    NETS,
+    Data,
+    bare_search,
+    digits_data,
+    make_net,
+    plain_skorch,
+    search,
+    training,
+)
 from resnet_tabular import parameters, parts
 from sklearn.base import is_classifier
 from sklearn.metrics import root_mean_squared_error
-from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold
-from skorch import NeuralNetClassifier, NeuralNetRegressor
-from torch import nn
+from sklearn.model_selection import GridSearchCV, KFold
 
 from skdeep import model_selection
 from skdeep.decomposition import Autoencoder
-from skdeep.neural_network import ResNetClassifier, ResNetRegressor
+from skdeep.neural_network import ResNetRegressor
 
-EPOCHS = {"grid": 20, "halving": 27, "large": 3, "border": 20}
-NETS = ("autoencoder", "dense", "residual")
 # Least ratios of a contender's time to ours, from 30 fits on.
 TARGETS = {
     "skorch": {"autoencoder": 12, "dense": 8, "residual": 4},
@@ -72,89 +75,6 @@ NOISES = (0.0, 0.1, 0.2, 0.3, 0.5)
 WEIGHT_DECAYS = (0.0, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 BORDER_WIDTHS = (32, 64, 128, 256, 512, 1024)
 N_STACKED = 8
-
-
-class Net(NamedTuple):
-    """skdeep's estimator, and class and arguments of the same net of torch's own layers."""
-
-    estimator: Any
-    module: type
-    sizes: dict
-
-
-class Data(NamedTuple):
-    """Rows, labels or None, and the splits of a search."""
-
-    X: np.ndarray
-    y: np.ndarray | None
-    splits: list
-
-
-def training(part, args, batch_size=128):
-    """Parameters with which an estimator trains as a loop by hand does."""
-    n_epochs = args.epochs or EPOCHS[part]
-    length = {"max_epochs": n_epochs, "n_iter_no_change": n_epochs, "tol": 0.0}
-    plain = {"weight_decay": 0.0, "lr_schedule": "constant", "feature_scaling": None}
-    rest = {"batch_size": batch_size, "device": args.device, "random_state": 0}
-    return {**length, **plain, **rest}
-
-
-def make_net(name, args):
-    """One of the nets of ``grid``."""
-    options = training("grid", args)
-    if name == "autoencoder":
-        estimator = Autoencoder(10, hidden_layer_sizes=(32,), **options)
-        return Net(estimator, PlainAutoencoder, {"widths": (64, 32, 10)})
-    if name == "dense":
-        sizes = {"n_blocks": 1, "width": 32, "norm": "layer", "dropout": 0.0}
-    else:
-        sizes = {"n_blocks": 2, "width": 32, "norm": "batch", "dropout": args.dropout}
-    estimator = ResNetClassifier(**sizes, hidden_factor=1, **options)
-    return Net(estimator, PlainResNet, {"n_features": 64, "n_outputs": 10, **sizes})
-
-
-def digits_data(*, labels):
-    """Digits in three folds."""
-    X, y = digits()
-    return Data(X, y if labels else None, list(StratifiedKFold(3).split(X, y)))
-
-
-def search(kind, estimator, data, grid, **options):
-    """Fitted search; a fit that fails ends the benchmark."""
-    options = {"cv": data.splits, "refit": False, "error_score": "raise", **options}
-    return kind(estimator, grid, **options).fit(data.X, data.y)
-
-
-def plain_skorch(net):
-    """The same net and training in skorch, with skorch's defaults for the rest."""
-    options = {f"module__{name}": value for name, value in net.sizes.items()}
-    kind = NeuralNetRegressor
-    if is_classifier(net.estimator):
-        kind, options["criterion"] = NeuralNetClassifier, nn.CrossEntropyLoss
-    return kind(
-        net.module,
-        **options,
-        optimizer=torch.optim.Adam,
-        max_epochs=net.estimator.max_epochs,
-        batch_size=net.estimator.batch_size,
-        iterator_train__shuffle=True,
-        train_split=None,
-        device=net.estimator.device,
-        verbose=0,
-    )
-
-
-def bare_search(net, data, lrs):
-    """Train every candidate on every fold in a loop by hand."""
-    device, options = net.estimator.device, {"weight_decay": 0.0}
-    options["epochs"], options["batch_size"] = net.estimator.max_epochs, net.estimator.batch_size
-    tensors = [torch.from_numpy(one).to(device) for one in (data.X, data.y) if one is not None]
-    folds = [torch.from_numpy(indices).to(device) for indices, _ in data.splits]
-    with limited_threads(1):  # two are slower for nets so small
-        for lr, fold in itertools.product(lrs, folds):
-            module = net.module(**net.sizes).to(device)
-            train(module, *(one[fold] for one in tensors), lr=lr, **options)
-    synchronize(device)
 
 
 def grid_contenders(net, data, args, scores):

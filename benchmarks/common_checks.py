@@ -4,7 +4,7 @@ The checks set ``random_state`` themselves, to 0 or 1. So that ten values are re
 value is added to what they set. The exit status is 1 if a check failed or was expected to fail.
 
     python benchmarks/common_checks.py
-    python benchmarks/common_checks.py --seeds 1        # a smoke test
+    python benchmarks/common_checks.py --smoke
 """
 
 import collections

@@ -2,10 +2,10 @@
 
 ``torch.nn.Dropout`` draws one number for each entry from the global generator, ``bernoulli_`` from
 one of our own; skdeep's layer takes 16 bits of such a generator for each entry. The last column is
-the share of entries kept less the one asked for, in standard errors of the mean: a few at most.
+the fraction of entries kept less the one asked for, in standard errors of the mean: a few at most.
 
     python benchmarks/dropout.py
-    python benchmarks/dropout.py --steps 3 --repeats 2       # a smoke test
+    python benchmarks/dropout.py --smoke
 """
 
 import functools

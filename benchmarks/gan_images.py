@@ -18,15 +18,15 @@ seed, one for all that is scored with this seed. On the line ``real`` training r
 drawn ones: what a perfect generator gets, which is less than 1. Precision by itself is no praise:
 images that look alike, of no class, may all lie within the reach of one unusual real image.
 
-Each seed scores the test rows once, behind the training. The generator's settings are chosen with
-``--validation``, which leaves the test rows alone: a part of the training rows, a fifth of the
+Each seed scores the test images once, after the training. The generator's settings are chosen with
+``--validation``, which does not use the test images: a part of the training images, a fifth of the
 digits' (another one for each seed) and MNIST's last 10,000, is scored, and everything is trained
 on the rest. Those of the classifiers were not chosen here.
 
     python benchmarks/gan_images.py --json gan_images.json
     python benchmarks/gan_images.py --models skdeep --validation --set max_epochs=400
     python benchmarks/gan_images.py --data mnist --device cuda --json gan_images.json
-    python benchmarks/gan_images.py --train-rows 300 --seeds 1 --set max_epochs=1   # a smoke test
+    python benchmarks/gan_images.py --smoke
 
 Seconds are the processor's, of all threads together, and the wall's, which count on a GPU. What
 the file holds already is not measured again, unless skdeep's parameters have changed; the table is
@@ -53,6 +53,7 @@ from _records import (
     study_parser,
     summary,
 )
+from resnet_images import SHARED
 from scipy.spatial.distance import cdist
 from sklearn.neighbors import NearestNeighbors
 from sklearn.svm import SVC
@@ -68,18 +69,6 @@ BATCH = 1000
 PARAMETERS = {
     "digits": {"image_shape": (8, 8)},
     "mnist": {"image_shape": (28, 28), "max_epochs": 50},
-}
-# As in resnet_images.py, where they were chosen.
-CLASSIFIER = {
-    "n_blocks": 1,
-    "stem_width": 16,
-    "dropout": 0.0,
-    "augment": "shift",
-    "lr": 0.01,
-    "lr_schedule": "onecycle",
-    "weight_decay": 1e-5,
-    "batch_size": 64,
-    "tol": 0.0,
 }
 CLASSIFIER_EPOCHS = {"digits": 20, "mnist": 4}
 MODELS = ("real", "skdeep")
@@ -139,7 +128,7 @@ def parameters(model, data, seed, args):
 def residual_net(data, seed, device):
     """The net that judges images."""
     return ResNetClassifier(
-        **CLASSIFIER,
+        **SHARED,
         image_shape=PARAMETERS[data]["image_shape"],
         max_epochs=CLASSIFIER_EPOCHS[data],
         device=device,

@@ -1,9 +1,9 @@
-"""Classes out of balance: do generated rows of the rare class help a classifier?
+"""Classes out of balance: do generated samples of the rare class help a classifier?
 
 Two data sets of numbers, mammography (260 of 11183 rows are positive) and the default of credit
 card clients (6636 of 30000), in five stratified folds, the same for all. In an imbalanced-learn
 pipeline, `StandardScaler` is followed by a resampler and this by a classifier, so only training
-rows are resampled, in each fold anew, until both classes have as many rows; a fold's held-out rows
+rows are resampled, in each fold again, until both classes have as many rows; a fold's held-out rows
 are scored once. Sex, education and marriage of the credit card clients are numbers to all but
 ``tabular-gan``.
 
@@ -27,7 +27,7 @@ standard error is rather too small.
     pip install imbalanced-learn pandas
     python benchmarks/gan_imbalance.py --json imbalance.json
     python benchmarks/gan_imbalance.py --data credit --models tabular-gan --json imbalance.json
-    python benchmarks/gan_imbalance.py --rows 1000 --models gan --set max_epochs=1  # a smoke test
+    python benchmarks/gan_imbalance.py --smoke
 
 Seconds are the processor's, of all threads together, for one resampling and both classifiers. What
 the file holds already is not measured again, unless skdeep's parameters have changed; the tables

@@ -18,7 +18,7 @@ Contenders take turns in one process; ratios are those of medians. The loop gets
 and all threads. ``--cpu`` counts the processor's seconds of all threads, for a busy machine.
 
     python benchmarks/gan_overhead.py --cases numbers table --cpu --json gan_overhead.json
-    python benchmarks/gan_overhead.py --rows 640 --epochs 1 2 --repeats 1          # a smoke test
+    python benchmarks/gan_overhead.py --smoke
 """
 
 import functools

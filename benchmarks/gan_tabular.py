@@ -19,7 +19,7 @@ generator: ctgan would do so by itself, given columns of integers.
 - ctgan, tvae: the package ctgan with its defaults, on the CPU [2].
 - skdeep: TabularGANSampler with its defaults, or with the parameters of ``--set``.
 
-Settings are chosen with ``--validation``, which leaves the test rows alone: a fifth of the training
+Settings are chosen with ``--validation``, which does not use the test rows: a fifth of the training
 part, another one for each seed, is scored, and the generators are fitted to the rest.
 
     pip install ctgan imbalanced-learn pandas    # the peers; what is missing is named at the end

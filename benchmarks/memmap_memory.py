@@ -11,7 +11,7 @@ Reported is the peak beyond the level before ``fit`` of
 The exit status is 1 if a case misses the target. Needs Linux.
 
     python benchmarks/memmap_memory.py
-    python benchmarks/memmap_memory.py --rows 100000       # a smoke test
+    python benchmarks/memmap_memory.py --smoke
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Price of the estimator over bare torch: ``fit`` over a training loop written by hand.
 
-Each case trains the same net on the same float32 rows with the same optimiser (AdamW, fused),
+Each case trains the same net, for the loop made of torch's own modules, on the same float32 rows with the same optimiser (AdamW, fused),
 batch size and number of epochs: once in a loop over ``randperm`` and ``index_select``, once by
 ``Autoencoder.fit``. The two take turns in one process; the ratio is that of their medians.
 The loop gets the better of one and all threads; skdeep chooses by itself. Both build their net
@@ -11,8 +11,8 @@ also learns and applies the scaling, stands below it.
 as torch's own modules in ``inference_mode``, and with the same pass in chunks of 1024 rows.
 
     python benchmarks/overhead.py
-    python benchmarks/overhead.py --cases digits residual --repeats 3
-    python benchmarks/overhead.py --rows 2000 --repeats 1       # a smoke test
+    python benchmarks/overhead.py --cases digits residual --rounds 3
+    python benchmarks/overhead.py --smoke
 
 MNIST comes from the folder in the environment variable SKDEEP_DATA, else from OpenML.
 """

@@ -1,22 +1,22 @@
 """Small images: MNIST in ten epochs and digits in a pipeline, accuracy and seconds over seeds.
 
 MNIST's rows are 784 float32 pixels in [0, 1]. Each seed trains `ResNetClassifier` with three basic
-blocks, a convolution in front and images moved by up to two pixels, and predicts the 10,000 test
-rows once, behind the training. Target: a mean accuracy of .993 after at most ten epochs.
+blocks, a convolution before them and images moved by up to two pixels, and predicts the 10,000 test
+rows once, after the training. Target: a mean accuracy of .993 after at most ten epochs.
 
-digits are 1797 images of 8 x 8 in a pipeline behind `MinMaxScaler`: five folds, drawn by the seed,
+digits are 1797 images of 8 x 8 in a pipeline after `MinMaxScaler`: five folds, drawn by the seed,
 the same for every model. Target: five fits and predictions take less than 30 seconds. Beside it
 stand sklearn's perceptron and support vectors with their defaults. The net has MNIST's settings,
 but for the length of training.
 
-MNIST's settings were chosen with ``--validation``, which leaves the test rows alone: the last
+MNIST's settings were chosen with ``--validation``, which does not use the test rows: the last
 10,000 of the 60,000 training rows are scored, and those before them are trained on. What was tried
 stands beside `PARAMETERS`. digits have no such mode: nothing was chosen by their folds.
 
     python benchmarks/resnet_images.py --json images.json
-    python benchmarks/resnet_images.py --datasets mnist --validation --train-rows 10000 \\
+    python benchmarks/resnet_images.py --data mnist --validation --train-rows 10000 \\
         --epochs 4 --set lr=0.003
-    python benchmarks/resnet_images.py --train-rows 500 --epochs 1 --seeds 1       # a smoke test
+    python benchmarks/resnet_images.py --smoke
 
 What the file holds already is not measured again, unless parameters have changed; the table is
 made of all its records. MNIST comes from the folder in the environment variable SKDEEP_DATA, else

@@ -2,7 +2,7 @@
 
 `fit` is compared with a loop over ``randperm`` and ``index_select`` that trains the same net, made
 of torch's own modules, on float32 rows that are scaled already: the same optimiser (AdamW, fused),
-constant step size, weight decay, batch size and number of epochs, and a mean loss read once per
+constant learning rate, weight decay, batch size and number of epochs, and a mean loss read once per
 epoch. Both build their net within the measured time. ``feature_scaling=None`` does what the loop
 does; the others learn and apply their scaling too. `fit` may take 1.10 x of the loop with the
 default, "auto".
@@ -16,8 +16,8 @@ Contenders take turns in one process, and ratios are those of their medians. Wha
 hand gets the better of one and all threads; skdeep chooses by itself.
 
     python benchmarks/resnet_overhead.py
-    python benchmarks/resnet_overhead.py --cases default image --what fit --repeats 3
-    python benchmarks/resnet_overhead.py --rows 2000 --epochs 1 --repeats 1        # a smoke test
+    python benchmarks/resnet_overhead.py --cases default image --what fit --rounds 3
+    python benchmarks/resnet_overhead.py --smoke
 """
 
 import functools

@@ -13,9 +13,9 @@ seed, after the training.
 - pytabkit's ResNet and RealMLP: their defaults: one model, without a refit.
 - skdeep's ResNet: with chosen settings; with those that the paper's authors published for
   California (theirs for Adult, 8 blocks of 339 x 3.8, take too long on two cores); with embeddings
-  of numbers; trained anew on all rows; and without any setting (`resnet-default`).
+  of numbers; trained again on all rows; and without any setting (`resnet-default`).
 
-Configurations are chosen with ``--validation``, which leaves the test rows alone: a fifth of the
+Configurations are chosen with ``--validation``, which does not use the test rows: a fifth of the
 train and validation rows is scored, and the models are trained on the rest.
 
     pip install pytabkit pandas                  # the peers; what is missing is named at the end

@@ -2,13 +2,14 @@
 
 A matrix product sums in an order that depends on its shape, so that the same row comes out
 different in its last digits when other rows, or another number of them, are passed with it.
-Compared, for untrained encoders of several shapes:
+Compared, for encoders of several shapes after a short training:
 
 - ``float32``: one forward pass over whatever rows come;
 - ``chunks of 1024``: chunks, the last one padded to a whole chunk, so that all have one shape;
 - ``chunks, last to x16``: chunks, the last one padded to the next multiple of 16 rows;
-- ``skdeep``: ``apply_in_chunks``, in which on top of that the summed width of every matrix
-  product is padded to a multiple of 16 (and on a GPU the last chunk to a whole one);
+- ``skdeep``: ``Autoencoder.transform``, in which on top of that the summed width of every matrix
+  product is padded to a multiple of 16 (and on a GPU the last chunk to a whole one). It alone
+  also validates the rows, which tells for single ones;
 - ``float64``: one forward pass in double precision.
 
 ``largest difference`` is between a row's result among all rows and its result in a random
@@ -19,7 +20,7 @@ and to NumPy arrays.
 
     python benchmarks/row_independence.py
     python benchmarks/row_independence.py --device cuda
-    python benchmarks/row_independence.py --rows 500 --repeats 3       # a smoke test
+    python benchmarks/row_independence.py --smoke
 """
 
 import copy

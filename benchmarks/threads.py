@@ -1,16 +1,15 @@
 """From which size of net on does a second CPU thread pay?
 
 Times a training step (forward, backward, fused AdamW) with one thread and with all of them, for
-nets and batches of growing size. The size is what ``skdeep/_training/_threads.py`` decides by:
-number of parameters times rows per batch, the multiply-adds of a forward pass through dense
-layers. ``all / one`` below 1 says that the threads pay; ``skdeep takes`` is what the present
-threshold chooses. Convolutional nets, which have many more multiply-adds per parameter, stand
-behind the dense ones. Run it on an idle machine, and once more on a busy one (``--busy`` keeps
+nets and batches of growing size. The size is what skdeep decides by: number of parameters times rows per batch, the multiply-adds of a forward pass through dense
+layers. ``all / one`` below 1 says that the threads pay; ``skdeep takes`` is what a fit
+chooses. Convolutional nets, which have many more multiply-adds per parameter, stand
+after the dense ones. Run it on an idle machine, and once more on a busy one (``--busy`` keeps
 that many cores busy) to see what a wrong choice costs there.
 
     python benchmarks/threads.py
     python benchmarks/threads.py --busy 1
-    python benchmarks/threads.py --batch-sizes 32 --steps 3 --repeats 2       # a smoke test
+    python benchmarks/threads.py --smoke
 """
 
 import contextlib
