@@ -285,8 +285,8 @@ def main():
     parser.add_argument("--fits", nargs="+", type=int, help="of grid: 9 30, on a GPU 1000 too")
     widths = [32, ResNetRegressor().width]
     parser.add_argument("--widths", nargs="+", type=int, default=widths, help="of ensemble")
-    smoke = {"parts": list(PARTS), "rounds": 1, "seeds": 1, "epochs": 2, "fits": [6]}
-    args = parse(parser, **smoke, learning_rates=1, widths=[8], rows=256)
+    smoke = {"parts": list(PARTS), "rounds": 1, "seeds": 1, "epochs": 2, "fits": [3]}
+    args = parse(parser, **smoke, learning_rates=1, widths=[8], rows=128)
     if args.fits is None:
         args.fits = [9, 30] if args.device == "cpu" else [9, 30, 90, 300, 1000]
     report = Report(f"Batched search on {args.device}, cores: {args.jobs}", args)

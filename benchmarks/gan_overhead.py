@@ -143,7 +143,7 @@ def main():
     parser = make_parser(__doc__, cases=CASES, rounds=7, rows=None)
     parser.add_argument("--epochs", type=int, nargs=2, help="of short and of long fits")
     parser.add_argument("--cpu", action="store_true", help="the processor's seconds")
-    args = parse(parser, rounds=1, rows=640, epochs=[1, 2])
+    args = parse(parser, rounds=1, rows=320, epochs=[1, 2])
     # so short a training seldom covers the data
     warnings.filterwarnings("ignore", category=ModeCollapseWarning)
     report = Report("Overhead of the samplers over bare torch on the CPU", args)

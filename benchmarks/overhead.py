@@ -1,8 +1,8 @@
 """Price of the estimator over bare torch: ``fit`` over a training loop written by hand.
 
-Each case trains the same net, for the loop made of torch's own modules, on the same float32 rows with the same optimiser (AdamW, fused),
-batch size and number of epochs: once in a loop over ``randperm`` and ``index_select``, once by
-``Autoencoder.fit``. The two take turns in one process; the ratio is that of their medians.
+Each case trains the same net on the same float32 rows with the same optimiser (AdamW, fused),
+batch size and number of epochs: once, made of torch's own modules, in a loop over ``randperm`` and
+``index_select``, once by ``Autoencoder.fit``. The two take turns in one process; the ratio is that of their medians.
 The loop gets the better of one and all threads; skdeep chooses by itself. Both build their net
 within the measured time. ``feature_scaling=None`` does what the loop does; the default, which
 also learns and applies the scaling, stands below it.

@@ -160,7 +160,8 @@ def main():
     parser = make_parser(
         __doc__, nets=NETS, device="cpu", rows=5000, subsets=3, rounds=7, threads=None
     )
-    args = parse(parser, rows=200, subsets=1, rounds=1)
+    few = ["7-33-5", "64-32-10", list(NETS)[-1]]
+    args = parse(parser, nets=few, rows=100, subsets=1, rounds=1)
     device = resolve_device(parser, args.device)
     report = Report(f"Samples that do not depend on each other, on {device}", args)
     with limited_threads(args.threads):

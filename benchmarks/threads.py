@@ -1,11 +1,12 @@
 """From which size of net on does a second CPU thread pay?
 
 Times a training step (forward, backward, fused AdamW) with one thread and with all of them, for
-nets and batches of growing size. The size is what skdeep decides by: number of parameters times rows per batch, the multiply-adds of a forward pass through dense
-layers. ``all / one`` below 1 says that the threads pay; ``skdeep takes`` is what a fit
-chooses. Convolutional nets, which have many more multiply-adds per parameter, stand
-after the dense ones. Run it on an idle machine, and once more on a busy one (``--busy`` keeps
-that many cores busy) to see what a wrong choice costs there.
+nets and batches of growing size. The size is what skdeep decides by: number of
+parameters times rows per batch, the multiply-adds of a forward pass through dense layers.
+``all / one`` below 1 says that the threads pay; ``skdeep takes`` is what a fit chooses.
+Convolutional nets, which have many more multiply-adds per parameter, stand after the dense ones.
+Run it on an idle machine, and once more on a busy one (``--busy`` keeps that many cores busy) to
+see what a wrong choice costs there.
 
     python benchmarks/threads.py
     python benchmarks/threads.py --busy 1
