@@ -2,10 +2,10 @@
 
 Each case trains the same net on the same float32 rows with the same optimiser (AdamW, fused),
 batch size and number of epochs: once, made of torch's own modules, in a loop over ``randperm`` and
-``index_select``, once by ``Autoencoder.fit``. The two take turns in one process; the ratio is that of their medians.
-The loop gets the better of one and all threads; skdeep chooses by itself. Both build their net
-within the measured time. ``feature_scaling=None`` does what the loop does; the default, which
-also learns and applies the scaling, stands below it.
+``index_select``, once by ``Autoencoder.fit``. The two take turns in one process; the ratio is that
+of their medians. The loop gets the better of one and all threads; skdeep chooses by itself. Both
+build their net within the measured time. ``feature_scaling=None`` does what the loop does; the
+default, which also learns and applies the scaling, stands below it.
 
 ``transform`` is compared with one forward pass of the encoder's layers over all rows at once,
 as torch's own modules in ``inference_mode``, and with the same pass in chunks of 1024 rows.
