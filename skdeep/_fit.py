@@ -5,30 +5,24 @@ import copy
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
-from skdeep._fit_data import SET_BY_VALIDATION, DataPool, validate
+from skdeep._fit_data import SET_BY_VALIDATION, DataPool, split, validate
 from skdeep._training._callbacks import (
     DivergenceGuard,
     EpochEnd,
-    EpochProgress,
     FitTasks,
     check_callbacks,
+    show_progress,
 )
 from skdeep._training._data import weight_of_rows
 from skdeep._training._inference import apply_in_chunks
 from skdeep._training._net import make_net, plain_options
 from skdeep._training._run import Run
-from skdeep._training._split import hold_out
 from skdeep._training._state import continue_training
 from skdeep.utils._device import lease_device
-from skdeep.utils._random import STREAMS, draw_seed, make_generator, make_streams
+from skdeep.utils._random import draw_seed, make_streams
 from skdeep.utils._validation import check_range, check_target_is_given
 
 __all__ = ["Fit"]
-
-# Distinguishes the draws of the held-out samples from those of training, see ``make_streams``.
-_SPLIT = len(STREAMS)
 
 
 class Fit:
@@ -212,7 +206,7 @@ class Fit:
             *([] if on_epoch is None else [EpochEnd(on_epoch, self)]),
             *check_callbacks(self._callbacks, holds_out=holds_out, lr_schedule=lr_schedule),
         ]
-        with self._progress() as progress:
+        with show_progress(estimator) as progress:
             self._make_net(phase, optimizer, [*callbacks, *progress, DivergenceGuard()])
             yield Run(
                 self.net,
@@ -316,18 +310,20 @@ class Fit:
         if self._data is not None:
             return
         data = self._validate()
-        train, valid, split = self._split(data)
+        fraction = self.estimator.validation_fraction if self._holds_out else None
+        train, valid = split(data, fraction, self.seed)
+        part = () if fraction is None else (fraction, self.seed)  # what decides about the split
         weight = weight_of_rows(data.weight, train, data.X.shape[0])
         self._data = replace(data, weight=weight)
         if self.is_resumed:
             self._scaler = self.estimator._scaler
         else:
             self._scaler = self.pool.fit_scaler(
-                self.estimator, self._data, (data, split), self.seed
+                self.estimator, self._data, (data, *part), self.seed
             )
         self._build_module()
         self._rows = [
-            None if index is None else self._make_rows(data, index, (role, split))
+            None if index is None else self._make_rows(data, index, (role, *part))
             for role, index in (("train", train), ("valid", valid))
         ]
 
@@ -342,21 +338,6 @@ class Fit:
         if self.seed is None:
             self.seed = draw_seed(estimator.random_state)
         return data
-
-    def _split(self, data):
-        """Split indices: to train on, held out or None, and what decides about them.
-
-        Samples of weight zero are left out of both.
-        """
-        n_samples, weight = data.X.shape[0], data.weight
-        kept = np.arange(n_samples) if weight is None else np.flatnonzero(weight)
-        if not self._holds_out:
-            return kept, None, None
-        # drawn from the seed: a warm start must not train on the samples held out before
-        generator = make_generator((self.seed, _SPLIT))
-        strata = None if data.strata is None else data.strata[kept]
-        fraction = self.estimator.validation_fraction
-        return *hold_out(kept, fraction, generator, strata), (self.seed, fraction)
 
     def _make_rows(self, data, index, part):
         """Make samples ready for the net, those of the indices."""
@@ -404,15 +385,3 @@ class Fit:
         )
         if before is not None:
             continue_training(self.net, before, keeps_optimizer=optimizer == "keep")
-
-    @contextlib.contextmanager
-    def _progress(self):
-        """Context of a training with the callbacks that show its progress."""
-        if self.estimator.verbose != 1:
-            yield []
-            return
-        progress = EpochProgress(type(self.estimator).__name__)
-        try:
-            yield [progress]
-        finally:
-            progress.close()  # a traceback is printed below the bar

@@ -5,11 +5,17 @@ import pickle
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from skdeep._training._data import make_rows
-from skdeep.utils._random import numpy_generator
+from skdeep._training._split import hold_out
+from skdeep.utils._random import STREAMS, make_generator, numpy_generator
 from skdeep.utils._validation import in_memory
 
-__all__ = ["SET_BY_VALIDATION", "Data", "DataPool", "validate"]
+__all__ = ["SET_BY_VALIDATION", "Data", "DataPool", "split", "validate"]
+
+# Distinguishes the draws of the held-out samples from those of training, see ``make_streams``.
+_SPLIT = len(STREAMS)
 
 #: Fitted attributes that scikit-learn's validation sets while a fit is still in progress.
 SET_BY_VALIDATION = ("n_features_in_", "feature_names_in_")
@@ -43,6 +49,33 @@ def validate(estimator, given, *, reset, **options):
     """Let an estimator check X, y and sample_weight; ``Data``."""
     X, y, sample_weight = given
     return estimator._check(in_memory(X), in_memory(y), sample_weight, reset=reset, **options)
+
+
+def split(data, fraction, seed):
+    """Split data into samples to train on and held-out ones.
+
+    Samples of weight zero are left out of both.
+
+    Parameters
+    ----------
+    data : Data
+    fraction : float or None
+        Fraction to hold out; None for none.
+    seed : int
+
+    Returns
+    -------
+    train : ndarray of int
+        Indices.
+    valid : ndarray of int or None
+    """
+    weight = data.weight
+    kept = np.arange(data.X.shape[0]) if weight is None else np.flatnonzero(weight)
+    if fraction is None:
+        return kept, None
+    # drawn from the seed: a warm start must not train on the samples held out before
+    generator = make_generator((seed, _SPLIT))
+    return hold_out(kept, fraction, generator, None if data.strata is None else data.strata[kept])
 
 
 class DataPool:

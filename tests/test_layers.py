@@ -13,7 +13,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 TESTS = sorted(pathlib.Path(__file__).parent.rglob("*.py"))
 
 _LAYERS = {"exceptions": 0, "utils": 0, "datasets": 0, "nn": 1, "_preprocessing": 1, "_training": 2}
-_LAYERS |= dict.fromkeys(["_descent", "_fitting", "_stacking", "base"], 3)
+_LAYERS |= dict.fromkeys(["_batched_fit", "_fit", "_fit_data", "_gradient_descent", "base"], 3)
 _LAYERS |= dict.fromkeys(["model_selection", "inspection", "persistence"], 5)
 _LAYERS |= {"__init__": 6}
 _KINDS_OF_ESTIMATORS = 4

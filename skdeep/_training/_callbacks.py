@@ -32,11 +32,11 @@ __all__ = [
     "DivergenceGuard",
     "EarlyStopping",
     "EpochEnd",
-    "EpochProgress",
     "EpochTasks",
     "FitTasks",
     "SubfitTasks",
     "check_callbacks",
+    "show_progress",
 ]
 
 
@@ -248,6 +248,19 @@ class EpochProgress(Callback):
         if self.bar_ is not None:
             self.bar_.close()
         self.bar_ = None
+
+
+@contextlib.contextmanager
+def show_progress(estimator):
+    """Context of a training with the callbacks that show its progress, for ``verbose=1``."""
+    if estimator.verbose != 1:
+        yield []
+        return
+    progress = EpochProgress(type(estimator).__name__)
+    try:
+        yield [progress]
+    finally:
+        progress.close()  # a traceback is printed below the bar
 
 
 class FitTasks:

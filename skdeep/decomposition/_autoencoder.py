@@ -52,13 +52,6 @@ class Autoencoder(CoderMixin, DeepEstimator):
     ----------
     n_components : int, default=2
         Width of the codes.
-    hidden_layer_sizes : "auto", int or tuple of int, default="auto"
-        Widths of the encoder's layers; the decoder mirrors them. With ``image_shape`` the
-        channels of convolutional stages, each of which halves height and width. ``"auto"`` is
-        ``(256,)``, for images ``(16, 32)``; ``()`` is a linear map.
-    activation : str, default="relu"
-        Function behind each hidden layer: ``"identity"``, ``"relu"``, ``"leaky_relu"``,
-        ``"elu"``, ``"gelu"``, ``"silu"``, ``"softplus"``, ``"tanh"`` or ``"logistic"``.
     output_activation : str, default="auto"
         Function behind the decoder: ``"identity"``, ``"logistic"``, ``"relu"``, ``"softmax"``,
         ``"softplus"`` or ``"tanh"``. ``"auto"`` is the one that belongs to the loss.
@@ -66,11 +59,6 @@ class Autoencoder(CoderMixin, DeepEstimator):
         Mean over features of: squared error; Huber loss (quadratic up to a distance of one);
         binary cross-entropy, for features in [0, 1]; negative multinomial log-likelihood, for
         counts [4]_, whose reconstructions are probabilities.
-    block : {"dense", "residual"}, default="dense"
-        ``"residual"`` puts a residual block behind each hidden layer or stage.
-    image_shape : (int, int) or (int, int, int), default=None
-        ``(height, width)`` or ``(channels, height, width)`` of the image that a row holds, from
-        8 x 8 pixels up. Makes encoder and decoder convolutional.
     noise : float, default=0.0
         Corruption of the rows that the encoder sees in training, while the loss asks for the
         clean ones [1]_: standard deviation of Gaussian noise in units of the scaled features,
@@ -87,6 +75,18 @@ class Autoencoder(CoderMixin, DeepEstimator):
         ``noise``: without it, no correction at all would be the trivial optimum.
     tied_weights : bool, default=False
         Whether the decoder's weights are the encoder's, transposed [1]_. Dense blocks only.
+    hidden_layer_sizes : "auto", int or tuple of int, default="auto"
+        Widths of the encoder's layers; the decoder mirrors them. With ``image_shape`` the
+        channels of convolutional stages, each of which halves height and width. ``"auto"`` is
+        ``(256,)``, for images ``(16, 32)``; ``()`` is a linear map.
+    activation : str, default="relu"
+        Function behind each hidden layer: ``"identity"``, ``"relu"``, ``"leaky_relu"``,
+        ``"elu"``, ``"gelu"``, ``"silu"``, ``"softplus"``, ``"tanh"`` or ``"logistic"``.
+    block : {"dense", "residual"}, default="dense"
+        ``"residual"`` puts a residual block behind each hidden layer or stage.
+    image_shape : (int, int) or (int, int, int), default=None
+        ``(height, width)`` or ``(channels, height, width)`` of the image that a row holds, from
+        8 x 8 pixels up. Makes encoder and decoder convolutional.
     dropout : float, default=0.0
         Share of hidden entries that training zeroes.
     batch_norm : bool, default=False
@@ -97,24 +97,9 @@ class Autoencoder(CoderMixin, DeepEstimator):
         variances as in PCA. ``"standard"`` divides each by its own standard deviation. Results
         come back in the units of ``X``.
         Losses and output activations that fix the range of ``X`` take rows as they are.
-    max_epochs : int, default=100
-        Most passes over the rows.
-    batch_size : int, default=128
-        Rows per step. With as many rows or fewer, training sees them all at once, and then
-        neither their order nor the split of a weight over equal rows matters.
-    lr : float, default=1e-3
-        Step size of the optimiser, per batch; the largest one of a schedule.
     optimizer : {"adamw", "adam", "sgd"} or torch.optim.Optimizer subclass, default="adamw"
         How gradients become steps. ``"sgd"`` has Nesterov momentum of 0.9. A class is built as
         ``optimizer(parameters, lr=lr, weight_decay=weight_decay)``.
-    weight_decay : float, default=0.0
-        Strength of the pull of all weights to zero, decoupled from the gradient for ``"adamw"``.
-    lr_schedule : {"constant", "cosine", "onecycle", "plateau"}, default="constant"
-        Step size over training: ``"cosine"`` falls to zero over ``max_epochs``, ``"onecycle"``
-        rises first, ``"plateau"`` divides by five when the loss stalls for
-        ``n_iter_no_change // 2`` epochs. ``partial_fit`` keeps it constant.
-    gradient_clip_value : float, default=None
-        Largest norm of the gradient of all weights together; None leaves it as it is.
     early_stopping : bool, default=False
         Whether to hold rows out, to stop when their loss stops falling, and to take the weights
         of the best epoch.
@@ -125,14 +110,29 @@ class Autoencoder(CoderMixin, DeepEstimator):
         fallen by ``tol`` for more than so many epochs in a row.
     tol : float, default=1e-4
         Fall of the loss that counts as one, in units of ``loss_curve_``.
-    warm_start : bool, default=False
-        Whether ``fit`` goes on from the fitted state instead of starting anew. Scaling, device
-        and random streams stay those of the first fit.
-        A pickle holds the state of the optimizer only with it, or after ``partial_fit``.
     precision : {"float32", "bf16-mixed"}, default="float32"
         Arithmetic of training. ``"bf16-mixed"`` pays on recent GPUs.
     compile : bool, default=False
         Whether to train through ``torch.compile``. Pays for large nets on GPUs only.
+    max_epochs : int, default=100
+        Most passes over the rows.
+    batch_size : int, default=128
+        Rows per step. With as many rows or fewer, training sees them all at once, and then
+        neither their order nor the split of a weight over equal rows matters.
+    lr : float, default=1e-3
+        Step size of the optimiser, per batch; the largest one of a schedule.
+    weight_decay : float, default=0.0
+        Strength of the pull of all weights to zero, decoupled from the gradient for ``"adamw"``.
+    lr_schedule : {"constant", "cosine", "onecycle", "plateau"}, default="constant"
+        Step size over training: ``"cosine"`` falls to zero over ``max_epochs``, ``"onecycle"``
+        rises first, ``"plateau"`` divides by five when the loss stalls for
+        ``n_iter_no_change // 2`` epochs. ``partial_fit`` keeps it constant.
+    gradient_clip_value : float, default=None
+        Largest norm of the gradient of all weights together; None leaves it as it is.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the fitted state instead of starting anew. Scaling, device
+        and random streams stay those of the first fit.
+        A pickle holds the state of the optimizer only with it, or after ``partial_fit``.
     callbacks : list of skorch.callbacks.Callback, default=None
         Callbacks of skorch, also as ``(name, callback)``. Its ``EarlyStopping``, and any that
         calls ``net.request_stop()``, ends training behind the present epoch. The net sees

@@ -36,13 +36,6 @@ class VariationalAutoencoder(CoderMixin, DeepEstimator):
     ----------
     n_components : int, default=2
         Width of the codes.
-    hidden_layer_sizes : "auto", int or tuple of int, default="auto"
-        Widths of the encoder's layers; the decoder mirrors them. With ``image_shape`` the
-        channels of convolutional stages, each of which halves height and width. ``"auto"`` is
-        ``(256,)``, for images ``(16, 32)``; ``()`` is a linear map.
-    activation : str, default="relu"
-        Function behind each hidden layer: ``"identity"``, ``"relu"``, ``"leaky_relu"``,
-        ``"elu"``, ``"gelu"``, ``"silu"``, ``"softplus"``, ``"tanh"`` or ``"logistic"``.
     likelihood : {"gaussian", "bernoulli"}, default="gaussian"
         What a row is, given its code: Gaussian around the decoder's output, or, for features in
         [0, 1], Bernoulli with the decoder's output as logits.
@@ -54,6 +47,13 @@ class VariationalAutoencoder(CoderMixin, DeepEstimator):
         one another, at the price of the reconstruction [2]_.
     n_samples : int, default=1
         Draws from the posterior per row and step, over which the reconstruction is averaged.
+    hidden_layer_sizes : "auto", int or tuple of int, default="auto"
+        Widths of the encoder's layers; the decoder mirrors them. With ``image_shape`` the
+        channels of convolutional stages, each of which halves height and width. ``"auto"`` is
+        ``(256,)``, for images ``(16, 32)``; ``()`` is a linear map.
+    activation : str, default="relu"
+        Function behind each hidden layer: ``"identity"``, ``"relu"``, ``"leaky_relu"``,
+        ``"elu"``, ``"gelu"``, ``"silu"``, ``"softplus"``, ``"tanh"`` or ``"logistic"``.
     block : {"dense", "residual"}, default="dense"
         ``"residual"`` puts a residual block behind each hidden layer or stage.
     image_shape : (int, int) or (int, int, int), default=None
@@ -69,24 +69,9 @@ class VariationalAutoencoder(CoderMixin, DeepEstimator):
         variances as in PCA. ``"standard"`` divides each by its own standard deviation. Results
         come back in the units of ``X``.
         ``likelihood="bernoulli"`` takes rows as they are.
-    max_epochs : int, default=100
-        Most passes over the rows.
-    batch_size : int, default=128
-        Rows per step. With as many rows or fewer, training sees them all at once, and then
-        neither their order nor the split of a weight over equal rows matters.
-    lr : float, default=1e-3
-        Step size of the optimiser, per batch; the largest one of a schedule.
     optimizer : {"adamw", "adam", "sgd"} or torch.optim.Optimizer subclass, default="adamw"
         How gradients become steps. ``"sgd"`` has Nesterov momentum of 0.9. A class is built as
         ``optimizer(parameters, lr=lr, weight_decay=weight_decay)``.
-    weight_decay : float, default=0.0
-        Strength of the pull of all weights to zero, decoupled from the gradient for ``"adamw"``.
-    lr_schedule : {"constant", "cosine", "onecycle", "plateau"}, default="constant"
-        Step size over training: ``"cosine"`` falls to zero over ``max_epochs``, ``"onecycle"``
-        rises first, ``"plateau"`` divides by five when the loss stalls for
-        ``n_iter_no_change // 2`` epochs. ``partial_fit`` keeps it constant.
-    gradient_clip_value : float, default=None
-        Largest norm of the gradient of all weights together; None leaves it as it is.
     early_stopping : bool, default=False
         Whether to hold rows out, to stop when their loss stops falling, and to take the weights
         of the best epoch.
@@ -97,14 +82,29 @@ class VariationalAutoencoder(CoderMixin, DeepEstimator):
         fallen by ``tol`` for more than so many epochs in a row.
     tol : float, default=1e-4
         Fall of the loss that counts as one, in units of ``loss_curve_``.
-    warm_start : bool, default=False
-        Whether ``fit`` goes on from the fitted state instead of starting anew. Scaling, device
-        and random streams stay those of the first fit.
-        A pickle holds the state of the optimizer only with it, or after ``partial_fit``.
     precision : {"float32", "bf16-mixed"}, default="float32"
         Arithmetic of training. ``"bf16-mixed"`` pays on recent GPUs.
     compile : bool, default=False
         Whether to train through ``torch.compile``. Pays for large nets on GPUs only.
+    max_epochs : int, default=100
+        Most passes over the rows.
+    batch_size : int, default=128
+        Rows per step. With as many rows or fewer, training sees them all at once, and then
+        neither their order nor the split of a weight over equal rows matters.
+    lr : float, default=1e-3
+        Step size of the optimiser, per batch; the largest one of a schedule.
+    weight_decay : float, default=0.0
+        Strength of the pull of all weights to zero, decoupled from the gradient for ``"adamw"``.
+    lr_schedule : {"constant", "cosine", "onecycle", "plateau"}, default="constant"
+        Step size over training: ``"cosine"`` falls to zero over ``max_epochs``, ``"onecycle"``
+        rises first, ``"plateau"`` divides by five when the loss stalls for
+        ``n_iter_no_change // 2`` epochs. ``partial_fit`` keeps it constant.
+    gradient_clip_value : float, default=None
+        Largest norm of the gradient of all weights together; None leaves it as it is.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the fitted state instead of starting anew. Scaling, device
+        and random streams stay those of the first fit.
+        A pickle holds the state of the optimizer only with it, or after ``partial_fit``.
     callbacks : list of skorch.callbacks.Callback, default=None
         Callbacks of skorch, also as ``(name, callback)``. Its ``EarlyStopping``, and any that
         calls ``net.request_stop()``, ends training behind the present epoch. The net sees

@@ -35,6 +35,22 @@ class GANSampler(SamplingMixin, RowGANMixin, AdversarialMixin, DeepEstimator):
         float is the wanted ratio of the smaller class to the larger one, of two; a dict gives
         the wanted number of rows by class; a callable gets ``y`` and returns such a dict. ``fit``
         and ``sample`` do not look at it.
+    style_weight : float, default=0.0
+        Weight of a style loss in the loss of the generator: the squared difference of the Gram
+        matrices of the critic's layers between real and generated rows [8]_.
+    image_shape : (int, int) or (int, int, int), default=None
+        ``(height, width)`` or ``(channels, height, width)`` of the image that a row holds, from
+        8 x 8 pixels up. Makes both nets convolutional.
+    batch_norm : bool, default=False
+        Whether the hidden layers of the generator are normalised over the batch.
+    spectral_norm : bool, default=False
+        Whether the largest singular value of each of the critic's layers is kept at one [7]_.
+        Wants a smaller ``lr``, 2e-4 say.
+    feature_scaling : {"auto", "quantile", "range", "standard"} or None, default="auto"
+        What the nets see of a row: features with mean zero and variance one (``"standard"``), by
+        their ranks (``"quantile"``), or brought to [-1, 1] by one shift and one scale for all
+        (``"range"``, behind which the generator ends in a hyperbolic tangent). ``"auto"`` is
+        ``"range"`` for images, else ``"standard"``.
     latent_dim : int, default=32
         Number of noise values that a row is made of.
     hidden_layer_sizes : "auto", int or tuple of int, default="auto"
@@ -44,9 +60,6 @@ class GANSampler(SamplingMixin, RowGANMixin, AdversarialMixin, DeepEstimator):
     activation : str, default="leaky_relu"
         Function behind each hidden layer: ``"identity"``, ``"relu"``, ``"leaky_relu"``,
         ``"elu"``, ``"gelu"``, ``"silu"``, ``"softplus"``, ``"tanh"`` or ``"logistic"``.
-    image_shape : (int, int) or (int, int, int), default=None
-        ``(height, width)`` or ``(channels, height, width)`` of the image that a row holds, from
-        8 x 8 pixels up. Makes both nets convolutional.
     loss : {"wgan-gp", "hinge", "non-saturating", "least-squares"}, default="non-saturating"
         The game of the two nets: difference of mean scores with a penalty between real and
         generated rows [3]_; hinge loss [4]_; cross-entropy [1]_; squared
@@ -57,33 +70,20 @@ class GANSampler(SamplingMixin, RowGANMixin, AdversarialMixin, DeepEstimator):
         real rows (R1, [6]_). ``"auto"`` is 1; 0 leaves it out.
     n_critic : int, default=1
         Steps of the critic for each one of the generator.
-    spectral_norm : bool, default=False
-        Whether the largest singular value of each of the critic's layers is kept at one [7]_.
-        Wants a smaller ``lr``, 2e-4 say.
-    style_weight : float, default=0.0
-        Weight of a style loss in the loss of the generator: the squared difference of the Gram
-        matrices of the critic's layers between real and generated rows [8]_.
     ema_decay : float, default=0.999
         Share of itself that the average of the generator's weights keeps in a step; rows are
         drawn from the average [9]_. Over the first steps it forgets faster. 0 takes the newest
         weights.
-    batch_norm : bool, default=False
-        Whether the hidden layers of the generator are normalised over the batch.
-    feature_scaling : {"auto", "quantile", "range", "standard"} or None, default="auto"
-        What the nets see of a row: features with mean zero and variance one (``"standard"``), by
-        their ranks (``"quantile"``), or brought to [-1, 1] by one shift and one scale for all
-        (``"range"``, behind which the generator ends in a hyperbolic tangent). ``"auto"`` is
-        ``"range"`` for images, else ``"standard"``.
+    critic_lr : float, default=None
+        Step size of the critic.
+    betas : (float, float), default=(0.5, 0.9)
+        Decay rates of Adam's averages, of both nets.
     max_epochs : int, default=100
         Passes over the rows; as many batches as rows are seen in one.
     batch_size : int, default=128
         Rows per step, drawn with replacement: any number of rows fills any batch.
     lr : float, default=0.001
         Step size of the generator, and of the critic where ``critic_lr`` is None.
-    critic_lr : float, default=None
-        Step size of the critic.
-    betas : (float, float), default=(0.5, 0.9)
-        Decay rates of Adam's averages, of both nets.
     weight_decay : float, default=0.0
         Strength of the pull of all weights to zero, decoupled from the gradient.
     lr_schedule : {"constant", "cosine", "onecycle"}, default="constant"

@@ -44,6 +44,10 @@ class TabularGANSampler(TableGANMixin, SamplingMixin, AdversarialMixin, DeepEsti
         categorical dtype are categories in any case.
     n_modes : int, default=10
         Most modes of a column of numbers.
+    pac : int, default=1
+        Rows that the critic judges together. Batches are rounded up to a multiple of it.
+    dropout : float, default=0.0
+        Share of the critic's hidden entries that training zeroes.
     latent_dim : int, default=128
         Number of noise values that a row is made of.
     hidden_layer_sizes : "auto", int or tuple of int, default="auto"
@@ -62,24 +66,20 @@ class TabularGANSampler(TableGANMixin, SamplingMixin, AdversarialMixin, DeepEsti
         real rows (R1, [9]_). ``"auto"`` is 10 for ``"wgan-gp"``, else 1; 0 leaves it out.
     n_critic : int, default=1
         Steps of the critic for each one of the generator.
-    pac : int, default=1
-        Rows that the critic judges together. Batches are rounded up to a multiple of it.
-    dropout : float, default=0.0
-        Share of the critic's hidden entries that training zeroes.
     ema_decay : float, default=0.999
         Share of itself that the average of the generator's weights keeps in a step; rows are
         drawn from the average [10]_. Over the first steps it forgets faster. 0 takes the newest
         weights.
+    critic_lr : float, default=None
+        Step size of the critic.
+    betas : (float, float), default=(0.5, 0.9)
+        Decay rates of Adam's averages, of both nets.
     max_epochs : int, default=100
         Passes over the rows; as many batches as rows are seen in one.
     batch_size : int, default=200
         Rows per step, drawn with replacement: any number of rows fills any batch.
     lr : float, default=0.001
         Step size of the generator, and of the critic where ``critic_lr`` is None.
-    critic_lr : float, default=None
-        Step size of the critic.
-    betas : (float, float), default=(0.5, 0.9)
-        Decay rates of Adam's averages, of both nets.
     weight_decay : float, default=1e-06
         Strength of the pull of all weights to zero, decoupled from the gradient.
     lr_schedule : {"constant", "cosine", "onecycle"}, default="cosine"

@@ -29,6 +29,10 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
     ----------
     n_blocks : int, default=2
         Residual blocks; with ``image_shape`` those of each of the three stages.
+    label_smoothing : float, default=0.0
+        Share of each label that goes to all classes alike.
+    class_weight : dict, "balanced" or None, default=None
+        Weight of each class in the loss, on top of ``sample_weight``. Not for multilabel targets.
     width : int, default=192
         Width of the rows between blocks and of what ``embed`` gives; not used for images.
     hidden_factor : float, default=2.0
@@ -66,31 +70,11 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
         for tables, ``"standard"`` for sparse ones and ``"global"`` for images.
     missing : {"error", "indicator"}, default="error"
         What NaN among the numbers is: an error, or the feature's mean, with a column of marks.
-    label_smoothing : float, default=0.0
-        Share of each label that goes to all classes alike.
-    class_weight : dict, "balanced" or None, default=None
-        Weight of each class in the loss, on top of ``sample_weight``. Not for multilabel targets.
-    n_estimators : int, default=1
-        Nets with seeds of their own, trained as one stack; the mean of what they predict is
-        better and better calibrated than one of them [4]_.
     refit_full : bool, default=False
         Whether to train anew behind ``early_stopping``, on all rows, for the best number of
         epochs of the same ``lr_schedule``, without the ``callbacks``.
-    max_epochs : int, default=50
-        Most passes over the rows.
-    batch_size : int, default=256
-        Rows per step. Where there are as many or fewer, training sees them all at once.
-    lr : float, default=1e-3
-        Step size of the optimiser, per batch; the largest one of a schedule.
     optimizer : {"adamw", "adam", "sgd"} or torch.optim.Optimizer subclass, default="adamw"
         ``"sgd"`` has Nesterov momentum of 0.9; a class gets weights, ``lr`` and ``weight_decay``.
-    weight_decay : float, default=1e-5
-        Strength of the pull of all weights to zero, decoupled from the gradient for ``"adamw"``.
-    lr_schedule : {"constant", "cosine", "onecycle", "plateau"}, default="cosine"
-        ``"cosine"`` falls to zero over ``max_epochs``, ``"onecycle"`` rises first, ``"plateau"``
-        divides by five when the loss stalls for ``n_iter_no_change // 2`` epochs.
-    gradient_clip_value : float, default=None
-        Largest norm of the gradient of all weights together; None leaves it as it is.
     early_stopping : bool, default=False
         Whether to hold rows out, of each class its share, and to take the best epoch for them.
     validation_fraction : float, default=0.1
@@ -100,13 +84,26 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
         ``tol`` for more than so many epochs in a row.
     tol : float, default=1e-4
         Fall of ``loss_curve_`` that counts as one.
-    warm_start : bool, default=False
-        Whether ``fit`` goes on from the fitted state. Scaling, classes and device stay.
-        A pickle holds the state of the optimizer only with it, or after ``partial_fit``.
     precision : {"float32", "bf16-mixed"}, default="float32"
         Arithmetic of training; ``"bf16-mixed"`` pays on recent GPUs.
     compile : bool, default=False
         Whether to train through ``torch.compile``, which pays for large nets on GPUs.
+    max_epochs : int, default=50
+        Most passes over the rows.
+    batch_size : int, default=256
+        Rows per step. Where there are as many or fewer, training sees them all at once.
+    lr : float, default=1e-3
+        Step size of the optimiser, per batch; the largest one of a schedule.
+    weight_decay : float, default=1e-5
+        Strength of the pull of all weights to zero, decoupled from the gradient for ``"adamw"``.
+    lr_schedule : {"constant", "cosine", "onecycle", "plateau"}, default="cosine"
+        ``"cosine"`` falls to zero over ``max_epochs``, ``"onecycle"`` rises first, ``"plateau"``
+        divides by five when the loss stalls for ``n_iter_no_change // 2`` epochs.
+    gradient_clip_value : float, default=None
+        Largest norm of the gradient of all weights together; None leaves it as it is.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the fitted state. Scaling, classes and device stay.
+        A pickle holds the state of the optimizer only with it, or after ``partial_fit``.
     callbacks : list of skorch.callbacks.Callback, default=None
         Callbacks of skorch, but none that predict. scikit-learn's go to ``set_callbacks``.
     device : str, torch.device or list of these, default="auto"

@@ -40,6 +40,12 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
     ----------
     n_blocks : int, default=2
         Residual blocks; with ``image_shape`` those of each of the three stages.
+    loss : {"squared_error", "absolute_error", "huber", "quantile"}, default="squared_error"
+        What predictions are the best guess for: the mean, the median, something between them
+        (quadratic up to a distance of one standard deviation of the target, linear beyond), or a
+        quantile.
+    quantile : float, default=None
+        The quantile to predict, between 0 and 1; needed for ``loss="quantile"``, unused else.
     width : int, default=192
         Width of the rows between blocks and of what ``embed`` gives; not used for images.
     hidden_factor : float, default=2.0
@@ -81,36 +87,12 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
     missing : {"error", "indicator"}, default="error"
         What NaN among the numbers is: an error, or the feature's mean, with a column of marks for
         each feature that misses values in training.
-    loss : {"squared_error", "absolute_error", "huber", "quantile"}, default="squared_error"
-        What predictions are the best guess for: the mean, the median, something between them
-        (quadratic up to a distance of one standard deviation of the target, linear beyond), or a
-        quantile.
-    quantile : float, default=None
-        The quantile to predict, between 0 and 1; needed for ``loss="quantile"``, unused else.
-    n_estimators : int, default=1
-        Nets with seeds of their own, trained as one stack; the mean of what they predict is
-        better and better calibrated than one of them [4]_.
     refit_full : bool, default=False
         Whether to train anew behind ``early_stopping``, on all rows, from the same seed, for the
         best number of epochs of the same ``lr_schedule``, without the ``callbacks``.
-    max_epochs : int, default=50
-        Most passes over the rows.
-    batch_size : int, default=256
-        Rows per step. With as many rows or fewer, training sees them all at once, and then
-        neither their order nor the split of a weight over equal rows matters.
-    lr : float, default=1e-3
-        Step size of the optimiser, per batch; the largest one of a schedule.
     optimizer : {"adamw", "adam", "sgd"} or torch.optim.Optimizer subclass, default="adamw"
         How gradients become steps; ``"sgd"`` has Nesterov momentum of 0.9. A class is called with
         the parameters, ``lr`` and ``weight_decay``.
-    weight_decay : float, default=1e-5
-        Strength of the pull of all weights to zero, decoupled from the gradient for ``"adamw"``.
-    lr_schedule : {"constant", "cosine", "onecycle", "plateau"}, default="cosine"
-        Step size over training: ``"cosine"`` falls to zero over ``max_epochs``, ``"onecycle"``
-        rises first, ``"plateau"`` divides by five when the loss stalls for
-        ``n_iter_no_change // 2`` epochs. ``partial_fit`` keeps it constant.
-    gradient_clip_value : float, default=None
-        Largest norm of the gradient of all weights together; None leaves it as it is.
     early_stopping : bool, default=False
         Whether to hold rows out, to stop when their loss stops falling, and to take the weights
         of the best epoch.
@@ -121,14 +103,29 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
         fallen by ``tol`` for more than so many epochs in a row.
     tol : float, default=1e-4
         Fall of the loss that counts as one, in units of ``loss_curve_``.
-    warm_start : bool, default=False
-        Whether ``fit`` goes on from the fitted state instead of starting anew. Scaling,
-        categories, units of the targets, device and random streams stay those of the first fit.
-        A pickle holds the state of the optimizer only with it, or after ``partial_fit``.
     precision : {"float32", "bf16-mixed"}, default="float32"
         Arithmetic of training. ``"bf16-mixed"`` pays on recent GPUs.
     compile : bool, default=False
         Whether to train through ``torch.compile``. Pays for large nets on GPUs only.
+    max_epochs : int, default=50
+        Most passes over the rows.
+    batch_size : int, default=256
+        Rows per step. With as many rows or fewer, training sees them all at once, and then
+        neither their order nor the split of a weight over equal rows matters.
+    lr : float, default=1e-3
+        Step size of the optimiser, per batch; the largest one of a schedule.
+    weight_decay : float, default=1e-5
+        Strength of the pull of all weights to zero, decoupled from the gradient for ``"adamw"``.
+    lr_schedule : {"constant", "cosine", "onecycle", "plateau"}, default="cosine"
+        Step size over training: ``"cosine"`` falls to zero over ``max_epochs``, ``"onecycle"``
+        rises first, ``"plateau"`` divides by five when the loss stalls for
+        ``n_iter_no_change // 2`` epochs. ``partial_fit`` keeps it constant.
+    gradient_clip_value : float, default=None
+        Largest norm of the gradient of all weights together; None leaves it as it is.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the fitted state instead of starting anew. Scaling,
+        categories, units of the targets, device and random streams stay those of the first fit.
+        A pickle holds the state of the optimizer only with it, or after ``partial_fit``.
     callbacks : list of skorch.callbacks.Callback, default=None
         Callbacks of skorch, also as ``(name, callback)``. Its ``EarlyStopping``, and any that
         calls ``net.request_stop()``, ends training behind the present epoch. Callbacks that
