@@ -2,16 +2,17 @@
 Does an autoencoder need fewer components than PCA?
 ===================================================
 
-PCA is the best *linear* code: no other one of the same width rebuilds the training rows with a
-smaller squared error. An autoencoder may bend. This example asks how much that is worth on
-scikit-learn's digits: for each width of the code, what is the error on rows that neither has seen?
+PCA is the best *linear* method: no other linear code with the same number of components
+reconstructs the training samples with a smaller squared error. An autoencoder is nonlinear. This
+example asks how much that helps on scikit-learn's digits: what is the reconstruction error on
+held-out samples, for several numbers of components?
 """
 
 # %%
-# The same rows for both
-# ----------------------
-# A quarter of the digits is held out. Pixels are divided by 16, so that they lie between 0 and 1.
-# The autoencoder keeps its defaults; nothing is tuned on the held-out rows.
+# Data
+# ----
+# A quarter of the digits is held out. Pixels are scaled to the range from 0 to 1. The autoencoder
+# has its default parameters. Nothing is tuned on the held-out samples.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -25,9 +26,9 @@ X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X / 16.0, y, stratify=y, random_state=0)
 
 # %%
-# Error against width
-# -------------------
-# The error is the mean squared difference per pixel, for both in the same units.
+# Reconstruction error by number of components
+# --------------------------------------------
+# The error is the mean squared error per pixel, in the same units for both methods.
 
 
 def held_out_error(estimator):
@@ -36,42 +37,45 @@ def held_out_error(estimator):
     return np.mean((X_test - X_hat) ** 2)
 
 
-widths = [2, 5, 10, 20]
-pca_errors = [held_out_error(PCA(k, random_state=0)) for k in widths]
-autoencoder_errors = [held_out_error(Autoencoder(k, random_state=0)) for k in widths]
+n_components = [2, 5, 10, 20]
+pca_errors = [held_out_error(PCA(k, random_state=0)) for k in n_components]
+autoencoder_errors = [held_out_error(Autoencoder(k, random_state=0)) for k in n_components]
 
 fig, ax = plt.subplots(layout="constrained")
-ax.plot(widths, pca_errors, "o-", label="PCA")
-ax.plot(widths, autoencoder_errors, "s-", label="Autoencoder")
+ax.plot(n_components, pca_errors, "o-", label="PCA")
+ax.plot(n_components, autoencoder_errors, "s-", label="Autoencoder")
 ax.set(
     xlabel="n_components",
-    ylabel="held-out squared error per pixel",
+    ylabel="held-out mean squared error per pixel",
     xscale="log",
     yscale="log",
-    title="Digits: error against the width of the code",
+    title="Digits: reconstruction error by number of components",
 )
-ax.set_xticks(widths, [str(k) for k in widths])
+ax.set_xticks(n_components, [str(k) for k in n_components])
 ax.minorticks_off()
 ax.legend()
 
 # %%
 # Finding
 # -------
-# A ratio below 1 means that the autoencoder rebuilds unseen digits better than PCA does from the
-# same number of columns. The last line says how wide PCA must be to match ten bent components.
+# A ratio below 1 means that the autoencoder reconstructs unseen digits better than PCA does with
+# the same number of components. The last line shows how many components PCA needs to match an
+# autoencoder with ten.
 
-for k, pca_error, error in zip(widths, pca_errors, autoencoder_errors, strict=True):
+for k, pca_error, error in zip(n_components, pca_errors, autoencoder_errors, strict=True):
     print(
         f"n_components={k:2d}: PCA {pca_error:.4f}, Autoencoder {error:.4f}, "
         f"ratio {error / pca_error:.2f}"
     )
 
 wins = sum(e < p for e, p in zip(autoencoder_errors, pca_errors, strict=True))
-print(f"Finding: the autoencoder has the smaller error at {wins} of {len(widths)} widths.")
+print(
+    f"Finding: the autoencoder has the smaller error for {wins} of {len(n_components)} numbers of "
+    "components."
+)
 
-spectrum = PCA(random_state=0).fit(X_train)
-Z_test = spectrum.transform(X_test)
-explained = np.cumsum(np.mean(Z_test**2, axis=0)) / X.shape[1]
-errors_left = np.mean((X_test - spectrum.mean_) ** 2) - explained
-needed = 1 + np.argmax(errors_left <= autoencoder_errors[widths.index(10)])
-print(f"To reach the error of Autoencoder(10), PCA needs {needed} components.")
+pca = PCA(random_state=0).fit(X_train)
+explained = np.cumsum(np.mean(pca.transform(X_test) ** 2, axis=0)) / X.shape[1]
+errors = np.mean((X_test - pca.mean_) ** 2) - explained
+needed = 1 + np.argmax(errors <= autoencoder_errors[n_components.index(10)])
+print(f"PCA needs {needed} components to match the error of Autoencoder(10).")

@@ -1,19 +1,20 @@
 """
-How long do 300 fits take when they are done at once?
-=====================================================
+How much faster is a batched grid search?
+=========================================
 
-A grid of 100 candidates on three folds is 300 fits. :class:`~sklearn.model_selection.GridSearchCV`
-does one after the other. :class:`~skdeep.model_selection.BatchedGridSearchCV` trains nets of one
-shape as a single stacked net, and is used in the same way. This example asks how much time that
-saves for a small autoencoder on scikit-learn's digits, and whether the scores are the same.
+A grid of 100 candidates on three folds needs 300 fits.
+:class:`~sklearn.model_selection.GridSearchCV` runs one fit after the other.
+:class:`~skdeep.model_selection.BatchedGridSearchCV` has the same interface, but trains nets of the
+same shape at once, as a single stacked net. This example measures how much time that saves for a
+small autoencoder on scikit-learn's digits, and checks that the scores are the same.
 """
 
 # %%
-# A hundred candidates
-# --------------------
-# The autoencoder brings 64 pixels to 10 numbers through a layer of 32. Neither its step size nor
-# the noise on its rows changes the shape of the net, so that all 300 nets can be stacked.
-# ``verbose=1`` says how many nets a stack holds.
+# A batched search over 100 candidates
+# ------------------------------------
+# The autoencoder compresses 64 pixels to 10 components, with one hidden layer of 32 units. The grid
+# is over the learning rate and the noise that is added to the input. Neither changes the shape of
+# the net, so that all 300 nets can be stacked. ``verbose=1`` prints the size of the stacks.
 
 from time import perf_counter
 
@@ -31,8 +32,8 @@ X = X / 16.0
 ae = Autoencoder(10, hidden_layer_sizes=(32,), max_epochs=15, device="cpu", random_state=0)
 lrs, noises = np.logspace(-4, -1, 10), np.linspace(0, 0.45, 10)
 
-torch.set_num_threads(1)  # more do not help nets as small as these
-ae.fit(X)  # the first fit of a process is slower; it shall not count
+torch.set_num_threads(1)  # more threads do not help such small nets
+ae.fit(X)  # the first fit of a process is slower and is excluded from the timing
 
 start = perf_counter()
 batched = BatchedGridSearchCV(ae, {"lr": lrs, "noise": noises}, cv=3, refit=False, verbose=1)
@@ -40,12 +41,11 @@ batched.fit(X)
 batched_seconds = perf_counter() - start
 
 # %%
-# Ten of them one by one
-# ----------------------
-# All candidates take the same number of steps, so that ten tell how long all of them would take:
-# one for each step size, each with another noise. What the table says of 300 fits of
-# ``GridSearchCV`` is extrapolated from these. Each search runs in one process; ``n_jobs`` would
-# spread either one over several.
+# ``GridSearchCV`` over ten of the candidates
+# -------------------------------------------
+# All candidates take the same number of training steps. It is therefore enough to time ten of them,
+# each with a different learning rate and noise, and to extrapolate the time of 300 fits. Both
+# searches run in a single process; both could use several with ``n_jobs``.
 
 some = [{"lr": [lr], "noise": [noise]} for lr, noise in zip(lrs, noises, strict=True)]
 start = perf_counter()
@@ -63,10 +63,10 @@ for name, n_fits, time in rows:
     print(f"{name:20s} {n_fits:4d} {time:8.2f} {1e3 * per_fit:10.1f} {300 * per_fit:12.1f}")
 
 # %%
-# The picture
-# -----------
-# The score is minus the mean squared error of the reconstructed rows that were held out. The
-# darker, the larger the error; the cross is the best candidate.
+# Errors of all candidates
+# ------------------------
+# The score is the negative mean squared reconstruction error on the held-out fold. Darker cells
+# have a larger error. The cross marks the best candidate.
 
 scores = batched.cv_results_["mean_test_score"].reshape(len(lrs), len(noises))
 place = np.unravel_index(batched.best_index_, scores.shape)
@@ -77,27 +77,28 @@ ax.plot(place[1], place[0], "x", color="red", markersize=12, markeredgewidth=3)
 ax.set_xticks(range(len(noises)), [f"{noise:.2f}" for noise in noises])
 ax.set_yticks(range(len(lrs)), [f"{lr:.1e}" for lr in lrs])
 ax.set(xlabel="noise", ylabel="lr", title="Digits: 100 candidates, 3 folds")
-fig.colorbar(image, label="log10 of the error on held-out rows")
+fig.colorbar(image, label="log10 of the held-out error")
 
 # %%
 # Finding
 # -------
-# The time saved, the largest difference between scores of the two searches over the ten candidates
-# that both have seen, and what there was to find: how much the error varies along each side of
-# the grid, measured from the best candidate.
+# The speed-up, and the largest difference between the scores of the two searches for the ten
+# candidates that both evaluated. The last line shows how much the error varies with each parameter,
+# starting from the best candidate.
 
 extrapolated = n_candidates / n_some * seconds
 print(
-    f"Finding: 300 fits take {batched_seconds:.1f} s at once and, extrapolated, "
-    f"{extrapolated:.1f} s one by one: {extrapolated / batched_seconds:.1f} x as long."
+    f"Finding: 300 fits take {batched_seconds:.1f} s as a batched search and {extrapolated:.1f} s "
+    f"(extrapolated) one by one, a speed-up of {extrapolated / batched_seconds:.1f}."
 )
 differences = np.abs(np.diagonal(scores) - one_by_one.cv_results_["mean_test_score"])
-print(f"Largest difference between the scores of both searches: {differences.max():.1e}")
+print(f"Largest difference between the scores of the two searches: {differences.max():.1e}")
 
 errors = -scores
 along_lr, along_noise = errors[:, place[1]], errors[place[0]]
 print(
-    f"Best: lr={lrs[place[0]]:.1e}, noise={noises[place[1]]:.2f}, error {errors[place]:.4f}. "
-    f"Along lr the error rises to {along_lr.max() / errors[place]:.1f} x that, along noise to "
-    f"{along_noise.max() / errors[place]:.2f} x."
+    f"Best candidate: lr={lrs[place[0]]:.1e}, noise={noises[place[1]]:.2f}, error "
+    f"{errors[place]:.4f}. The error rises by a factor of up to "
+    f"{along_lr.max() / errors[place]:.1f} with other values of lr, and of up to "
+    f"{along_noise.max() / errors[place]:.2f} with other values of noise."
 )

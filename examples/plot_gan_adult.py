@@ -1,20 +1,21 @@
 """
-How close does a small synthetic Adult come to the real one?
-============================================================
+How realistic is a synthetic Adult table?
+=========================================
 
-Adult is a table of the 1994 census in the United States: ages, hours, jobs, capital gains that are
-zero for most people, and whether somebody earns more than 50 000 dollars.
-:class:`~skdeep.generative.TabularGANSampler` learns it and draws new people, and
-:func:`~skdeep.generative.evaluation` rates them: by column, by pairs of columns, by their distance
-to real people, and by what a classifier learns from them. To stay within a minute, the generator
-sees 5000 people and trains for a few epochs.
+The Adult data set is from the 1994 census in the United States. It has columns such as age,
+working hours, occupation, and capital gain, which is zero for most people, and the target is
+whether a person earns more than 50 000 dollars. :class:`~skdeep.generative.TabularGANSampler` is
+trained on this table and draws synthetic people. :func:`~skdeep.generative.evaluation` compares
+them with real ones: the distribution of each column, pairs of columns, distances to real people,
+and the scores of a classifier trained on them. To finish within a minute, the generator is trained
+on 5000 people and for a small number of epochs.
 """
 
 # %%
-# The table
-# ---------
-# It is read from the folder that the environment variable ``SKDEEP_DATA`` names, or from OpenML.
-# Strings are categories, whole numbers stay whole, and the question marks are missing entries.
+# Data
+# ----
+# The table is read from the folder in the environment variable ``SKDEEP_DATA``, or downloaded from
+# OpenML. Strings are categories, integers stay integers, and question marks are missing values.
 
 import os
 from pathlib import Path
@@ -38,27 +39,29 @@ else:
     adult.columns = NAMES
 
 real = adult.sample(5000, random_state=0)
-X_test = adult.drop(real.index)  # people that the generator does not see
-print(f"{len(real)} people to learn from, {len(X_test)} others, {len(NAMES)} columns")
+X_test = adult.drop(real.index)  # held out from the generator
+print(f"{len(real)} people for training, {len(X_test)} held out, {len(NAMES)} columns")
 
 # %%
-# Drawing people
-# --------------
-# The table goes to ``fit`` as it is, and new people come back with its columns and dtypes.
+# Drawing synthetic people
+# ------------------------
+# ``fit`` takes the table without any encoding. ``sample`` returns a table with the same columns and
+# dtypes.
 
 start = perf_counter()
 gan = TabularGANSampler(max_epochs=60, random_state=0).fit(real)
 synthetic = gan.sample(len(real), random_state=0)
-print(f"{gan.n_iter_} epochs and {len(synthetic)} new people in {perf_counter() - start:.0f} s")
+seconds = perf_counter() - start
+print(f"{gan.n_iter_} epochs and {len(synthetic)} synthetic people in {seconds:.0f} s")
 
 assert (synthetic.dtypes == real.dtypes).all()
 print(synthetic[["age", "education", "occupation", "capital-gain", "income"]].head())
 
 # %%
-# The picture
-# -----------
-# Shares of people, real and synthetic: two columns of numbers in bins, of which ``capital-gain``
-# has most people in a single value, and two columns of categories.
+# Distributions of four columns
+# -----------------------------
+# The fraction of people in each bin of two numerical columns, and in each category of two
+# categorical ones. Most people have the same ``capital-gain``, zero.
 
 shown = {
     "age": [*range(10, 91, 10)],
@@ -68,38 +71,39 @@ shown = {
 }
 
 
-def shares(column, bins):
-    """Share of people in each bin, or in each category by its size."""
+def frequencies(column, bins):
+    """Fraction of people in each bin, or in each category, the most frequent one first."""
     column = column.astype(object).fillna("missing") if bins is None else pd.cut(column, bins)
     return column.value_counts(normalize=True, sort=bins is None)
 
 
 fig, axes = plt.subplots(2, 2, figsize=(10, 7), layout="constrained")
 for ax, (name, bins) in zip(axes.flat, shown.items(), strict=True):
-    table = shares(real[name], bins).to_frame("real")
-    table["synthetic"] = shares(synthetic[name], bins).reindex(table.index, fill_value=0)
+    table = frequencies(real[name], bins).to_frame("real")
+    table["synthetic"] = frequencies(synthetic[name], bins).reindex(table.index, fill_value=0)
     table.plot.barh(ax=ax, width=0.8)
-    ax.set(title=name, xlabel="share of people", ylabel="")
+    ax.set(title=name, xlabel="fraction of people", ylabel="")
     ax.invert_yaxis()
     ax.legend(loc="lower right")
 
 # %%
-# The rating
+# Evaluation
 # ----------
-# The first line is for the synthetic people. The second one is for as many real people that the
-# generator has not seen, which is what a perfect generator would get. The others test a classifier.
+# The first line evaluates the synthetic people. The second line evaluates the same number of
+# held-out real people instead, which shows what a perfect generator would achieve. The remaining
+# lines are the scores of classifiers.
 
 others = X_test.sample(len(real), random_state=0)
 X_test = X_test.drop(others.index)
 report = evaluation(real, synthetic, X_test=X_test, target="income", random_state=0)
 ceiling = evaluation(real, others, X_test=X_test, random_state=0)
 
-for name, rated in (("synthetic", report), ("real", ceiling)):
+for name, result in (("synthetic", report), ("real", ceiling)):
     print(
-        f"{name:9s} marginal.mean {rated.marginal.mean:.3f}, "
-        f"pairwise.mean {rated.pairwise.mean:.3f}, "
-        f"privacy.distance_ratio {rated.privacy.distance_ratio:.2f}, "
-        f"privacy.synthetic.copies {rated.privacy.synthetic.copies:.4f}"
+        f"{name:9s} marginal.mean {result.marginal.mean:.3f}, "
+        f"pairwise.mean {result.pairwise.mean:.3f}, "
+        f"privacy.distance_ratio {result.privacy.distance_ratio:.2f}, "
+        f"privacy.synthetic.copies {result.privacy.synthetic.copies:.4f}"
     )
 for name, utility in report.utility.items():
     print(f"utility.{name}: f1 {utility.f1:.3f}, roc_auc {utility.roc_auc:.3f}")
@@ -107,14 +111,14 @@ for name, utility in report.utility.items():
 # %%
 # Finding
 # -------
-# An area of 0.5 is what guessing gets: the share says how much of what real people teach a
-# classifier beyond that synthetic ones teach it, too.
+# Random guessing has a ROC AUC of 0.5. The figure is the improvement over guessing of a classifier
+# trained on synthetic people, relative to that of a classifier trained on real people.
 
 columns = report.marginal.columns
 worst, best = max(columns, key=columns.get), min(columns, key=columns.get)
-share = (report.utility.synthetic.roc_auc - 0.5) / (report.utility.real.roc_auc - 0.5)
+fraction = (report.utility.synthetic.roc_auc - 0.5) / (report.utility.real.roc_auc - 0.5)
 print(
-    f"Finding: a classifier that saw synthetic people only gets {share:.0%} of the way from "
-    f"guessing to one that saw real ones. The column closest to its model is {best} "
-    f"({columns[best]:.3f}), the farthest is {worst} ({columns[worst]:.3f})."
+    f"Finding: relative to guessing, a classifier trained on synthetic people is {fraction:.0%} as "
+    f"good as one trained on real people. The most realistic column is {best} "
+    f"({columns[best]:.3f}), the least realistic is {worst} ({columns[worst]:.3f})."
 )

@@ -2,16 +2,16 @@
 Does a generator balance classes better than SMOTE?
 ===================================================
 
-:class:`~skdeep.generative.GANSampler` has the ``fit_resample`` of imbalanced-learn, and stands in
-its pipelines where ``SMOTE`` stood. This example asks what that is worth where it should matter: in
-a table with few rows of one class. Two classifiers are trained on the rows as they are, and on rows
-that were balanced in three ways. It needs ``pip install skdeep[imblearn]``.
+:class:`~skdeep.generative.GANSampler` has a ``fit_resample`` method and is a drop-in alternative
+to ``SMOTE`` in imbalanced-learn's pipelines. This example asks whether it does better on a data
+set with very few samples of one class. Two classifiers are trained without resampling and after
+balancing the classes in three ways. It needs ``pip install skdeep[imblearn]``.
 """
 
 # %%
-# A table with 25 rows of one class
-# ---------------------------------
-# scikit-learn's breast cancer table, of whose 212 malignant tumours all but 25 are dropped.
+# Data with 25 samples of the rare class
+# --------------------------------------
+# scikit-learn's breast cancer data, in which 25 of the 212 malignant tumours are kept.
 
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -33,14 +33,14 @@ is_malignant = target == 0
 few = np.random.default_rng(0).choice(np.flatnonzero(is_malignant), size=25, replace=False)
 kept = np.sort(np.concatenate([np.flatnonzero(~is_malignant), few]))
 X, y = X[kept], is_malignant[kept].astype(int)
-print(f"{len(y)} rows, {y.sum()} of them malignant, {X.shape[1]} columns")
+print(f"{len(y)} samples, {y.sum()} of them malignant, {X.shape[1]} features")
 
 # %%
-# One step is swapped
-# -------------------
-# A pipeline of imbalanced-learn calls samplers in ``fit`` only, so that rows are added to the
-# training folds, and the folds that are scored stay as they are. ``memory`` keeps what a step gave:
-# the second classifier gets the same balanced rows, and the nets are not trained again for it.
+# Four pipelines
+# --------------
+# imbalanced-learn's pipeline resamples only in ``fit``: samples are added to the training folds,
+# and the test folds are unchanged. ``memory`` caches the outputs of the steps, so that the nets are
+# not trained again for the second classifier, which gets the same balanced samples.
 
 samplers = {
     "none": "passthrough",
@@ -67,13 +67,13 @@ with TemporaryDirectory() as memory:
         print(f"{sampler_name}: {perf_counter() - start:.1f} s for {2 * cv.get_n_splits()} fits")
 
 # %%
-# The picture
-# -----------
-# Average precision, which is about the rare class, on rows that were not trained on. A dot for each
-# fold, a bar for their mean.
+# Average precision on the test folds
+# -----------------------------------
+# Average precision focuses on the rare class. Each dot is a fold, and each bar is the mean over the
+# folds.
 
 fig, axes = plt.subplots(1, 2, figsize=(9, 4), layout="constrained", sharey=True)
-axes[0].set_ylabel("average precision on held-out folds")
+axes[0].set_ylabel("average precision on test folds")
 for ax, (name, by_sampler) in zip(axes, scores.items(), strict=True):
     for place, values in enumerate(by_sampler.values()):
         ax.plot([place] * len(values), values, "o", color=f"C{place}", alpha=0.5)
@@ -84,18 +84,20 @@ for ax, (name, by_sampler) in zip(axes, scores.items(), strict=True):
 # %%
 # Finding
 # -------
-# Folds are compared pair by pair, since all samplers see the same ones. Each holds five malignant
-# tumours, and a single one of them moves its score a lot: count the folds, too.
+# All samplers see the same folds, so that their scores can be compared fold by fold. A test fold
+# contains only five malignant tumours, and a single one of them changes the score a lot. Therefore
+# also look at the number of folds on which a sampler is better.
 
 for name, by_sampler in scores.items():
     means = ", ".join(f"{sampler} {values.mean():.3f}" for sampler, values in by_sampler.items())
     print(f"{name}: {means}")
 
 for name, by_sampler in scores.items():
-    for rival in ("none", "SMOTE"):
-        difference = by_sampler["GANSampler"] - by_sampler[rival]
+    for baseline in ("none", "SMOTE"):
+        difference = by_sampler["GANSampler"] - by_sampler[baseline]
         print(
-            f"Finding: {name} behind GANSampler is {difference.mean():+.3f} from {rival}, better "
-            f"on {np.sum(difference > 0)} and worse on {np.sum(difference < 0)} of "
+            f"Finding: with {name}, GANSampler changes the average precision by "
+            f"{difference.mean():+.3f} compared with {baseline}. It is better on "
+            f"{np.sum(difference > 0)} and worse on {np.sum(difference < 0)} of "
             f"{len(difference)} folds."
         )

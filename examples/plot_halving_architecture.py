@@ -1,19 +1,21 @@
 """
-Does a short training tell which architecture is the best?
-==========================================================
+Do a few epochs show which architecture is the best?
+====================================================
 
-:class:`~skdeep.model_selection.BatchedHalvingSearchCV` trains all candidates for a moment, keeps
-the best third, trains these on, and so forth. It saves time if those that look good early are
-those that are good in the end. This example searches over the architecture of a residual net, once
-by halving and once by training every candidate to the end, and compares what both find.
+:class:`~skdeep.model_selection.BatchedHalvingSearchCV` trains all candidates for a few epochs,
+keeps the best third, continues to train these, and so on. This saves time, provided that the
+candidates that look good early are also good in the end. This example searches for the
+architecture of a residual net, once with halving and once by training every candidate for all
+epochs, and compares the results.
 """
 
 # %%
-# A ready space, made smaller
-# ---------------------------
-# :func:`~skdeep.model_selection.search_space` gives a space for an estimator: the number of blocks,
-# their widths, dropout, step size and weight decay. It is a dict, in which the widths are made
-# small here, for a table of 800 rows with three classes. Another 800 rows are kept for the end.
+# Data and search space
+# ---------------------
+# The data have 800 training samples of three classes, and 800 test samples.
+# :func:`~skdeep.model_selection.search_space` returns a search space for an estimator: number of
+# blocks, widths, dropout, learning rate and weight decay. It is a dict. Here, smaller widths are
+# set, which suit the small data set.
 
 from time import perf_counter
 
@@ -39,18 +41,18 @@ X_train, X_test, y_train, y_test = train_test_split(
     X, y, train_size=800, stratify=y, random_state=0
 )
 
-torch.set_num_threads(1)  # more do not help nets as small as these
+torch.set_num_threads(1)  # more threads do not help such small nets
 net = ResNetClassifier(max_epochs=27, device="cpu", random_state=0)
 space = {**search_space(net), "width": [16, 32, 64], "hidden_factor": [1.0, 2.0]}
 for name, values in space.items():
     print(f"{name}: {values if isinstance(values, list) else 'a distribution'}")
 
 # %%
-# Halving, and all to the end
+# Halving and the full search
 # ---------------------------
-# Both searches draw the same 27 candidates. Halving gives all of them one epoch, nine of them
-# three, three of them nine, and one of them 27. Nets that go on do so from where they are. The
-# score is minus the cross-entropy in nats, a mean over three folds.
+# Both searches draw the same 27 candidates. Halving trains all of them for one epoch, nine for
+# three epochs, three for nine epochs, and one for 27 epochs. The surviving nets continue from their
+# current weights. The score is the negative cross-entropy in nats, averaged over three folds.
 
 options = {"cv": 3, "scoring": "neg_log_loss", "random_state": 0}
 start = perf_counter()
@@ -64,15 +66,14 @@ full_seconds = perf_counter() - start
 n_epochs = {"halving": 0, "full": 27 * 27}
 before = [0, *halving.n_resources_[:-1]]
 for n, now, earlier in zip(halving.n_candidates_, halving.n_resources_, before, strict=True):
-    print(f"halving: {n:2d} candidates go from epoch {earlier:2d} to {now:2d}")
+    print(f"halving: {n:2d} candidates are trained from epoch {earlier:2d} to {now:2d}")
     n_epochs["halving"] += n * (now - earlier)
 
 # %%
-# Who survives
-# ------------
-# To the left, each line is a candidate in the halving search, which ends where it drops out. To the
-# right, its score after the first epoch stands against its score after 27, as the full search
-# knows it.
+# Which candidates survive
+# ------------------------
+# Left: each line is a candidate of the halving search and ends when the candidate is eliminated.
+# Right: the score after 27 epochs, from the full search, against the score after the first epoch.
 
 results = halving.cv_results_
 drawn = full.cv_results_["params"]
@@ -95,42 +96,44 @@ for place, curve in enumerate(curves):
     right.plot(first[place], last[place], "o" if survives else "x", color=color)
 for n_blocks in space["n_blocks"]:
     left.plot([], [], "o-", color=f"C{n_blocks - 1}", label=f"n_blocks={n_blocks}")
-left.set(xscale="log", xlabel="epochs", ylabel="minus cross-entropy", title="Halving")
+left.set(xscale="log", xlabel="epochs", ylabel="negative cross-entropy", title="Halving")
 left.set_xticks(halving.n_resources_, [str(n) for n in halving.n_resources_])
 left.minorticks_off()
 left.legend()
-right.plot([], [], "o", color="gray", label="goes on behind the first epoch")
-right.plot([], [], "x", color="gray", label="drops out there")
-right.set(xlabel="score after 1 epoch", ylabel="score after 27 epochs", title="All to the end")
+right.plot([], [], "o", color="gray", label="survives the first epoch")
+right.plot([], [], "x", color="gray", label="eliminated after it")
+right.set(xlabel="score after 1 epoch", ylabel="score after 27 epochs", title="Full search")
 right.legend()
 
 # %%
 # Finding
 # -------
-# The rank of halving's choice among all candidates trained to the end, and what that cost. Epochs
-# fall more than seconds: each iteration scores its candidates, and later ones have fewer nets to
-# stack. Seconds include the last fit on all rows.
+# The rank of the candidate selected by halving among all candidates of the full search, and the
+# cost of both searches. Halving saves more epochs than seconds, because candidates are scored in
+# each iteration, and later iterations have fewer nets to stack. The times include the refit on all
+# training samples.
 
 chosen = place_of[halving.best_index_]
 rank = full.cv_results_["rank_test_score"][chosen]
 print(
-    f"Finding: halving's choice is number {rank} of {len(drawn)} in the full search, its score "
-    f"{last[chosen]:.3f}, the best one {last.max():.3f}."
+    f"Finding: the candidate selected by halving ranks {rank} of {len(drawn)} in the full search. "
+    f"Its score is {last[chosen]:.3f}, the best score is {last.max():.3f}."
 )
 print(
-    f"It took {n_epochs['halving']} epochs for each fold instead of {n_epochs['full']}, and "
+    f"Halving took {n_epochs['halving']} epochs per fold instead of {n_epochs['full']}, and "
     f"{halving_seconds:.1f} s instead of {full_seconds:.1f} s."
 )
 
 # %%
-# How much one epoch tells of 27, and how much of the score is the step size, not the architecture.
-# The rows that were kept tell what the search has brought beyond the net's defaults.
+# How well does the score after one epoch predict the score after 27, and how much of the score is
+# due to the learning rate rather than the architecture? The test samples show how much the search
+# improves on the default parameters of the net.
 
 correlation = spearmanr(first, last).statistic
 n_kept = sum(len(curves[place]) > 1 for place in np.argsort(-last)[:9])
 print(
-    f"Rank correlation of the scores after 1 and 27 epochs: {correlation:.2f}; of the 9 best in "
-    f"the end, {n_kept} are among the 9 that went on behind the first epoch."
+    f"Rank correlation of the scores after 1 and 27 epochs: {correlation:.2f}. Of the 9 candidates "
+    f"that are best in the end, {n_kept} survive the first epoch."
 )
 for name in ("lr", "width", "n_blocks"):
     values = [one[name] for one in drawn]
@@ -138,8 +141,8 @@ for name in ("lr", "width", "n_blocks"):
         f"Rank correlation of {name} and the final score: {spearmanr(values, last).statistic:.2f}"
     )
 
-print(f"Chosen: {halving.best_params_}")
-models = {"the chosen net": halving, "the default one": net.fit(X_train, y_train)}
+print(f"Selected by halving: {halving.best_params_}")
+models = {"the selected net": halving, "the default net": net.fit(X_train, y_train)}
 for name, model in models.items():
     loss = log_loss(y_test, model.predict_proba(X_test))
-    print(f"Cross-entropy of {name} on the rows kept for the end: {loss:.3f}")
+    print(f"Cross-entropy of {name} on the test samples: {loss:.3f}")

@@ -1,15 +1,16 @@
 """
-Are a classifier's features good for classes that it never saw?
-===============================================================
+Are the embeddings of a classifier useful for unseen classes?
+=============================================================
 
-The last hidden layer of a :class:`~skdeep.neural_network.ResNetClassifier` is a new description of
-each row, which ``embed`` gives. It was learned to tell some classes apart. This example trains a
-net on the digits 0 to 5 and hands its features to PCA and KMeans, twice: for unseen images of the
-same digits, and for the digits 6 to 9, of which the net knows nothing. Raw pixels stand beside.
+``embed`` returns the activations of the last hidden layer of a
+:class:`~skdeep.neural_network.ResNetClassifier`. They were learned to separate the classes of the
+training data. This example trains a net on the digits 0 to 5 and passes its embeddings to PCA and
+KMeans, for unseen images of the same digits and for the digits 6 to 9, which the net has never
+seen. The baseline is raw pixels.
 """
 
 # %%
-# A net that knows six digits
+# A net trained on six digits
 # ---------------------------
 
 import matplotlib.pyplot as plt
@@ -37,11 +38,11 @@ print(f"accuracy on held-out digits 0 to 5: {net.score(X_test, y_test):.3f}")
 # %%
 # ``embed`` in a pipeline
 # -----------------------
-# A classifier has no ``transform``; ``FunctionTransformer`` makes a step of its ``embed``. The net
-# inside is fitted already, and fitting the pipeline does not train it again.
+# A classifier has no ``transform``, but ``FunctionTransformer`` turns its ``embed`` into a step of
+# a pipeline. The net is already fitted, and fitting the pipeline does not train it again.
 
 sources = {"raw pixels": FunctionTransformer(), "embed": FunctionTransformer(net.embed)}
-rows = {
+datasets = {
     "digits 0 to 5, unseen images": (X_test, y_test),
     "digits 6 to 9, unseen classes": (X[~is_known], y[~is_known]),
 }
@@ -50,12 +51,12 @@ for source, transformer in sources.items():
     print(f"{source}: {X_test.shape} -> {transformer.fit_transform(X_test).shape}")
 
 # %%
-# Two directions of largest variance
+# The first two principal components
 # ----------------------------------
 
 fig, axes = plt.subplots(2, 2, figsize=(8, 7), layout="constrained")
-fig.suptitle("PCA of pixels and of the net's features")
-for ax_row, (title, (X_new, y_new)) in zip(axes, rows.items(), strict=True):
+fig.suptitle("PCA of raw pixels and of embeddings")
+for ax_row, (title, (X_new, y_new)) in zip(axes, datasets.items(), strict=True):
     for ax, (source, transformer) in zip(ax_row, sources.items(), strict=True):
         Z = make_pipeline(transformer, PCA(2, random_state=0)).fit_transform(X_new)
         for digit in sorted(set(y_new)):
@@ -67,8 +68,9 @@ for ax_row, (title, (X_new, y_new)) in zip(axes, rows.items(), strict=True):
 # %%
 # Finding
 # -------
-# The adjusted Rand index says how well KMeans, told only the number of digits, finds the digits: 1
-# is a perfect match and 0 is chance. Mean of five starts of KMeans, each the best of ten tries.
+# KMeans is given only the number of digits. The adjusted Rand index compares its clusters with the
+# digits: 1 is a perfect match and 0 is chance level. The figures are means over five seeds of
+# KMeans, each with ten initialisations.
 
 
 def mean_rand_index(transformer, X_new, y_new):
@@ -81,8 +83,8 @@ def mean_rand_index(transformer, X_new, y_new):
 
 
 index = {
-    title: {source: mean_rand_index(t, *labelled) for source, t in sources.items()}
-    for title, labelled in rows.items()
+    title: {source: mean_rand_index(t, *dataset) for source, t in sources.items()}
+    for title, dataset in datasets.items()
 }
 for title, scores in index.items():
     print(title + ": " + ", ".join(f"{source} {score:.3f}" for source, score in scores.items()))
@@ -90,6 +92,6 @@ for title, scores in index.items():
 for title, scores in index.items():
     better = "better" if scores["embed"] > scores["raw pixels"] else "worse"
     print(
-        f"Finding: for {title}, features of the net are {better} than raw pixels by "
-        f"{abs(scores['embed'] - scores['raw pixels']):.3f} of the index."
+        f"Finding: for {title}, the adjusted Rand index of embeddings is {better} than that of raw "
+        f"pixels by {abs(scores['embed'] - scores['raw pixels']):.3f}."
     )

@@ -1,21 +1,21 @@
 """
-Does a convolutional net pay for images of 8 x 8 pixels?
-========================================================
+Is a convolutional net worthwhile for images of 8 x 8 pixels?
+=============================================================
 
-With ``image_shape``, :class:`~skdeep.neural_network.ResNetClassifier` reads each row as an image
-and trains a convolutional residual net. The rows stay rows, so that the net stands in a pipeline
-and in a grid search where a support vector machine or a perceptron stood. This example tunes all
-three in the same way on scikit-learn's digits and asks which one reads unseen digits best, and how
-many labelled digits each needs.
+With ``image_shape``, :class:`~skdeep.neural_network.ResNetClassifier` reshapes each sample to an
+image and trains a convolutional residual net. The input is still a two-dimensional array, so that
+the net can replace a support vector machine or a multilayer perceptron in a pipeline and a grid
+search. This example tunes all three in the same way on scikit-learn's digits. Which one classifies
+unseen digits best, and how many labelled digits does each need?
 """
 
 # %%
-# Three pipelines, three small grids
-# ----------------------------------
-# Each search sees 1000 digits and chooses by cross-validation; the other 797 digits are held out.
-# The net may choose whether to move its training images about by a pixel (``augment="shift"``).
-# A thousand rows are few steps for a net: batches of 64 give it more of them, and with
-# ``lr_schedule="onecycle"`` the steps end small.
+# Grid search for three classifiers
+# ---------------------------------
+# Each search selects the parameters by cross-validation on 1000 digits. The other 797 digits are
+# held out. For the net, the grid includes data augmentation that shifts training images by one
+# pixel (``augment="shift"``). With 1000 samples, an epoch has few training steps. A batch size of
+# 64 gives the net more of them, and ``lr_schedule="onecycle"`` ends with a small learning rate.
 
 from time import perf_counter
 
@@ -46,7 +46,7 @@ resnet = ResNetClassifier(
 )
 candidates = {
     "SVC": (SVC(), {"C": [1, 10], "gamma": ["scale", 0.1]}),
-    "perceptron": (
+    "MLP": (
         MLPClassifier(max_iter=500, random_state=0),
         {"hidden_layer_sizes": [(100,), (100, 100)], "alpha": [1e-4, 1e-2]},
     ),
@@ -59,13 +59,14 @@ for name, (classifier, grid) in candidates.items():
     grid = {f"classify__{parameter}": values for parameter, values in grid.items()}
     start = perf_counter()
     searches[name] = GridSearchCV(pipe, grid, cv=3).fit(X_train, y_train)
-    chosen = {k.partition("__")[2]: v for k, v in searches[name].best_params_.items()}
-    print(f"{name}: {chosen}, search {perf_counter() - start:.1f} s")
+    best_params = {k.partition("__")[2]: v for k, v in searches[name].best_params_.items()}
+    print(f"{name}: {best_params}, search {perf_counter() - start:.1f} s")
 
 # %%
-# Accuracy against the number of labelled digits
-# ----------------------------------------------
-# The winners of the searches, trained anew on the first 100, 300 and 1000 training rows.
+# Accuracy by number of labelled digits
+# -------------------------------------
+# The best estimator of each search, trained from scratch on the first 100, 300 and 1000 training
+# samples.
 
 sizes = [100, 300, 1000]
 accuracy = {
@@ -83,7 +84,7 @@ ax.set(
     xlabel="labelled digits",
     ylabel="accuracy on 797 held-out digits",
     xscale="log",
-    title="Digits: accuracy against the number of labels",
+    title="Digits: accuracy by number of labels",
 )
 ax.set_xticks(sizes, [str(n) for n in sizes])
 ax.legend()
@@ -92,24 +93,25 @@ ax.minorticks_off()
 # %%
 # Finding
 # -------
-# One digit in 797 is 0.0013 of accuracy. Below twice the standard error of a difference between two
-# classifiers that err on different digits, a lead says little.
+# One digit out of 797 corresponds to an accuracy of 0.0013. The numbers of errors of two
+# classifiers are compared with the standard error of their difference. A difference below two
+# standard errors may be due to chance.
 
 for name, curve in accuracy.items():
     shown = ", ".join(f"{value:.4f} from {n}" for n, value in zip(sizes, curve, strict=True))
     print(f"{name:10s} accuracy: {shown}")
 
 wrong = {name: search.predict(X_test) != y_test for name, search in searches.items()}
-rival = min(["SVC", "perceptron"], key=lambda name: wrong[name].sum())
+rival = min(["SVC", "MLP"], key=lambda name: wrong[name].sum())
 only_rival = np.sum(wrong[rival] & ~wrong["resnet"])
 only_resnet = np.sum(wrong["resnet"] & ~wrong[rival])
 standard_error = np.sqrt(only_rival + only_resnet)
-lead = only_rival - only_resnet
-verdict = "more than chance" if abs(lead) > 2 * standard_error else "no more than chance explains"
+difference = only_rival - only_resnet
+verdict = "is" if abs(difference) > 2 * standard_error else "is not"
 print(
-    f"Finding: with 1000 labels the net errs on {wrong['resnet'].sum()} digits, {rival} on "
-    f"{wrong[rival].sum()}; a difference of {lead:+d} with a standard error of "
-    f"{standard_error:.1f}: {verdict}."
+    f"Finding: with 1000 labels, the net misclassifies {wrong['resnet'].sum()} digits and {rival} "
+    f"{wrong[rival].sum()}. The difference of {difference:+d} (standard error "
+    f"{standard_error:.1f}) {verdict} significant."
 )
 best_small = max(accuracy, key=lambda name: accuracy[name][0])
-print(f"With 100 labels the best is {best_small}.")
+print(f"With 100 labels, the most accurate classifier is {best_small}.")

@@ -1,21 +1,20 @@
 """
-What does a residual net cost and bring where a forest stood?
-=============================================================
+Should a residual net replace a random forest?
+==============================================
 
 :class:`~skdeep.neural_network.ResNetClassifier` and
-:class:`~skdeep.neural_network.ResNetRegressor` take the place of a forest, of boosted trees or of
-scikit-learn's perceptron in a line of code. This example makes the swap on three small tables and
-asks how good the net is there, and how long it takes. Nothing here is tuned, neither for the net
-nor for the others.
+:class:`~skdeep.neural_network.ResNetRegressor` can replace a random forest, boosted trees or
+scikit-learn's multilayer perceptron (MLP) by changing one line of code. This example compares
+their scores and fit times on three small tables. No model is tuned.
 """
 
 # %%
 # Three tables
 # ------------
-# Two come with scikit-learn. The third one is made up, so that it has columns of categories: how
-# many minutes a delivery takes depends on the distance, the vehicle, the hour and the depot, and
-# on noise that no model can foresee. Rush hours begin and end at once, an edge of the kind that
-# trees are good at; minutes grow smoothly with the distance, which nets are good at.
+# Two data sets come with scikit-learn. The third is synthetic and has categorical features: the
+# duration of a delivery depends on the distance, the vehicle, the hour, the depot, and on noise.
+# Rush hours begin and end abruptly, which favours trees. The duration grows smoothly with the
+# distance, which favours nets.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -36,20 +35,20 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from skdeep.neural_network import ResNetClassifier, ResNetRegressor
 
 
-def make_deliveries(n_rows=1000, seed=0):
-    """Table with two columns of categories, and the minutes that each delivery takes."""
+def make_deliveries(n_samples=1000, seed=0):
+    """Table with two categorical features, and the duration of each delivery in minutes."""
     rng = np.random.default_rng(seed)
     vehicles = np.array(["bike", "car", "truck", "van"])
     minutes_per_km = np.array([4.0, 2.0, 3.0, 2.5])
     depots = np.array([f"depot {number}" for number in range(12)])
     handling = rng.uniform(2, 20, size=len(depots))
 
-    vehicle = rng.integers(len(vehicles), size=n_rows)
-    depot = rng.integers(len(depots), size=n_rows)
-    km = rng.gamma(3, 2, size=n_rows)
-    hour = rng.uniform(6, 20, size=n_rows)
+    vehicle = rng.integers(len(vehicles), size=n_samples)
+    depot = rng.integers(len(depots), size=n_samples)
+    km = rng.gamma(3, 2, size=n_samples)
+    hour = rng.uniform(6, 20, size=n_samples)
     is_rush_hour = (np.abs(hour - 8) < 1) | (np.abs(hour - 17) < 1.5)
-    slowness = np.where(is_rush_hour & (vehicle > 0), 1.6, 1.0)  # bikes pass the queue
+    slowness = np.where(is_rush_hour & (vehicle > 0), 1.6, 1.0)  # bikes avoid traffic jams
     minutes = handling[depot] + km * minutes_per_km[vehicle] * slowness
     X = pd.DataFrame(
         {
@@ -59,7 +58,7 @@ def make_deliveries(n_rows=1000, seed=0):
             "depot": pd.Categorical(depots[depot]),
         }
     )
-    return X, minutes + rng.normal(scale=4, size=n_rows)
+    return X, minutes + rng.normal(scale=4, size=n_samples)
 
 
 tables = {
@@ -69,28 +68,30 @@ tables = {
 }
 
 # %%
-# One line is swapped
-# -------------------
-# Boosted trees and the residual net read the dataframe as it is, categories included. Forest and
-# perceptron need them as columns of zeros and ones, and the perceptron needs scaled numbers.
+# Five models
+# -----------
+# Boosted trees and the residual net accept dataframes with categorical features. The forest and the
+# MLP need one-hot encoding, and the MLP also needs scaled features.
 #
-# Every model keeps its defaults, with one exception. A net must stop before it learns the noise
-# of a few hundred rows: the residual net holds a tenth of its training rows out to find the epoch
-# to stop at, and then trains anew on all of them (``refit_full``). The perceptron holds rows out
-# too; it has no such refit, and gets the epochs that it asks for.
+# All models have their default parameters, with one exception: with only a few hundred samples,
+# nets need early stopping so that they do not overfit. The residual net holds out a tenth of the
+# training samples to find the best number of epochs, and is then trained again on all of them
+# (``refit_full``). The MLP also holds out samples. It has no such refit, and gets as many epochs as
+# it needs.
 #
-# The net is there twice. ``numerical_embedding="piecewise-linear"`` cuts each number into bins, so
-# that the net can follow a sharp edge; it needs ``pip install skdeep[embeddings]``.
+# The residual net is included twice. ``numerical_embedding="piecewise-linear"`` divides each
+# numerical feature into bins, which helps the net with abrupt changes. It needs ``pip install
+# skdeep[embeddings]``.
 
 
 def models_for(is_classification):
-    """Models by name, for classes or for numbers."""
+    """All models by name, for classification or regression."""
     if is_classification:
         forest, boosting = RandomForestClassifier, HistGradientBoostingClassifier
-        perceptron, resnet = MLPClassifier, ResNetClassifier
+        mlp, resnet = MLPClassifier, ResNetClassifier
     else:
         forest, boosting = RandomForestRegressor, HistGradientBoostingRegressor
-        perceptron, resnet = MLPRegressor, ResNetRegressor
+        mlp, resnet = MLPRegressor, ResNetRegressor
 
     def encoded(model, scaler="passthrough"):
         encoder = OneHotEncoder(sparse_output=False, handle_unknown="ignore")
@@ -103,26 +104,24 @@ def models_for(is_classification):
     return {
         "forest": encoded(forest(random_state=0)),
         "boosting": boosting(random_state=0),
-        "perceptron": encoded(
-            perceptron(early_stopping=True, max_iter=5000, random_state=0), StandardScaler()
-        ),
+        "MLP": encoded(mlp(early_stopping=True, max_iter=5000, random_state=0), StandardScaler()),
         "resnet": resnet(**stopping),
         "resnet, bins": resnet(numerical_embedding="piecewise-linear", **stopping),
     }
 
 
 # %%
-# Five folds each
-# ---------------
-# The score is accuracy for the first table and :math:`R^2` for the others, on rows that the model
-# has not seen. Seconds are those of one fit.
+# Cross-validation
+# ----------------
+# The score on the test folds is the accuracy for the first table and :math:`R^2` for the others.
+# The time is that of one fit.
 
 results = []
 for table, (X, y) in tables.items():
     is_classification = table == "breast cancer"
     folds = StratifiedKFold if is_classification else KFold
     cv = folds(5, shuffle=True, random_state=0)
-    print(f"{table}: {X.shape[0]} rows, {X.shape[1]} columns")
+    print(f"{table}: {X.shape[0]} samples, {X.shape[1]} features")
     for name, model in models_for(is_classification).items():
         run = cross_validate(model, X, y, cv=cv)
         score, seconds = run["test_score"], np.median(run["fit_time"])
@@ -130,12 +129,12 @@ for table, (X, y) in tables.items():
         print(f"  {name:12s} {score.mean():6.3f} +- {score.std():.3f}  {seconds:6.2f} s")
 
 # %%
-# The picture
-# -----------
-# A dot for each fold, a bar for their mean.
+# Scores of all folds
+# -------------------
+# Each dot is a fold, and each bar is the mean over the folds.
 
 fig, axes = plt.subplots(1, 3, figsize=(10, 3.8), layout="constrained")
-fig.suptitle("Scores on held-out folds")
+fig.suptitle("Scores on the test folds")
 for ax, table in zip(axes, tables, strict=True):
     shown = [result for result in results if result["table"] == table]
     for place, result in enumerate(shown):
@@ -147,22 +146,22 @@ for ax, table in zip(axes, tables, strict=True):
 # %%
 # Finding
 # -------
-# How far each net is from the best of the three others, in units of the score, and how many times
-# as long a fit takes.
+# Each net is compared with the best of the three other models: the difference of the mean scores,
+# the number of folds on which the net is better, and the ratio of the fit times.
 
-n_ahead = {"resnet": 0, "resnet, bins": 0}
+n_wins = {"resnet": 0, "resnet, bins": 0}
 for table in tables:
     shown = {result["model"]: result for result in results if result["table"] == table}
-    others = [name for name in shown if name not in n_ahead]
+    others = [name for name in shown if name not in n_wins]
     best = max(others, key=lambda name: shown[name]["scores"].mean())
-    for name in n_ahead:
+    for name in n_wins:
         difference = shown[name]["scores"] - shown[best]["scores"]
-        n_ahead[name] += difference.mean() > 0
+        n_wins[name] += difference.mean() > 0
         print(
-            f"{table}: {name} is {difference.mean():+.3f} from {best}, ahead on "
-            f"{np.sum(difference > 0)} of 5 folds, in "
-            f"{shown[name]['seconds'] / shown[best]['seconds']:.1f} x its time"
+            f"{table}: the score of {name} differs by {difference.mean():+.3f} from {best}, is better "
+            f"on {np.sum(difference > 0)} of 5 folds, and takes "
+            f"{shown[name]['seconds'] / shown[best]['seconds']:.1f} times as long"
         )
 
-for name, number in n_ahead.items():
-    print(f"Finding: {name} has a better mean score than all others on {number} of 3 tables.")
+for name, number in n_wins.items():
+    print(f"Finding: {name} has a better mean score than all other models on {number} of 3 tables.")

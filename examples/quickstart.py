@@ -1,7 +1,7 @@
-"""Raw pixels, PCA and an autoencoder on scikit-learn's digits, at equal ``n_components``.
+"""Compare raw pixels, PCA and an autoencoder with the same ``n_components`` on the digits data.
 
-Every score is taken on held-out rows, on which nothing was tuned: the autoencoder keeps its
-defaults, and the search sees training rows only.
+All scores are computed on held-out samples that are not used for tuning: the autoencoder has its
+default parameters, and the search uses only training samples.
 """
 
 import argparse
@@ -29,13 +29,13 @@ N_SHOWN = 10
 
 
 def clustering_accuracy(y_true, y_cluster):
-    """Share of rows whose cluster is the one matched to their class (Hungarian method)."""
+    """Accuracy under the best matching of clusters to classes (Hungarian method)."""
     counts = contingency_matrix(y_true, y_cluster)
     return counts[linear_sum_assignment(counts, maximize=True)].sum() / counts.sum()
 
 
 def evaluate(transformer, X_train, X_test, y_train, y_test):
-    """Fit on the training rows and score what the transformer makes of the held-out rows."""
+    """Fit on the training samples and evaluate the representation of the held-out samples."""
     start = perf_counter()
     Z_train = transformer.fit_transform(X_train)
     seconds = perf_counter() - start
@@ -44,7 +44,7 @@ def evaluate(transformer, X_train, X_test, y_train, y_test):
     clusters = KMeans(10, n_init=10, random_state=0).fit(Z_train).predict(Z_test)
     classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     return {
-        "columns": Z_test.shape[1],
+        "features": Z_test.shape[1],
         "error": np.mean((X_test - X_hat) ** 2),
         "KMeans acc.": clustering_accuracy(y_test, clusters),
         "KMeans NMI": normalized_mutual_info_score(y_test, clusters),
@@ -63,23 +63,23 @@ def print_table(rows):
 
 
 def search_pipeline(X_train, X_test, y_train, y_test):
-    """Search the code's width inside a pipeline, with a bar for search, pipeline and epochs."""
+    """Tune ``n_components`` in a pipeline, with progress bars for search, pipeline and epochs."""
     pipe = make_pipeline(
         MinMaxScaler(), Autoencoder(random_state=0), LogisticRegression(max_iter=1000)
     )
     search = GridSearchCV(pipe, {"autoencoder__n_components": [5, 10, 20]}, cv=3, n_jobs=2)
     search.set_callbacks(ProgressBar(max_propagation_depth=None))
     with warnings.catch_warnings():
-        # MinMaxScaler has no steps to report; scikit-learn says so once for each of the ten fits
+        # MinMaxScaler does not support callbacks, and scikit-learn warns in each of the ten fits
         warnings.filterwarnings("ignore", message="The estimator MinMaxScaler does not support")
         search.fit(X_train, y_train)
     print(f"\nBest parameters: {search.best_params_}")
-    print(f"Accuracy, cross-validated on training rows: {search.best_score_:.4f}")
-    print(f"Accuracy on held-out rows: {search.score(X_test, y_test):.4f}")
+    print(f"Cross-validated accuracy on training samples: {search.best_score_:.4f}")
+    print(f"Accuracy on held-out samples: {search.score(X_test, y_test):.4f}")
 
 
-def save_picture(path, X_test, y_test, reconstructions, codes):
-    """Draw originals and reconstructions on the left, two-dimensional codes on the right."""
+def save_plot(path, X_test, y_test, reconstructions, codes):
+    """Plot originals and reconstructions on the left, two-dimensional codes on the right."""
     figure = Figure(figsize=(14, 4.2), layout="constrained")
     images, scatters = figure.subfigures(1, 2, width_ratios=[1.1, 1])
 
@@ -89,24 +89,24 @@ def save_picture(path, X_test, y_test, reconstructions, codes):
         for ax, x in zip(axes, X, strict=False):
             ax.imshow(x.reshape(8, 8), cmap="gray_r", vmin=0, vmax=1)
             ax.set_axis_off()
-    images.suptitle(f"held-out digits, rebuilt from {N_COMPONENTS} numbers each")
+    images.suptitle(f"held-out digits, reconstructed from {N_COMPONENTS} components")
 
     for ax, (name, Z) in zip(scatters.subplots(1, len(codes)), codes.items(), strict=True):
         points = ax.scatter(Z[:, 0], Z[:, 1], c=y_test, cmap="tab10", vmin=-0.5, vmax=9.5, s=9)
         ax.set(title=name, xticks=[], yticks=[])
     scatters.colorbar(points, ax=scatters.axes, ticks=range(10), label="digit")
-    scatters.suptitle("2-D code of held-out digits")
+    scatters.suptitle("two-dimensional codes of held-out digits")
     figure.savefig(path, dpi=110)
 
 
 def main(output):
-    """Compare, search, draw."""
+    """Compare the representations, run the search and save the plot."""
     digits = load_digits()
     split = train_test_split(
         digits.data / 16.0, digits.target, stratify=digits.target, random_state=0
     )
     X_train, X_test, _, y_test = split
-    print(f"digits: {len(X_train)} training rows, {len(X_test)} held-out rows, 64 pixels in [0, 1]")
+    print(f"digits: {len(X_train)} training and {len(X_test)} held-out samples, 64 pixels in [0, 1]")
 
     transformers = {
         "raw pixels": FunctionTransformer(check_inverse=False),
@@ -114,7 +114,7 @@ def main(output):
         "Autoencoder": Autoencoder(N_COMPONENTS, random_state=0),
     }
     print_table({name: evaluate(t, *split) for name, t in transformers.items()})
-    print("error: mean squared error per pixel on held-out rows\n")
+    print("error: mean squared error per pixel on held-out samples\n")
 
     search_pipeline(*split)
 
@@ -124,11 +124,11 @@ def main(output):
     }
     flat = {"PCA(2)": PCA(2, random_state=0), "Autoencoder(2)": Autoencoder(2, random_state=0)}
     codes = {name: t.fit(X_train).transform(X_test) for name, t in flat.items()}
-    save_picture(output, X_test, y_test, reconstructions, codes)
-    print(f"Picture: {output}")
+    save_plot(output, X_test, y_test, reconstructions, codes)
+    print(f"Plot: {output}")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--output", default="quickstart.png", help="where the picture goes")
+    parser.add_argument("--output", default="quickstart.png", help="file name of the plot")
     main(parser.parse_args().output)
