@@ -158,8 +158,8 @@ for table in tables:
         difference = shown[name]["scores"] - shown[best]["scores"]
         n_wins[name] += difference.mean() > 0
         print(
-            f"{table}: the score of {name} differs by {difference.mean():+.3f} from {best}, is better "
-            f"on {np.sum(difference > 0)} of 5 folds, and takes "
+            f"{table}: {name} differs by {difference.mean():+.3f} from {best}, is better on "
+            f"{np.sum(difference > 0)} of 5 folds, and takes "
             f"{shown[name]['seconds'] / shown[best]['seconds']:.1f} times as long"
         )
 

@@ -106,7 +106,7 @@ def main(output):
         digits.data / 16.0, digits.target, stratify=digits.target, random_state=0
     )
     X_train, X_test, _, y_test = split
-    print(f"digits: {len(X_train)} training and {len(X_test)} held-out samples, 64 pixels in [0, 1]")
+    print(f"digits: {len(X_train)} training samples, {len(X_test)} held-out samples, 64 pixels")
 
     transformers = {
         "raw pixels": FunctionTransformer(check_inverse=False),
