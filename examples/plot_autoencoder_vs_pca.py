@@ -70,8 +70,8 @@ for k, pca_error, error in zip(n_components, pca_errors, autoencoder_errors, str
 
 wins = sum(e < p for e, p in zip(autoencoder_errors, pca_errors, strict=True))
 print(
-    f"Finding: the autoencoder has the smaller error for {wins} of {len(n_components)} numbers of "
-    "components."
+    f"Finding: the autoencoder has the smaller error for {wins} of {len(n_components)} values of "
+    "n_components."
 )
 
 pca = PCA(random_state=0).fit(X_train)
