@@ -5,10 +5,10 @@ How realistic is a synthetic Adult table?
 The Adult data set is from the 1994 census in the United States. It has columns such as age,
 working hours, occupation, and capital gain, which is zero for most people, and the target is
 whether a person earns more than 50 000 dollars. :class:`~skdeep.generative.TabularGANSampler` is
-trained on this table and draws synthetic people. :func:`~skdeep.generative.evaluation` compares
-them with real ones: the distribution of each column, pairs of columns, distances to real people,
-and the scores of a classifier trained on them. To finish within a minute, the generator is trained
-on 5000 people and for a small number of epochs.
+trained on this table and draws synthetic people. :func:`~skdeep.metrics.synthetic_table_report`
+compares them with real ones: the distribution of each column, pairs of columns, distances to real
+people, and the scores of a classifier trained on them. To finish within a minute, the generator is
+trained on 5000 people and for a small number of epochs.
 """
 
 # %%
@@ -25,7 +25,8 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from sklearn.datasets import fetch_openml
 
-from skdeep.generative import TabularGANSampler, evaluation
+from skdeep.generative import TabularGANSampler
+from skdeep.metrics import synthetic_table_report
 
 NAMES = (
     "age workclass fnlwgt education education-num marital-status occupation relationship race sex "
@@ -95,8 +96,8 @@ for ax, (name, bins) in zip(axes.flat, shown.items(), strict=True):
 
 others = X_test.sample(len(real), random_state=0)
 X_test = X_test.drop(others.index)
-report = evaluation(real, synthetic, X_test=X_test, target="income", random_state=0)
-ceiling = evaluation(real, others, X_test=X_test, random_state=0)
+report = synthetic_table_report(real, synthetic, X_test=X_test, target="income", random_state=0)
+ceiling = synthetic_table_report(real, others, X_test=X_test, random_state=0)
 
 for name, result in (("synthetic", report), ("real", ceiling)):
     print(

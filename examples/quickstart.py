@@ -10,28 +10,21 @@ from time import perf_counter
 
 import numpy as np
 from matplotlib.figure import Figure
-from scipy.optimize import linear_sum_assignment
 from sklearn.callback import ProgressBar
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import normalized_mutual_info_score
-from sklearn.metrics.cluster import contingency_matrix
 from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
 
 from skdeep.decomposition import Autoencoder
+from skdeep.metrics import clustering_accuracy
 
 N_COMPONENTS = 10
 N_SHOWN = 10
-
-
-def clustering_accuracy(y_true, y_cluster):
-    """Accuracy under the best matching of clusters to classes (Hungarian method)."""
-    counts = contingency_matrix(y_true, y_cluster)
-    return counts[linear_sum_assignment(counts, maximize=True)].sum() / counts.sum()
 
 
 def evaluate(transformer, X_train, X_test, y_train, y_test):
