@@ -17,12 +17,14 @@ from sklearn.model_selection import GridSearchCV, KFold
 from skdeep.decomposition import Autoencoder, VariationalAutoencoder
 from skdeep.model_selection import BatchedGridSearchCV
 from skdeep.neural_network import ResNetClassifier, ResNetRegressor
-from skdeep.nn._activation import ACTIVATIONS
 
 SIZES = (1, 3, 5, 15, 17, 31, 48)
 N_CASES = 3 * len(SIZES)
 LAYERS = {
-    "activation": list(ACTIVATIONS),
+    "activation": (
+        *("identity", "relu", "leaky_relu", "elu", "gelu", "silu"),
+        *("softplus", "tanh", "logistic"),
+    ),
     "batch_size": (3, 5, 15, 17, 31, 48, 64),
     "gradient_clip_value": (None, 1.0),
     "optimizer": ("adamw", "adam", "sgd"),

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from scipy.stats import loguniform
 from sklearn.datasets import load_digits
 from sklearn.exceptions import FitFailedWarning
@@ -78,33 +79,56 @@ def test_candidates_of_equal_scores_drop_out_as_in_scikit_learn(digits, assert_s
     assert_same_search(search, expected)
 
 
-class Counting(Autoencoder):
-    """Counts the epochs that all of its kind are trained for."""
+class CountingSGD(torch.optim.SGD):
+    """Counts the steps that all of its kind make."""
 
+    n_steps = 0
+
+    def step(self, closure=None):
+        CountingSGD.n_steps += 1
+        return super().step(closure)
+
+
+class CountingEpochs:
+    """Callback of scikit-learn that counts the epochs that all nets are trained for."""
+
+    max_propagation_depth = None
     n_epochs = 0
 
-    def _wrap_module(self, options, **live):
-        net = super()._wrap_module(options, **live)
-        record = net.record_epoch
+    def setup(self, estimator, context):
+        pass
 
-        def counted(prefix, *args, **kwargs):
-            Counting.n_epochs += prefix == "train"
-            return record(prefix, *args, **kwargs)
+    def teardown(self, estimator, context):
+        pass
 
-        net.record_epoch = counted
-        return net
+    def on_fit_task_begin(self, estimator, context, **data):
+        pass
+
+    def on_fit_task_end(self, estimator, context, **data):
+        self.n_epochs += isinstance(estimator, Autoencoder) and context.task_name == "epoch"
 
 
-@pytest.mark.parametrize("max_models", [1, "auto"])
-def test_halving_resumes_and_does_not_restart(digits, max_models):
+# 4 nets up to epoch 2, 2 of them up to epoch 4, one of these up to epoch 8, on 3 splits
+N_EPOCHS = 3 * (4 * 2 + 2 * 2 + 1 * 4)
+
+
+def test_halving_resumes_and_does_not_restart(digits):
     X, _ = digits
-    Counting.n_epochs = 0
-    net = Counting(4, hidden_layer_sizes=(8,), max_epochs=8, batch_size=32, random_state=0)
-    search = halve(net, {"lr": RATES[:4]}, X, refit=False, max_batch_models=max_models)
+    CountingSGD.n_steps = 0
+    search = halve(autoencoder(optimizer=CountingSGD), {"lr": RATES[:4]}, X, refit=False)
     assert search.n_candidates_ == [4, 2, 1]
     assert search.n_resources_ == [2, 4, 8]
-    # 4 nets up to epoch 2, 2 of them up to epoch 4, one of these up to epoch 8, on 3 splits
-    assert Counting.n_epochs == 3 * (4 * 2 + 2 * 2 + 1 * 4)
+    n_batches = 4  # 32 of 100 samples each
+    assert CountingSGD.n_steps == n_batches * N_EPOCHS
+
+
+def test_halving_of_stacks_resumes_and_does_not_restart(digits):
+    X, _ = digits
+    options = {"n_candidates": "all", "factor": 2, "min_resources": 2, "cv": 3, "refit": False}
+    search = BatchedHalvingSearchCV(autoencoder(), {"lr": RATES[:4]}, random_state=0, **options)
+    counting = CountingEpochs()
+    search.set_callbacks(counting).fit(X)
+    assert counting.n_epochs == N_EPOCHS
 
 
 @pytest.mark.parametrize("schedule", ["cosine", "onecycle", "plateau"])

@@ -5,6 +5,7 @@ import weakref
 
 import numpy as np
 import pytest
+import torch
 from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import load_digits, load_iris
@@ -14,6 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
+from torch.overrides import TorchFunctionMode
 
 from skdeep.decomposition import Autoencoder
 from skdeep.model_selection import BatchedGridSearchCV
@@ -125,23 +127,23 @@ def test_what_a_scorer_does_to_one_candidate_is_not_seen_by_others(iris, assert_
     assert_same_search(*(search.fit(X, y) for search in searches))
 
 
-class Greedy(ResNetClassifier):
-    """Needs more memory than there is for several nets at once."""
+class TooLittleMemory(TorchFunctionMode):
+    """There is none for several nets at once."""
 
-    @staticmethod
-    def _loss_terms(output, batch, hyperparameters):
-        if batch.x.ndim == 3:
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if any(isinstance(one, torch.Tensor) and one.ndim > 2 for one in args):
             raise MemoryError("no more")
-        return ResNetClassifier._loss_terms(output, batch, hyperparameters)
+        return function(*args, **(kwargs or {}))
 
 
 def test_too_little_memory_for_a_stack_is_a_failed_fit(iris):
-    estimator = Greedy(1, width=8, max_epochs=2, batch_size=16, random_state=0)
-    with pytest.raises(ValueError, match="All the 6 fits failed") as caught:
-        BatchedGridSearchCV(estimator, {"lr": [1e-3, 1e-2]}, cv=3).fit(*iris)
+    with pytest.raises(ValueError, match="All the 6 fits failed") as caught, TooLittleMemory():
+        BatchedGridSearchCV(net(), {"lr": [1e-3, 1e-2]}, cv=3).fit(*iris)
     message = str(caught.value)
     assert message.count("MemoryError: no more") == 1  # the same for all of them
     assert "6 fits failed with the following error" in message
+    with TooLittleMemory():
+        net().fit(*iris)
 
 
 def refuse(X):
