@@ -103,15 +103,6 @@ def _through_pickle(estimator):
     return pickle.loads(pickle.dumps(estimator))
 
 
-def _moved(estimator, device):
-    """Copy of a fitted estimator as if it had been recorded on that device."""
-    state = estimator.__getstate__()
-    state["_fitted_state"]["device"] = device
-    copy = type(estimator).__new__(type(estimator))
-    copy.__setstate__(state)
-    return copy
-
-
 @pytest.mark.nets(QUIET)
 def test_net_without_draws_learns_as_on_the_cpu(make, params, X, y):
     expected = make(**params).fit(X, y).loss_curve_
@@ -121,21 +112,23 @@ def test_net_without_draws_learns_as_on_the_cpu(make, params, X, y):
 
 @pytest.mark.usefixtures("exact_convolutions")
 @pytest.mark.nets(NETS)
-def test_nets_of_every_kind_go_to_the_cpu_and_back(make, params, row_outputs, digits):
+def test_nets_of_every_kind_go_to_the_cpu_and_back(
+    make, params, row_outputs, as_if_trained_on, digits
+):
     X, y = digits[0][:60], digits[1][:60]
     estimator = make(device=DEVICE, **params).fit(X, y)
-    on_cpu = _moved(estimator, "cpu")
+    on_cpu = as_if_trained_on("cpu", estimator)
     results = row_outputs(estimator, X)
     assert all(np.isfinite(result).all() for result in results.values())
-    for copy in (on_cpu, _moved(on_cpu, estimator.device_)):
+    for copy in (on_cpu, as_if_trained_on(estimator.device_, on_cpu)):
         for name, result in row_outputs(copy, X).items():
             np.testing.assert_allclose(result, results[name], rtol=1e-3, atol=1e-3, err_msg=name)
 
 
-def test_samples_are_the_same_on_every_device(make, outputs, X, y):
+def test_samples_are_the_same_on_every_device(make, outputs, as_if_trained_on, X, y):
     estimator = make(device=DEVICE).fit(X, y)
     results = outputs(estimator, X)
-    for name, result in outputs(_moved(estimator, "cpu"), X).items():
+    for name, result in outputs(as_if_trained_on("cpu", estimator), X).items():
         if result.dtype.kind == "f":
             np.testing.assert_allclose(result, results[name], rtol=1e-2, atol=1e-2, err_msg=name)
 
@@ -150,8 +143,10 @@ def test_restored_net_trains_on_as_the_original_does(make_random, train_on, outp
             np.testing.assert_allclose(result, results[name], rtol=1e-3, atol=1e-3, err_msg=name)
 
 
-def test_net_that_was_moved_to_the_cpu_trains_on_there(make_random, train_on, score, X, y):
-    moved = _moved(make_random(device=DEVICE).fit(X, y), "cpu")
+def test_net_that_was_moved_to_the_cpu_trains_on_there(
+    make_random, as_if_trained_on, train_on, score, X, y
+):
+    moved = as_if_trained_on("cpu", make_random(device=DEVICE).fit(X, y))
     n_epochs = moved.n_iter_
     assert train_on(moved, X, y).device_ == "cpu"
     assert moved.n_iter_ > n_epochs and np.isfinite(score(moved, X, y))

@@ -1,6 +1,7 @@
 """Promise 4: no silent nonsense; errors state the rule and the value, and leave no half-fit."""
 
 import copy
+from inspect import signature
 
 import numpy as np
 import pandas as pd
@@ -138,7 +139,7 @@ BAD_PARAMETERS_OF_ALL = [
     for _, cls in all_estimators()
     for name, value in BAD_PARAMETERS
     # None is no bad value where it is the default
-    if name in cls._get_param_names() and (value is not None or getattr(cls(), name) is not None)
+    if name in signature(cls).parameters and (value is not None or getattr(cls(), name) is not None)
 ]
 
 BAD_WEIGHTS = {

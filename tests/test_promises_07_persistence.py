@@ -242,23 +242,13 @@ def test_skops_needs_trust_in_skdeep_only(make_random, X, y):
     assert [name for name in untrusted if not name.startswith("skdeep.")] == []
 
 
-def _as_if_trained_on(device, estimator):
-    """The estimator as it would load if its state had been recorded on that device."""
-    state = estimator.__getstate__()
-    assert state["_fitted_state"]["device"] == "cpu"
-    state["_fitted_state"]["device"] = device
-    loaded = type(estimator).__new__(type(estimator))
-    loaded.__setstate__(pickle.loads(pickle.dumps(state)))
-    return loaded
-
-
 def test_state_from_a_missing_gpu_loads_on_the_cpu_with_one_warning(
-    make_random, train_on, assert_same, X, y
+    make_random, as_if_trained_on, train_on, assert_same, X, y
 ):
     estimator = make_random(warm_start=True).fit(X, y)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        loaded = _as_if_trained_on(MISSING_GPU, estimator)
+        loaded = as_if_trained_on(MISSING_GPU, estimator)
         assert_same(loaded, estimator, X)
         assert_same(train_on(loaded, X, y), train_on(estimator, X, y), X)
         assert_same(_through_pickle(loaded), estimator, X)

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for o
 # Fits an unfitted and then a fitted estimator until it is interrupted, checks what is left, and
 # lets the last interrupt through. The callback tells the parent when training is under way.
 _PROGRAM = """
-import copy, importlib, sys
+import copy, importlib, inspect, sys
 import numpy as np
 import torch
 from sklearn.exceptions import NotFittedError
@@ -38,7 +38,7 @@ y = np.arange(60) % 2
 short = dict(max_epochs=3, warm_start=False, lr=1e-3, callbacks=None)
 Estimator = getattr(importlib.import_module(module), name)
 options = dict(dropout=0.2, hidden_layer_sizes=(8,), n_modes=2, n_iter_no_change=10**9, tol=0.0)
-known = Estimator._get_param_names()
+known = inspect.signature(Estimator).parameters
 options = {name: options[name] for name in options if name in known}
 estimator = Estimator(batch_size=8, random_state=0, device="cpu", **options)
 
