@@ -196,10 +196,10 @@ def test_draws_repeat_with_their_seed_only(conditional):
     assert_array_equal(first, second)
 
 
-def test_rows_do_not_depend_on_how_many_are_made_at_once(unconditional, monkeypatch):
-    rows = unconditional.sample(100, random_state=0)
-    monkeypatch.setattr("skdeep.base.CHUNK_ROWS", 7)
-    assert_array_equal(unconditional.sample(100, random_state=0), rows)
+def test_rows_do_not_depend_on_how_many_are_made_at_once(unconditional):
+    rows = unconditional.sample(5000, random_state=0)  # more than go through the net at once
+    for n_rows in (1, 100, 3000):
+        assert_array_equal(unconditional.sample(n_rows, random_state=0), rows[:n_rows])
 
 
 def global_states():

@@ -1,12 +1,36 @@
-"""Names of devices, and pools of them for parallel workers."""
+"""Which devices there are, and how fits in several threads share a list of them."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 import torch
+from skorch.callbacks import Callback
 
+from skdeep.decomposition import Autoencoder
 from skdeep.utils import available_devices
-from skdeep.utils._device import device_exists, lease_device, resolve_device
+
+X = np.random.default_rng(0).normal(size=(20, 4))
+
+
+class Meeting(Callback):
+    """Goes on once the fits of all threads are under way."""
+
+    def __init__(self, barrier):
+        self.barrier = barrier
+
+    def on_train_begin(self, net, **kwargs):
+        self.barrier.wait()
+
+
+def devices_of_fits_at_once(pool, n_fits):
+    """Devices of so many fits, none of which ends before all have begun."""
+    meeting = Meeting(threading.Barrier(n_fits, timeout=30))
+    net = {"max_epochs": 1, "device": pool, "callbacks": [meeting]}
+    with ThreadPoolExecutor(n_fits) as executor:
+        fits = [executor.submit(Autoencoder(2, **net).fit, X) for _ in range(n_fits)]
+        return sorted(fit.result().device_ for fit in fits)
 
 
 def test_the_cpu_is_there_and_comes_last():
@@ -14,83 +38,28 @@ def test_the_cpu_is_there_and_comes_last():
     assert len(available_devices()) >= torch.cuda.device_count() + 1
 
 
-def test_auto_is_the_first_of_the_available_devices():
-    assert resolve_device("auto") == available_devices()[0]
-
-
-@pytest.mark.parametrize("device", ["cpu", "cpu:0", torch.device("cpu"), torch.device("cpu", 0)])
-def test_spellings_of_the_cpu_have_one_name(device):
-    assert resolve_device(device) == "cpu"
-
-
-@pytest.mark.parametrize("device", ["cuda:77", "vulkan", "", "cpu:1", torch.device("cuda", 77)])
-def test_unknown_device_is_an_error_that_names_what_exists(device):
-    with pytest.raises(ValueError, match=r"device must be one of \['auto'.*'cpu'\].*got"):
-        resolve_device(device)
-    assert not device_exists(str(device))
-
-
-@pytest.mark.parametrize("device", [0, None, 1.5, b"cpu", ("cpu",)])
-def test_device_that_is_no_name_is_a_type_error(device):
-    with pytest.raises(TypeError, match=f"device must be.*{type(device).__name__}"):
-        resolve_device(device)
-
-
-def test_every_available_device_is_accepted_by_torch_and_exists():
+def test_every_available_device_is_accepted_by_torch_and_trains():
     for name in available_devices():
-        assert torch.ones(1, device=resolve_device(name)).sum() == 1
-        assert device_exists(name)
+        assert torch.ones(1, device=name).sum() == 1
+        assert Autoencoder(2, max_epochs=1, device=name).fit(X).device_ == name
 
 
-@pytest.mark.parametrize("pool", [["cpu"], ("cpu", "cpu"), [torch.device("cpu"), "auto"]])
-def test_lease_gives_a_device_of_the_pool(pool):
-    with lease_device(pool) as name:
-        assert name in {resolve_device(device) for device in pool}
-
-
-def test_lease_of_one_device_gives_that_one():
-    with lease_device("cpu") as name:
-        assert name == "cpu"
-
-
-def test_lease_checks_every_device_of_the_pool():
-    with pytest.raises(ValueError, match="got 'cuda:77'"), lease_device(["cpu", "cuda:77"]):
-        pass
-    with pytest.raises(ValueError, match="empty list"), lease_device([]):
-        pass
-
-
-def test_threads_share_one_device_without_waiting_for_each_other():
-    meeting = threading.Barrier(3, timeout=30)
-
-    def work():
-        with lease_device(["cpu"]):
-            meeting.wait()  # passes only when all threads hold the device at once
-
-    threads = [threading.Thread(target=work) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not meeting.broken
-
-
-def test_failure_inside_a_lease_passes_through():
-    with pytest.raises(KeyError, match="inside"), lease_device(["cpu"]):
-        raise KeyError("inside")
+@pytest.mark.parametrize("pool", [["cpu"], ("cpu", torch.device("cpu")), "cpu"])
+def test_threads_share_one_device_without_waiting_for_each_other(pool):
+    assert devices_of_fits_at_once(pool, 3) == ["cpu"] * 3
 
 
 @pytest.mark.gpu
 def test_threads_of_one_process_take_different_devices_of_a_pool():
     pool = ["cuda:0", "cpu"]
-    with lease_device(pool) as first, lease_device(pool) as second:
-        assert {first, second} == {"cuda:0", "cpu"}
-        with lease_device(pool) as third:
-            assert third in pool
-    with lease_device(pool) as again:
-        assert again == first
+    assert devices_of_fits_at_once(pool, 2) == ["cpu", "cuda:0"]
+    with pytest.raises(ValueError, match="X contains NaN"):  # gives its device back
+        Autoencoder(2, device=pool).fit(X * np.nan)
+    assert devices_of_fits_at_once(pool, 2) == ["cpu", "cuda:0"]
+    assert Autoencoder(2, max_epochs=1, device=pool).fit(X).device_ == "cuda:0"
 
 
 @pytest.mark.gpu
-def test_cuda_without_a_number_is_the_first_gpu():
-    assert resolve_device("cuda") == resolve_device(torch.device("cuda")) == "cuda:0"
+@pytest.mark.parametrize("device", ["cuda", torch.device("cuda")])
+def test_cuda_without_a_number_is_the_first_gpu(device):
+    assert Autoencoder(2, max_epochs=1, device=device).fit(X).device_ == "cuda:0"
