@@ -1,5 +1,6 @@
 """Fixtures that the tests of every estimator share."""
 
+import functools
 import inspect
 import os
 import pathlib
@@ -91,33 +92,42 @@ def Estimator(request):
     return request.param
 
 
+def _make(Estimator, **params):
+    small = {"max_epochs": 3, "batch_size": 16, "device": "cpu", "random_state": 0}
+    sizes = {"width": 16, "stem_width": 4, "latent_dim": 4, "n_modes": 1}
+    small |= {name: sizes[name] for name in sizes if name in _knows(Estimator)}
+    small |= {"hidden_layer_sizes": (8,)} if "latent_dim" in small else {}
+    return Estimator(**{**small, **params})
+
+
+def _make_random(Estimator, **params):
+    draws = {"dropout": 0.2, "residual_dropout": 0.2, "noise": 0.2, "n_samples": 2}
+    draws |= {"batch_norm": True, "n_modes": 2}
+    draws |= {"augment": "shift+flip"} if params.get("image_shape") else {}
+    known = _knows(Estimator)
+    return _make(Estimator, **{**{name: draws[name] for name in draws if name in known}, **params})
+
+
 @pytest.fixture
 def make(Estimator):
     """Function that makes a small instance on the CPU; keywords overwrite its parameters."""
-
-    small = {"max_epochs": 3, "batch_size": 16, "device": "cpu", "random_state": 0}
-    sizes = {"width": 16, "stem_width": 4, "latent_dim": 4, "n_modes": 3}
-    small |= {name: sizes[name] for name in sizes if name in _knows(Estimator)}
-    small |= {"hidden_layer_sizes": (8,)} if "latent_dim" in small else {}
-
-    def make(**params):
-        return Estimator(**{**small, **params})
-
-    return make
+    return functools.partial(_make, Estimator)
 
 
 @pytest.fixture
-def make_random(Estimator, make):
+def make_random(Estimator):
     """As ``make``, with everything switched on that draws at random in training."""
+    return functools.partial(_make_random, Estimator)
 
-    def make_random(**params):
-        draws = {"dropout": 0.2, "residual_dropout": 0.2, "noise": 0.2, "n_samples": 2}
-        draws |= {"batch_norm": True}
-        draws |= {"augment": "shift+flip"} if params.get("image_shape") else {}
-        known = _knows(Estimator)
-        return make(**{**{name: draws[name] for name in draws if name in known}, **params})
 
-    return make_random
+@pytest.fixture
+def make_random_ones():
+    """Function that makes such an instance of every public estimator, by name."""
+
+    def make_random_ones(**params):
+        return {name: _make_random(cls, **params) for name, cls in all_estimators()}
+
+    return make_random_ones
 
 
 @pytest.fixture(scope="session")

@@ -119,6 +119,8 @@ def test_settings_change_no_result_of_other_nets(setting, params, live, make_ran
         _assert_equal(live(make_random(**params), rows, y), results)
 
 
+# the nets of others are not trained together: they are as without a search
+@pytest.mark.having("partial_fit")
 @each_setting
 def test_settings_change_no_result_of_a_batched_search(
     setting, make_random, score, assert_same_search, X, y

@@ -40,7 +40,7 @@ def _assert_finite(estimator, X, outputs):
 
 
 @pytest.mark.nets(NORMS)
-@pytest.mark.parametrize("n_rows", [1, 2, 3, 7, 8, 9, 16, 17, 33])
+@pytest.mark.parametrize("n_rows", [1, 2, 7, 8, 9, 17])
 def test_any_number_of_rows_fits_any_batch_size(n_rows, params, make, train_on, outputs):
     X, y = _rows(n_rows), np.arange(n_rows) % 2
     estimator = make(batch_size=8, **params).fit(X, y)
@@ -104,7 +104,7 @@ def test_any_number_of_features_works(n_features, params, make, outputs):
         "modes": {"n_modes": 3},
     }
 )
-@pytest.mark.parametrize("value", [0.0, 1.0, -3.7, 1e-30, 0.1, 12345.678])
+@pytest.mark.parametrize("value", [0.0, -3.7, 1e-30, 12345.678])
 def test_constant_features_work(value, params, make, outputs):
     one, every = _rows(20), np.full((20, 6), value)
     one[:, 2] = value
@@ -207,8 +207,7 @@ LAYOUTS = {
 }
 
 
-@pytest.mark.parametrize("batch_size", [16, 50])
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout, batch_size", [*zip(LAYOUTS, [16, 50] * 5, strict=False)])
 def test_layout_and_container_do_not_matter(layout, batch_size, make, outputs, X, y):
     expected = make(batch_size=batch_size).fit(X, y)
     same_X = LAYOUTS[layout](X)
@@ -237,8 +236,10 @@ def test_rows_are_not_written_to(make, train_on, outputs, X, y):
         "quantiles": {"feature_scaling": "quantile", "latent_dim": 4},
     }
 )
-@pytest.mark.parametrize("kind", ["csr_array", "csr_matrix", "csc_array", "coo_matrix"])
-@pytest.mark.parametrize("batch_size", [16, 50])
+@pytest.mark.parametrize(
+    "kind, batch_size",
+    [("csr_array", 16), ("csr_array", 50), ("csc_matrix", 16), ("coo_array", 50)],
+)
 def test_sparse_rows_give_what_dense_rows_give(
     kind, batch_size, params, make_random, assert_same, y
 ):
@@ -302,10 +303,18 @@ def test_sparse_rows_are_never_made_dense_all_at_once(params, make, row_outputs)
     assert _peak_megabytes(_look_at, estimator, X, y, row_outputs) < 120
 
 
+@pytest.fixture(scope="module")
+def large_file(tmp_path_factory):
+    """Memory map of 160 MB."""
+    path = tmp_path_factory.mktemp("large") / "X.npy"
+    X = np.lib.format.open_memmap(path, "w+", "float32", (20_000, 2_000))
+    X[:] = np.arange(20_000)[:, None] % 7 + np.arange(2_000)
+    return X
+
+
 @pytest.mark.nets(SHALLOW)
-def test_memory_mapped_rows_are_never_read_all_at_once(params, make, row_outputs, tmp_path):
-    X = np.lib.format.open_memmap(tmp_path / "X.npy", "w+", "float32", (20_000, 2_000))
-    X[:] = np.arange(20_000)[:, None] % 7 + np.arange(2_000)  # 160 MB
+def test_memory_mapped_rows_are_never_read_all_at_once(params, make, row_outputs, large_file):
+    X = large_file
     estimator = make(max_epochs=1, batch_size=1024, **params)
     y = np.arange(20_000) % 2
     assert _peak_megabytes(estimator.fit, X, y) < 120

@@ -23,7 +23,7 @@ NETS = {
     "range": {"feature_scaling": "range", "latent_dim": 4},
     "quantiles": {"feature_scaling": "quantile", "n_critic": 2},
     "features": {"n_components": 3, "spectral_norm": True, "loss": "wgan-gp"},
-    "packs": {"pac": 4, "loss": "hinge"},
+    "packs": {"pac": 4, "n_modes": 3, "loss": "hinge"},
 }
 
 each_with_rows = pytest.mark.having("transform", "embed", "score_samples")

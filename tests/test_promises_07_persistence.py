@@ -46,6 +46,9 @@ WAYS = {
 }
 
 each_way = pytest.mark.parametrize("way", WAYS)
+# joblib and a second pickle read the same state as the first.
+FORMATS = ["pickle", "deepcopy", "skops"]
+each_format = pytest.mark.parametrize("way", FORMATS)
 
 
 def _leaves(value):
@@ -141,7 +144,7 @@ def test_net_of_categories_and_gaps_is_plain_and_copied(
 
 @pytest.mark.having("predict_proba", "fit_resample")
 @pytest.mark.parametrize("labels", [["no", "yes"], [2.0, -1.0], [True, False]], ids=str)
-@each_way
+@each_format
 def test_copy_keeps_the_labels(way, labels, make, assert_same, X, y):
     estimator = make().fit(X, np.array(labels)[y])
     assert [leaf for leaf in _leaves(estimator.__getstate__()) if not _is_plain(leaf)] == []
@@ -156,14 +159,14 @@ def test_pickle_names_no_module_of_torch_or_skorch(make_random, X, y):
     assert b"skorch" not in data
 
 
-@each_way
+@each_format
 @pytest.mark.nets(VARIANTS)
 def test_copy_gives_the_same_bits(params, way, make_random, assert_same, X, y):
     estimator = make_random(**params).fit(X, y)
     assert_same(WAYS[way](estimator), estimator, X)
 
 
-@each_way
+@each_format
 @pytest.mark.nets(
     {
         "sizes": {**VARIANTS["torch objects"], "hidden_layer_sizes": (8, 5)},
@@ -183,7 +186,7 @@ def test_copy_keeps_the_parameters(way, params, make, X, y):
             assert copied["optimizer"] is torch.optim.RMSprop
 
 
-@each_way
+@each_format
 @pytest.mark.nets({name: VARIANTS[name] for name in GOING_ON})
 def test_training_goes_on_from_a_copy_with_the_same_bits(
     params, way, make_random, train_on, assert_same, X, y
@@ -195,6 +198,16 @@ def test_training_goes_on_from_a_copy_with_the_same_bits(
     for one in (copied, estimator):
         one.set_params(lr_schedule="cosine").fit(X, y)
     assert_same(copied, estimator, X)
+
+
+@pytest.mark.parametrize("way", sorted(WAYS.keys() - set(FORMATS)))
+def test_copy_by_other_ways_trains_on_with_the_same_bits(
+    way, make_random, train_on, assert_same, X, y
+):
+    estimator = make_random(warm_start=True).fit(X, y)
+    copied = WAYS[way](estimator)
+    assert_same(copied, estimator, X)
+    assert_same(train_on(copied, X, y), train_on(estimator, X, y), X)
 
 
 @each_way
@@ -213,26 +226,28 @@ def test_copy_draws_the_same_samples(make, X, y):
 
 
 def test_fresh_process_gives_the_same_bits(
-    make_random, row_outputs, assert_same, run_python, X, y, tmp_path
+    make_random_ones, row_outputs, assert_same, run_python, X, y, tmp_path
 ):
-    pipe = make_pipeline(MinMaxScaler(), make_random(warm_start=True)).fit(X, y)
-    expected = row_outputs(pipe, X)
-    part = pipe[:-1].transform(X)
-    (tmp_path / "pipe.pkl").write_bytes(pickle.dumps((pipe, X, part, y, list(expected))))
+    nets = make_random_ones(warm_start=True).values()
+    pipes = [make_pipeline(MinMaxScaler(), net).fit(X, y) for net in nets]
+    expected = [row_outputs(pipe, X) for pipe in pipes]
+    part = pipes[0][:-1].transform(X)
+    (tmp_path / "pipes.pkl").write_bytes(pickle.dumps((pipes, X, part, y, expected)))
     run_python(
         "import pickle, pathlib, torch\n"
         "torch.set_num_threads(1)\n"
-        "pipe, X, part, y, names = pickle.loads(pathlib.Path('pipe.pkl').read_bytes())\n"
-        "results = {name: getattr(pipe, name)(X) for name in names}\n"
-        "last = pipe[-1].set_params(max_epochs=1)\n"
-        "last.fit(part, y)\n"
-        "pathlib.Path('back.pkl').write_bytes(pickle.dumps((results, pipe)))"
+        "pipes, X, part, y, outputs = pickle.loads(pathlib.Path('pipes.pkl').read_bytes())\n"
+        "results = []\n"
+        "for pipe, names in zip(pipes, outputs, strict=True):\n"
+        "    results.append({name: getattr(pipe, name)(X) for name in names})\n"
+        "    pipe[-1].set_params(max_epochs=1).fit(part, y)\n"
+        "pathlib.Path('back.pkl').write_bytes(pickle.dumps((results, pipes)))"
     )
     results, elsewhere = pickle.loads((tmp_path / "back.pkl").read_bytes())
-    for name, result in expected.items():
-        np.testing.assert_array_equal(results[name], result, err_msg=name)
-    pipe[-1].set_params(max_epochs=1).fit(part, y)
-    assert_same(elsewhere[-1], pipe[-1], part)
+    for pipe, copied, actual, known in zip(pipes, elsewhere, results, expected, strict=True):
+        for name, result in known.items():
+            np.testing.assert_array_equal(actual[name], result, err_msg=name)
+        assert_same(copied[-1], pipe[-1].set_params(max_epochs=1).fit(part, y), part)
 
 
 def test_skops_needs_trust_in_skdeep_only(make_random, X, y):
