@@ -31,11 +31,6 @@ from skorch.callbacks import (
     WarmRestartLR,
 )
 
-from skdeep.decomposition import Autoencoder
-
-# training of a moment leaves a generator close to its start
-pytestmark = pytest.mark.filterwarnings("ignore::skdeep.exceptions.ModeCollapseWarning")
-
 IRIS, SPECIES = load_iris(return_X_y=True)
 
 
@@ -106,17 +101,6 @@ REFUSED = {
 }
 
 
-@pytest.fixture
-def Class(Estimator):
-    return Estimator
-
-
-def small(Class=Autoencoder, **parameters):
-    """Estimator that trains in a moment."""
-    plain = {"max_epochs": 3, "lr_schedule": "constant", "device": "cpu", "random_state": 0}
-    return Class(**{**plain, **parameters})
-
-
 def by_name(cases):
     return pytest.mark.parametrize("make", cases.values(), ids=[kind.__name__ for kind in cases])
 
@@ -128,15 +112,15 @@ def test_no_callback_of_skorchs_is_forgotten():
 
 
 @by_name(WORKING)
-def test_it_works(make, Class, tmp_path):
-    estimator = small(Class, callbacks=[make(tmp_path)]).fit(IRIS, SPECIES)
+def test_it_works(make, Class, tmp_path, small):
+    estimator = small(Class, max_epochs=3, callbacks=[make(tmp_path)]).fit(IRIS, SPECIES)
     assert estimator.n_iter_ == 3
     assert np.isfinite(estimator.loss_curve_).all()
 
 
 @by_name(REFUSED)
 @pytest.mark.nets({"all rows": {}, "split": {"early_stopping": True}})
-def test_it_is_refused_before_training(make, params, Class):
+def test_it_is_refused_before_training(make, params, Class, small):
     name = type(make()).__name__
     for callback in (make(), ("mine", make())):
         estimator = small(Class, callbacks=[Callback(), callback], **params)
@@ -147,7 +131,7 @@ def test_it_is_refused_before_training(make, params, Class):
 
 @pytest.mark.having("partial_fit")
 @by_name(REFUSED)
-def test_it_is_refused_by_partial_fit_too(make, Class):
+def test_it_is_refused_by_partial_fit_too(make, Class, small):
     with pytest.raises(ValueError, match=r"callbacks must not .* got "):
         small(Class, callbacks=[make()]).partial_fit(IRIS, SPECIES)
 
@@ -163,7 +147,7 @@ NEEDING_VALIDATION = {
 
 
 @by_name(NEEDING_VALIDATION)
-def test_without_rows_held_out_a_validation_loss_cannot_be_monitored(make, Class, tmp_path):
+def test_without_rows_held_out_a_validation_loss_cannot_be_monitored(make, Class, tmp_path, small):
     remedy = r"Set (monitor='train_loss(_best)?'|save_model=False), or early_stopping=True"
     with pytest.raises(ValueError, match=f"validation loss .* {remedy}"):
         small(Class, callbacks=[make(tmp_path)]).fit(IRIS, SPECIES)
@@ -171,8 +155,8 @@ def test_without_rows_held_out_a_validation_loss_cannot_be_monitored(make, Class
 
 @by_name({kind: make for kind, make in NEEDING_VALIDATION.items() if kind is not WandbLogger})
 @pytest.mark.having("early_stopping")
-def test_with_rows_held_out_it_can(make, Class, tmp_path):
-    estimator = small(Class, early_stopping=True, callbacks=[make(tmp_path)])
+def test_with_rows_held_out_it_can(make, Class, tmp_path, small):
+    estimator = small(Class, max_epochs=3, early_stopping=True, callbacks=[make(tmp_path)])
     assert estimator.fit(IRIS, SPECIES).n_iter_ == 3
 
 
@@ -185,7 +169,7 @@ def biases(estimator):
     return np.concatenate([p.detach().numpy().ravel() for name, p in named if "bias" in name])
 
 
-def test_initializer_sets_and_freezer_keeps_weights(Class):
+def test_initializer_sets_and_freezer_keeps_weights(Class, small):
     sets = Initializer("*bias", fn=lambda bias: torch.nn.init.constant_(bias, 0.25))
     assert (biases(small(Class, callbacks=[sets]).fit(IRIS, SPECIES)) != 0.25).any()
     frozen = small(Class, callbacks=[sets, Freezer("*bias")]).fit(IRIS, SPECIES)
@@ -195,13 +179,13 @@ def test_initializer_sets_and_freezer_keeps_weights(Class):
 
 
 @pytest.mark.having("optimizer")
-def test_gradient_norm_clipping_is_gradient_clip_value(Class, assert_same):
+def test_gradient_norm_clipping_is_gradient_clip_value(Class, assert_same, small):
     clipped = small(Class, gradient_clip_value=0.01).fit(IRIS, SPECIES)
     called = small(Class, callbacks=[GradientNormClipping(0.01)]).fit(IRIS, SPECIES)
     assert_same(called, clipped, IRIS)
 
 
-def test_lr_scheduler_changes_the_learning_rate(Class, assert_same):
+def test_lr_scheduler_changes_the_learning_rate(Class, assert_same, small):
     falling = LRScheduler("LambdaLR", lr_lambda=lambda epoch: 1.0 if epoch == 0 else 1e-12)
     estimator = small(Class, max_epochs=3, callbacks=[falling]).fit(IRIS, SPECIES)
     lr = estimator.net_.history[:, "event_lr"]
@@ -209,28 +193,28 @@ def test_lr_scheduler_changes_the_learning_rate(Class, assert_same):
 
 
 @pytest.mark.parametrize("schedule", ["cosine", "onecycle"])
-def test_lr_scheduler_and_a_schedule_of_ours_exclude_each_other(schedule, Class):
+def test_lr_scheduler_and_a_schedule_of_ours_exclude_each_other(schedule, Class, small):
     estimator = small(Class, lr_schedule=schedule, callbacks=[LRScheduler("StepLR", step_size=1)])
     with pytest.raises(ValueError, match=f"lr_schedule must be 'constant' .*{schedule}.* Keep one"):
         estimator.fit(IRIS, SPECIES)
 
 
-def test_load_init_state_starts_from_a_checkpoint(tmp_path):
+def test_load_init_state_starts_from_a_checkpoint(tmp_path, small):
     checkpoint = TrainEndCheckpoint(dirname=tmp_path)
-    first = small(callbacks=[checkpoint]).fit(IRIS)
-    second = small(callbacks=[LoadInitState(checkpoint)]).fit(IRIS)
+    first = small(max_epochs=3, callbacks=[checkpoint]).fit(IRIS)
+    second = small(max_epochs=3, callbacks=[LoadInitState(checkpoint)]).fit(IRIS)
     assert second.loss_curve_[:3] == first.loss_curve_
     assert second.n_iter_ == 6
 
 
 @pytest.mark.parametrize("kind", [SacredLogger, TensorBoard, WandbLogger])
-def test_loggers_get_the_loss_of_each_epoch(kind, Class):
+def test_loggers_get_the_loss_of_each_epoch(kind, Class, small):
     protocol = Protocol()
     logger = kind(protocol, **({"save_model": False} if kind is WandbLogger else {}))
     estimator = small(Class, callbacks=[logger]).fit(IRIS, SPECIES)
     assert [loss for loss in protocol.losses if loss != "closed"] == estimator.loss_curve_
 
 
-def test_progress_bar_of_skorchs_counts_batches(Class, capsys):
-    small(Class, batch_size=50, callbacks=[ProgressBar()]).fit(IRIS, SPECIES)
+def test_progress_bar_of_skorchs_counts_batches(Class, capsys, small):
+    small(Class, max_epochs=1, batch_size=50, callbacks=[ProgressBar()]).fit(IRIS, SPECIES)
     assert "/3 [" in capsys.readouterr().err

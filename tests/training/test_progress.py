@@ -6,11 +6,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_iris
 
-from skdeep.decomposition import Autoencoder
 from skdeep.exceptions import DivergenceError
-
-# training of a moment leaves a generator close to its start
-pytestmark = pytest.mark.filterwarnings("ignore::skdeep.exceptions.ModeCollapseWarning")
 
 IRIS, SPECIES = load_iris(return_X_y=True)
 
@@ -32,23 +28,12 @@ def log_of(capsys):
     return lines[0].split(), [list(column) for column in zip(*rows, strict=True)], printed
 
 
-@pytest.fixture
-def Class(Estimator):
-    return Estimator
-
-
-def small(Class=Autoencoder, **parameters):
-    """Estimator that trains in a moment."""
-    plain = {"max_epochs": 5, "lr_schedule": "constant", "device": "cpu", "random_state": 0}
-    return Class(**{**plain, **parameters})
-
-
-def test_verbose_0_prints_nothing(Class, capfd):
+def test_verbose_0_prints_nothing(Class, capfd, small):
     small(Class).fit(IRIS, SPECIES)
     assert capfd.readouterr() == ("", "")
 
 
-def test_verbose_1_shows_a_bar_over_the_epochs_on_standard_error(Class, capsys):
+def test_verbose_1_shows_a_bar_over_the_epochs_on_standard_error(Class, capsys, small):
     small(Class, verbose=1).fit(IRIS, SPECIES)
     out, err = capsys.readouterr()
     assert out == ""
@@ -56,13 +41,13 @@ def test_verbose_1_shows_a_bar_over_the_epochs_on_standard_error(Class, capsys):
 
 
 @pytest.mark.having("early_stopping")
-def test_verbose_1_shows_the_loss_on_rows_held_out(Class, capsys):
+def test_verbose_1_shows_the_loss_on_rows_held_out(Class, capsys, small):
     small(Class, verbose=1, early_stopping=True).fit(IRIS, SPECIES)
     assert "valid_loss=" in capsys.readouterr().err
 
 
 @pytest.mark.nets({"all rows": {}, "split": {"early_stopping": True}})
-def test_verbose_2_prints_a_line_for_each_epoch(params, Class, capsys):
+def test_verbose_2_prints_a_line_for_each_epoch(params, Class, capsys, small):
     estimator = small(Class, verbose=2, **params).fit(IRIS, SPECIES)
     names, columns, printed = log_of(capsys)
     assert names[0] == "epoch" and columns[0] == [1, 2, 3, 4, 5]
@@ -81,14 +66,14 @@ def test_verbose_2_prints_a_line_for_each_epoch(params, Class, capsys):
         "slopes": {"loss": "wgan-gp", "style_weight": 0.1},
     }
 )
-def test_verbose_2_prints_no_figure_twice(params, Class, capsys):
+def test_verbose_2_prints_no_figure_twice(params, Class, capsys, small):
     small(Class, verbose=2, **params).fit(IRIS, SPECIES)
     names, columns, _ = log_of(capsys)
     assert len(set(map(tuple, columns))) == len(names)
 
 
 @pytest.mark.having("ema_decay")
-def test_verbose_2_names_both_players_of_a_game(Class, capsys):
+def test_verbose_2_names_both_players_of_a_game(Class, capsys, small):
     small(Class, verbose=2).fit(IRIS, SPECIES)
     assert {"train_critic", "train_generator"} <= set(log_of(capsys)[0])
 
@@ -101,18 +86,20 @@ def last_bar(printed):
     return printed.rstrip("\n").rpartition("\r")[2]
 
 
-def test_the_bar_names_the_estimator(Class, capsys):
+def test_the_bar_names_the_estimator(Class, capsys, small):
     small(Class, verbose=1).fit(IRIS, SPECIES)
     assert last_bar(capsys.readouterr().err).startswith(f"{Class.__name__}: 100%|")
 
 
-def test_the_bar_of_a_training_that_stops_early_ends_full(capsys):
+def test_the_bar_of_a_training_that_stops_early_ends_full(capsys, small):
     ae = small(max_epochs=50, tol=1e6, n_iter_no_change=3, verbose=1).fit(IRIS)
     assert ae.n_iter_ == 5
     assert re.search(r"100%\|.*\| 5/5 \[", last_bar(capsys.readouterr().err))
 
 
-def test_the_bar_of_a_training_that_fails_stays_where_it_was_and_ends_its_line(Class, capsys):
+def test_the_bar_of_a_training_that_fails_stays_where_it_was_and_ends_its_line(
+    Class, capsys, small
+):
     with pytest.raises(DivergenceError):
         small(Class, verbose=1, lr=1e35, max_epochs=7).fit(IRIS, SPECIES)
     printed = capsys.readouterr().err

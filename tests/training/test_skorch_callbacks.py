@@ -6,11 +6,6 @@ import torch
 from sklearn.datasets import load_iris
 from skorch.callbacks import Callback, Checkpoint, EarlyStopping, TrainEndCheckpoint
 
-from skdeep.decomposition import Autoencoder
-
-# training of a moment leaves a generator close to its start
-pytestmark = pytest.mark.filterwarnings("ignore::skdeep.exceptions.ModeCollapseWarning")
-
 IRIS, SPECIES = load_iris(return_X_y=True)
 
 
@@ -54,19 +49,8 @@ class StopAfter(Callback):
             net.request_stop()
 
 
-@pytest.fixture
-def Class(Estimator):
-    return Estimator
-
-
-def small(Class=Autoencoder, **parameters):
-    """Estimator that trains in a moment."""
-    plain = {"max_epochs": 5, "lr_schedule": "constant", "device": "cpu", "random_state": 0}
-    return Class(**{**plain, **parameters})
-
-
 @pytest.mark.nets({"split": {"early_stopping": True}})
-def test_callback_sees_every_batch(params, Class):
+def test_callback_sees_every_batch(params, Class, small):
     batches = RecordBatches()
     small(Class, batch_size=40, callbacks=[batches], **params).fit(IRIS, SPECIES)
     epoch = [(True, 40), (True, 40), (True, 40), (True, 15), (False, 15)]
@@ -75,7 +59,7 @@ def test_callback_sees_every_batch(params, Class):
 
 
 @pytest.mark.having("ema_decay")
-def test_callback_sees_every_batch_of_a_game(Class):
+def test_callback_sees_every_batch_of_a_game(Class, small):
     batches = RecordBatches()
     estimator = small(Class, batch_size=40, callbacks=[batches]).fit(IRIS, SPECIES)
     # drawn with replacement, all of one size
@@ -85,7 +69,7 @@ def test_callback_sees_every_batch_of_a_game(Class):
     assert len(estimator.loss_curve_) == len(estimator.critic_loss_curve_) == 5
 
 
-def test_callback_sees_the_losses_that_make_the_curve(Class):
+def test_callback_sees_the_losses_that_make_the_curve(Class, small):
     batches = RecordBatches()
     estimator = small(Class, batch_size=40, callbacks=[batches]).fit(IRIS, SPECIES)
     sizes, losses = np.array([end[1:] for end in batches.ended_]).reshape(5, 4, 2).T
@@ -102,19 +86,19 @@ def test_callback_sees_the_losses_that_make_the_curve(Class):
         "spectral norm": {"spectral_norm": True, "gradient_clip_value": 1.0},
     }
 )
-def test_a_callback_that_listens_to_batches_changes_nothing(params, Class, assert_same):
+def test_a_callback_that_listens_to_batches_changes_nothing(params, Class, assert_same, small):
     alone = small(Class, batch_size=40, **params).fit(IRIS, SPECIES)
     watched = small(Class, batch_size=40, callbacks=[RecordBatches()], **params)
     assert_same(watched.fit(IRIS, SPECIES), alone, IRIS)
 
 
-def test_callbacks_see_epochs_in_order_and_may_have_names(Class):
+def test_callbacks_see_epochs_in_order_and_may_have_names(Class, small):
     counter = CountEpochs()
     small(Class, callbacks=[("counter", counter)]).fit(IRIS, SPECIES)
     assert counter.hooks_ == ["train begin", *5 * ["epoch begin", "epoch end"], "train end"]
 
 
-def test_skorchs_early_stopping_ends_training_in_good_order(Class, assert_same):
+def test_skorchs_early_stopping_ends_training_in_good_order(Class, assert_same, small):
     options = {"patience": 3, "threshold": 1e6, "threshold_mode": "abs", "sink": lambda _: None}
     stopping = EarlyStopping(monitor="train_loss", **options)
     counter = CountEpochs()
@@ -126,7 +110,9 @@ def test_skorchs_early_stopping_ends_training_in_good_order(Class, assert_same):
 
 
 @pytest.mark.nets({"all": {}, "split": {"early_stopping": True, "n_iter_no_change": 50}})
-def test_a_callback_may_end_training_and_best_weights_still_come_back(params, Class, assert_same):
+def test_a_callback_may_end_training_and_best_weights_still_come_back(
+    params, Class, assert_same, small
+):
     options = {**params, "batch_size": 32}
     stopped = small(Class, max_epochs=50, callbacks=[StopAfter(7)], **options).fit(IRIS, SPECIES)
     assert stopped.n_iter_ == 7
@@ -134,7 +120,7 @@ def test_a_callback_may_end_training_and_best_weights_still_come_back(params, Cl
 
 
 @pytest.mark.nets({"refit": {"early_stopping": True, "refit_full": True}})
-def test_callbacks_see_only_the_training_that_finds_the_best_epoch(params, Class):
+def test_callbacks_see_only_the_training_that_finds_the_best_epoch(params, Class, small):
     counter, batches = CountEpochs(), RecordBatches()
     small(Class, batch_size=100, callbacks=[counter, batches], **params).fit(IRIS, SPECIES)
     assert counter.hooks_ == ["train begin", *5 * ["epoch begin", "epoch end"], "train end"]
@@ -142,7 +128,7 @@ def test_callbacks_see_only_the_training_that_finds_the_best_epoch(params, Class
 
 
 @pytest.mark.parametrize("hook", ["on_batch_end", "on_epoch_end"])
-def test_an_interrupt_inside_a_callback_propagates(hook, Class):
+def test_an_interrupt_inside_a_callback_propagates(hook, Class, small):
     class Interrupt(Callback):
         pass
 
@@ -157,7 +143,7 @@ def test_an_interrupt_inside_a_callback_propagates(hook, Class):
     assert not hasattr(estimator, "net_")
 
 
-def test_an_error_in_a_callback_propagates_and_leaves_the_estimator_unfitted(Class):
+def test_an_error_in_a_callback_propagates_and_leaves_the_estimator_unfitted(Class, small):
     class Fail(Callback):
         def on_epoch_end(self, net, **kwargs):
             raise RuntimeError("no more disk")
@@ -169,7 +155,7 @@ def test_an_error_in_a_callback_propagates_and_leaves_the_estimator_unfitted(Cla
 
 
 @pytest.mark.nets({"all rows": {}, "split": {"early_stopping": True}})
-def test_history_is_kept(params, Class):
+def test_history_is_kept(params, Class, small):
     estimator = small(Class, **params).fit(IRIS, SPECIES)
     history = estimator.net_.history
     assert len(history) == 5
@@ -181,19 +167,19 @@ def test_history_is_kept(params, Class):
     assert [row["train_loss"] for row in estimator.history_] == estimator.loss_curve_
 
 
-def test_history_has_batches_for_callbacks_that_listen_to_them():
+def test_history_has_batches_for_callbacks_that_listen_to_them(small):
     ae = small(batch_size=40, callbacks=[RecordBatches()]).fit(IRIS, SPECIES)
     sizes = ae.net_.history[:, "batches", :, "train_batch_size"]
     assert sizes == 5 * [[40, 40, 40, 30]]
 
 
-def test_callbacks_that_are_no_list_are_refused():
+def test_callbacks_that_are_no_list_are_refused(small):
     with pytest.raises(ValueError, match="The 'callbacks' parameter of Autoencoder must be"):
         small(callbacks=RecordBatches()).fit(IRIS, SPECIES)
 
 
 @pytest.mark.parametrize("early_stopping", [False, True])
-def test_checkpoints_of_skorch_hold_the_best_epoch(early_stopping, tmp_path):
+def test_checkpoints_of_skorch_hold_the_best_epoch(early_stopping, tmp_path, small):
     monitor = "valid_loss_best" if early_stopping else "train_loss_best"
     callbacks = [
         Checkpoint(monitor=monitor, dirname=tmp_path / "best"),

@@ -14,9 +14,6 @@ from skorch.callbacks import Callback
 from skdeep.decomposition import Autoencoder, VariationalAutoencoder
 from skdeep.exceptions import DivergenceError
 
-# training of a moment leaves a generator close to its start
-pytestmark = pytest.mark.filterwarnings("ignore::skdeep.exceptions.ModeCollapseWarning")
-
 IRIS, SPECIES = load_iris(return_X_y=True)
 DIGITS = load_digits().data / 16
 # With these training ends no earlier than it must.
@@ -36,19 +33,8 @@ class KeepHeldOutRows(Callback):
             self.rows_.append(batch.x.numpy())
 
 
-@pytest.fixture
-def Class(Estimator):
-    return Estimator
-
-
-def small(Class=Autoencoder, **parameters):
-    """Estimator that trains in a moment."""
-    plain = {"max_epochs": 5, "lr_schedule": "constant", "device": "cpu", "random_state": 0}
-    return Class(**{**plain, **parameters})
-
-
 def overfitting(**parameters):
-    """Autoencoder whose loss on held-out rows soon rises."""
+    """Autoencoder whose loss on held-out samples soon rises."""
     defaults = {
         "hidden_layer_sizes": (256,),
         "n_components": 10,
@@ -56,10 +42,13 @@ def overfitting(**parameters):
         "early_stopping": True,
         "validation_fraction": 0.3,
         "lr": 1e-2,
+        "lr_schedule": "constant",
         "max_epochs": 60,
         "n_iter_no_change": 100,
+        "device": "cpu",
+        "random_state": 0,
     }
-    return small(**{**defaults, **parameters})
+    return Autoencoder(**{**defaults, **parameters})
 
 
 # Early stopping ----------------------------------------------------------------------------
@@ -88,7 +77,7 @@ def test_early_stopping_ends_training_when_the_held_out_loss_stalls():
 @pytest.mark.parametrize(
     "n_rows, fraction, expected", [(100, 0.1, 10), (101, 0.1, 11), (7, 0.5, 4)]
 )
-def test_validation_fraction_is_the_share_of_rows_held_out(n_rows, fraction, expected):
+def test_validation_fraction_is_the_share_of_rows_held_out(n_rows, fraction, expected, small):
     held_out = KeepHeldOutRows()
     small(
         early_stopping=True,
@@ -122,14 +111,14 @@ def test_rows_of_weight_zero_are_not_held_out():
 
 
 @pytest.mark.having("early_stopping")
-def test_early_stopping_needs_a_row_to_train_on(Class):
+def test_early_stopping_needs_a_row_to_train_on(Class, small):
     with pytest.raises(
         ValueError, match=r"validation_fraction must leave a row to train on; got 0.9"
     ):
         small(Class, early_stopping=True, validation_fraction=0.9).fit(IRIS[:5], SPECIES[:5])
 
 
-def test_no_validation_curve_without_early_stopping(Class):
+def test_no_validation_curve_without_early_stopping(Class, small):
     assert not hasattr(small(Class).fit(IRIS, SPECIES), "validation_loss_curve_")
 
 
@@ -145,7 +134,7 @@ def test_n_iter_no_change_means_what_it_means_in_scikit_learn(n_iter_no_change):
 
 
 @pytest.mark.having("tol")
-def test_training_ends_when_the_loss_has_not_fallen_by_tol(Class):
+def test_training_ends_when_the_loss_has_not_fallen_by_tol(Class, small):
     estimator = small(Class, max_epochs=400, n_iter_no_change=3, tol=0.01).fit(IRIS, SPECIES)
     curve = np.array(estimator.loss_curve_)
     assert 4 < estimator.n_iter_ < 400
@@ -155,7 +144,7 @@ def test_training_ends_when_the_loss_has_not_fallen_by_tol(Class):
 
 
 @pytest.mark.nets({"patient": {"n_iter_no_change": 100}, "game": {"ema_decay": 0.9}})
-def test_training_uses_all_epochs_when_nothing_stops_it(params, Class):
+def test_training_uses_all_epochs_when_nothing_stops_it(params, Class, small):
     estimator = small(Class, max_epochs=30, **params).fit(IRIS, SPECIES)
     assert estimator.n_iter_ == len(estimator.loss_curve_) == len(estimator.history_) == 30
 
@@ -164,7 +153,7 @@ def test_training_uses_all_epochs_when_nothing_stops_it(params, Class):
 
 
 @pytest.mark.nets(GOES_ON)
-def test_warm_start_goes_on_from_the_fitted_state(params, Class, outputs):
+def test_warm_start_goes_on_from_the_fitted_state(params, Class, outputs, small):
     estimator = small(Class, warm_start=True, **params).fit(IRIS, SPECIES)
     before, last = outputs(estimator, IRIS), estimator.loss_curve_[-1]
     estimator.fit(IRIS, SPECIES)
@@ -185,20 +174,22 @@ def test_warm_start_goes_on_from_the_fitted_state(params, Class, outputs):
         "spectral norm": {"spectral_norm": True, "critic_lr": 1e-4},
     }
 )
-def test_warm_start_of_twice_five_epochs_is_ten_epochs(params, Class, assert_same):
+def test_warm_start_of_twice_five_epochs_is_ten_epochs(params, Class, assert_same, small):
     options = {"batch_size": 32, **params}
     twice = small(Class, warm_start=True, **options).fit(IRIS, SPECIES).fit(IRIS, SPECIES)
     assert_same(twice, small(Class, max_epochs=10, **options).fit(IRIS, SPECIES), IRIS)
 
 
-def test_without_warm_start_fit_starts_anew(Class, assert_same):
+def test_without_warm_start_fit_starts_anew(Class, assert_same, small):
     first, again = small(Class).fit(IRIS, SPECIES), small(Class).fit(IRIS[::2], SPECIES[::2])
     assert_same(again.fit(IRIS, SPECIES), first, IRIS)
     assert again.n_iter_ == 5
 
 
 @pytest.mark.nets({"codes": {"n_components": 3, "block": "dense"}, "blocks": {"width": 3}})
-def test_warm_start_takes_new_training_parameters_and_no_new_shape(params, Class, assert_same):
+def test_warm_start_takes_new_training_parameters_and_no_new_shape(
+    params, Class, assert_same, small
+):
     estimator = small(Class, warm_start=True).fit(IRIS, SPECIES)
     estimator.set_params(lr=1e-12, max_epochs=2).fit(IRIS, SPECIES)
     assert estimator.n_iter_ == 7
@@ -215,7 +206,7 @@ def test_warm_start_takes_new_training_parameters_and_no_new_shape(params, Class
     assert features(IRIS).shape == (150, 3)
 
 
-def test_warm_start_refuses_other_columns(Class):
+def test_warm_start_refuses_other_columns(Class, small):
     estimator = small(Class, warm_start=True).fit(IRIS, SPECIES)
     with pytest.raises(ValueError, match=r"X has 3 features, but .* is expecting 4 features"):
         estimator.fit(IRIS[:, :3], SPECIES)
@@ -229,7 +220,7 @@ def test_warm_start_refuses_other_columns(Class):
         "loss": {"loss": "huber", "quantile": None},
     }
 )
-def test_warm_start_takes_what_no_weight_depends_on(params, Class):
+def test_warm_start_takes_what_no_weight_depends_on(params, Class, small):
     expected = small(Class, warm_start=True, max_epochs=3).fit(IRIS, SPECIES)
     changed = copy.deepcopy(expected).set_params(**params).fit(IRIS, SPECIES)
     expected.fit(IRIS, SPECIES)
@@ -239,7 +230,7 @@ def test_warm_start_takes_what_no_weight_depends_on(params, Class):
 
 
 @pytest.mark.having("partial_fit")
-def test_partial_fit_is_one_epoch(Class, assert_same):
+def test_partial_fit_is_one_epoch(Class, assert_same, small):
     parts = small(Class, batch_size=32)
     for epoch in range(1, 6):
         parts.partial_fit(IRIS, SPECIES)
@@ -248,7 +239,7 @@ def test_partial_fit_is_one_epoch(Class, assert_same):
 
 
 @pytest.mark.having("partial_fit")
-def test_partial_fit_learns_from_parts(Class):
+def test_partial_fit_learns_from_parts(Class, small):
     estimator = small(Class)
     order = np.random.default_rng(0).permutation(len(IRIS))
     for _ in range(10):
@@ -263,7 +254,7 @@ def test_partial_fit_learns_from_parts(Class):
 
 
 @pytest.mark.having("partial_fit")
-def test_partial_fit_goes_on_from_fit(Class, assert_same):
+def test_partial_fit_goes_on_from_fit(Class, assert_same, small):
     options = {"batch_size": 32, "tol": 0}
     estimator = small(Class, **options).fit(IRIS, SPECIES).partial_fit(IRIS, SPECIES)
     expected = small(Class, max_epochs=6, **options).fit(IRIS, SPECIES)
@@ -271,7 +262,7 @@ def test_partial_fit_goes_on_from_fit(Class, assert_same):
 
 
 @pytest.mark.having("partial_fit")
-def test_partial_fit_refuses_early_stopping(Class):
+def test_partial_fit_refuses_early_stopping(Class, small):
     with pytest.raises(ValueError, match="early_stopping must be False for partial_fit"):
         small(Class, early_stopping=True).partial_fit(IRIS, SPECIES)
 
@@ -280,7 +271,7 @@ def test_partial_fit_refuses_early_stopping(Class):
 
 
 @pytest.mark.nets({"sgd": {"optimizer": "sgd"}, "game": {"ema_decay": 0.9}})
-def test_divergence_names_epoch_and_lr_and_leaves_the_estimator_unfitted(params, Class):
+def test_divergence_names_epoch_and_lr_and_leaves_the_estimator_unfitted(params, Class, small):
     estimator = small(Class, lr=1e30, batch_size=32, **params)
     with pytest.raises(DivergenceError, match=r"in epoch \d+ with lr=1e\+30.*Lower lr"):
         estimator.fit(IRIS, SPECIES)
@@ -294,7 +285,7 @@ def test_divergence_names_epoch_and_lr_and_leaves_the_estimator_unfitted(params,
         "refit": {"early_stopping": True, "refit_full": True},
     }
 )
-def test_fitted_estimator_does_not_keep_the_training_data(params, Class):
+def test_fitted_estimator_does_not_keep_the_training_data(params, Class, small):
     X = np.random.default_rng(0).normal(size=(200, 5))
     y = np.arange(200) % 2
     references = weakref.ref(X), weakref.ref(y)
@@ -306,7 +297,7 @@ def test_fitted_estimator_does_not_keep_the_training_data(params, Class):
 
 
 @pytest.mark.having("early_stopping")
-def test_refit_leaves_no_attribute_of_an_earlier_kind_of_training(Class):
+def test_refit_leaves_no_attribute_of_an_earlier_kind_of_training(Class, small):
     estimator = small(Class, early_stopping=True).fit(IRIS, SPECIES)
     assert len(estimator.validation_loss_curve_) == estimator.n_iter_
     estimator.set_params(early_stopping=False).fit(IRIS, SPECIES)
@@ -314,14 +305,14 @@ def test_refit_leaves_no_attribute_of_an_earlier_kind_of_training(Class):
     assert not hasattr(estimator, "best_epoch_")
 
 
-def test_fit_to_other_data_leaves_no_attribute_of_the_data_before():
+def test_fit_to_other_data_leaves_no_attribute_of_the_data_before(small):
     variational = small(VariationalAutoencoder).fit(IRIS)
     variational.set_params(likelihood="bernoulli").fit(IRIS > IRIS.mean(axis=0))
     assert not hasattr(variational, "scale_")
 
 
 @pytest.mark.having("early_stopping")
-def test_warm_start_keeps_its_curves_aligned_with_the_epochs(Class):
+def test_warm_start_keeps_its_curves_aligned_with_the_epochs(Class, small):
     estimator = small(Class, early_stopping=True, warm_start=True).fit(IRIS, SPECIES)
     n_first = estimator.n_iter_
     estimator.set_params(early_stopping=False).fit(IRIS, SPECIES)
@@ -331,7 +322,7 @@ def test_warm_start_keeps_its_curves_aligned_with_the_epochs(Class):
 
 
 @pytest.mark.having("early_stopping")
-def test_warm_start_holds_the_same_rows_out_again(Class):
+def test_warm_start_holds_the_same_rows_out_again(Class, small):
     keep = KeepHeldOutRows()
     options = {"early_stopping": True, "warm_start": True, "callbacks": [keep]}
     estimator = small(Class, **options).fit(IRIS, SPECIES)
@@ -340,7 +331,7 @@ def test_warm_start_holds_the_same_rows_out_again(Class):
     np.testing.assert_array_equal(np.sort(np.concatenate(keep.rows_), axis=0), first)
 
 
-def test_warm_start_may_change_the_noise():
+def test_warm_start_may_change_the_noise(small):
     estimator = small(warm_start=True, noise=0.5).fit(IRIS)
     n_first = estimator.n_iter_
     assert estimator.set_params(noise=0.1).fit(IRIS).n_iter_ > n_first
@@ -356,7 +347,7 @@ def test_warm_start_may_change_the_noise():
         (VariationalAutoencoder, {"scale": "learned"}, {"scale": 1.0}),
     ],
 )
-def test_warm_start_refuses_what_would_contradict_the_fitted_net(Class, before, after):
+def test_warm_start_refuses_what_would_contradict_the_fitted_net(Class, before, after, small):
     X = IRIS / IRIS.max()
     estimator = small(Class, warm_start=True, **before).fit(X)
     rated = estimator.score_samples(X)
@@ -366,7 +357,7 @@ def test_warm_start_refuses_what_would_contradict_the_fitted_net(Class, before, 
     np.testing.assert_array_equal(estimator.set_params(**before).score_samples(X), rated)
 
 
-def test_scale_of_a_warm_start_belongs_to_the_scaling_of_the_first_fit():
+def test_scale_of_a_warm_start_belongs_to_the_scaling_of_the_first_fit(small):
     options = {"feature_scaling": "standard", "warm_start": True}
     estimator = small(VariationalAutoencoder, **options).fit(IRIS)
     estimator.set_params(feature_scaling="global").fit(IRIS)

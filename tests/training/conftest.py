@@ -1,0 +1,32 @@
+"""What the tests of training share: an estimator of each kind that trains in a moment."""
+
+import pathlib
+
+import pytest
+
+from skdeep.decomposition import Autoencoder
+
+
+def pytest_collection_modifyitems(items):
+    """A short training leaves a generator close to where it started, which is no surprise here."""
+    ignore = pytest.mark.filterwarnings("ignore::skdeep.exceptions.ModeCollapseWarning")
+    for item in items:
+        if item.path.parent == pathlib.Path(__file__).parent:
+            item.add_marker(ignore)
+
+
+@pytest.fixture(scope="session")
+def small():
+    """Function that makes an estimator which trains in a moment."""
+
+    def small(Class=Autoencoder, **parameters):
+        plain = {"max_epochs": 5, "lr_schedule": "constant", "device": "cpu", "random_state": 0}
+        return Class(**{**plain, **parameters})
+
+    return small
+
+
+@pytest.fixture
+def Class(Estimator):
+    """Every public estimator's class, under the name that ``nets`` leaves free."""
+    return Estimator
