@@ -1,4 +1,4 @@
-"""Rows on their way to the net: streaming, merging of equal rows."""
+"""Samples on their way to the net: streaming, merging of equal samples."""
 
 import numpy as np
 import pytest
