@@ -1,22 +1,13 @@
-"""Two players and a step for each: against hand loops, and what their parameters do."""
+"""What the parameters of a game do, its curves, and how its training ends and continues."""
 
 import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from skorch.callbacks import Callback
-from torch import nn
-from torch.nn import functional as F
 
-from skdeep._preprocessing._linear import LinearScaler
-from skdeep._training._adversarial import AdversarialNet, Game
-from skdeep._training._conditions import Conditions
-from skdeep._training._data import make_rows
 from skdeep.exceptions import DivergenceError
-from skdeep.generative import GANSampler
-from skdeep.nn._coder import CoderShape
-from skdeep.nn._gan import GAN
-from skdeep.utils._random import make_streams
+from skdeep.generative import GANFeatureExtractor, GANSampler
 
 pytestmark = pytest.mark.filterwarnings("ignore::skdeep.exceptions.ModeCollapseWarning")
 
@@ -38,115 +29,6 @@ def rows_of(estimator):
 
 def term(estimator, name):
     return [row[f"train_{name}"] for row in estimator.history_]
-
-
-# Hand loop ---------------------------------------------------------------------------------
-
-
-def make_gan(streams):
-    shape = {"hidden_layer_sizes": (16,), "activation": "leaky_relu", "block": "residual"}
-    return GAN(
-        CoderShape(3, 6, **shape),
-        CoderShape(3, 1, **shape),
-        condition_sizes=(2,),
-        projects=True,
-        pack=1,
-        output=nn.Identity(),
-        has_spectral_norm=False,
-        streams=streams,
-    )
-
-
-def critic_objective(gan, real, fake, hot, loss, penalty, generator):
-    """Loss of a critic and its penalty, written out."""
-    real = real.clone().requires_grad_()
-    right, wrong = gan.critic(real, hot), gan.critic(fake, hot)
-    if loss == "wgan-gp":
-        share = torch.empty(len(real), 1).uniform_(generator=generator)
-        between = ((1 - share) * real + share * fake).detach().requires_grad_()
-        (slope,) = torch.autograd.grad(gan.critic(between, hot).sum(), between, create_graph=True)
-        return (wrong - right).mean() + penalty * (slope.norm(dim=1) - 1).square().mean()
-    (slope,) = torch.autograd.grad(right.sum(), real, create_graph=True)
-    extra = penalty / 2 * slope.square().sum(dim=1).mean()
-    if loss == "hinge":
-        return F.relu(1 - right).mean() + F.relu(1 + wrong).mean() + extra
-    return F.softplus(-right).mean() + F.softplus(wrong).mean() + extra
-
-
-def hand_loop(x, codes, n_steps, *, loss, penalty, n_critic, clip, decay, lrs, betas):
-    streams = make_streams(0)
-    gan = make_gan(streams).train()
-    conditions = Conditions(codes, (2,))
-    players = gan.generator, gan.critic
-    optimizers = [
-        torch.optim.AdamW(player.parameters(), lr=lr, betas=betas, weight_decay=0.01)
-        for player, lr in zip(players, lrs, strict=True)
-    ]
-
-    def make(n_rows, hot):
-        z = torch.empty(n_rows, 4).normal_(generator=streams["noise"])
-        return gan.generator(torch.cat([z, hot], dim=1))
-
-    def descend(objective, player):
-        players[player].zero_grad()
-        objective.backward(inputs=list(players[player].parameters()))
-        if clip is not None:
-            nn.utils.clip_grad_norm_(players[player].parameters(), clip)
-        optimizers[player].step()
-
-    count = 0
-    for step in range(n_steps):
-        index, condition = conditions.draw(len(x), streams["shuffle"])
-        real, hot = x[index], F.one_hot(condition, 2).float()
-        fake = make(len(real), hot).detach()
-        descend(critic_objective(gan, real, fake, hot, loss, penalty, streams["noise"]), 1)
-        if step % n_critic:
-            continue
-        score = gan.critic(make(len(real), hot), hot)
-        descend(F.softplus(-score).mean() if loss == "non-saturating" else -score.mean(), 0)
-        share = min(decay, (1 + count) / (10 + count))
-        count += 1
-        for mean, new in zip(gan.average.parameters(), gan.generator.parameters(), strict=True):
-            mean.data = share * mean + (1 - share) * new.data
-    return gan
-
-
-@pytest.mark.parametrize("clip, n_critic", [(None, 1), (0.1, 2)])
-@pytest.mark.parametrize("loss", ["non-saturating", "hinge", "wgan-gp"])
-def test_training_equals_a_hand_loop(loss, clip, n_critic):
-    options = {"n_critic": n_critic, "betas": (0.5, 0.9)}
-    rows = make_rows(X, Y[:, np.newaxis], scaler=LinearScaler(3), device="cpu", batch_size=40)
-    expected = hand_loop(
-        rows.x,
-        rows.y.numpy(),
-        5,
-        loss=loss,
-        penalty=2.0,
-        clip=clip,
-        decay=0.3,
-        lrs=(0.01, 0.02),
-        **options,
-    )
-    streams = make_streams(0)
-    net = AdversarialNet(
-        make_gan(streams),
-        Game(loss, gradient_penalty=2.0, style_weight=0.0),
-        shuffle_generator=streams["shuffle"],
-        max_epochs=5,
-        batch_size=40,
-        lr=0.01,
-        critic_lr=0.02,
-        weight_decay=0.01,
-        gradient_clip_value=clip,
-        ema_decay=0.3,
-        device="cpu",
-        verbose=0,
-        **options,
-    ).initialize()
-    net.train_on(rows, n_epochs=5)
-    weights = expected.state_dict()
-    for name, weight in net.module_.state_dict().items():
-        torch.testing.assert_close(weight, weights[name], rtol=1e-3, atol=1e-5, msg=name)
 
 
 # Parameters --------------------------------------------------------------------------------
@@ -249,6 +131,25 @@ def test_spectral_norm_bounds_the_singular_values_by_one(image_shape):
         norm = torch.linalg.matrix_norm(layer.weight.detach().flatten(1), ord=2).item()
         assert norm == pytest.approx(1, abs=0.1)
     assert np.ptp(estimator.score_samples(pixels)) > 0
+
+
+def test_a_class_changes_how_a_critic_weighs_its_last_layer():
+    # of a critic without a hidden layer that is the sample itself
+    params = {"hidden_layer_sizes": (), "feature_scaling": None, "max_epochs": 30, "lr": 0.01}
+    fitted = sampler(**params).fit(X, Y)
+    design = np.column_stack([X, np.ones(40)])
+    scores = np.column_stack([fitted.score_samples(X, np.full(40, label)) for label in (0, 1)])
+    weights, residuals, *_ = np.linalg.lstsq(design, scores)
+    assert_allclose(residuals, 0, atol=1e-8)
+    assert_allclose(*weights[-1], atol=1e-5)
+    assert np.abs(weights[:-1, 0] - weights[:-1, 1]).min() > 1e-3
+
+
+@pytest.mark.parametrize("side, n_features", [(8, 4 * 16 + 6 * 4), (32, 4 * 16 + 6 * 16)])
+def test_features_of_images_are_those_of_four_by_four_pixels_at_most(side, n_features):
+    options = {"image_shape": (side, side), "hidden_layer_sizes": (4, 6), "device": "cpu"}
+    with pytest.raises(ValueError, match=f"n_components must be at most {n_features},"):
+        GANFeatureExtractor(1000, **options).fit(np.zeros((3, side**2)))
 
 
 # Curves ------------------------------------------------------------------------------------
