@@ -21,6 +21,7 @@ def small():
 
     def small(Class=Autoencoder, **parameters):
         plain = {"max_epochs": 5, "lr_schedule": "constant", "device": "cpu", "random_state": 0}
+        plain |= {"n_modes": 2} if "n_modes" in Class().get_params() else {}
         return Class(**{**plain, **parameters})
 
     return small

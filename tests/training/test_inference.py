@@ -37,7 +37,7 @@ def test_float32_rows_give_the_codes_of_float64_rows(fitted):
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("n_rows", [1, 15, 17, 1023, 1024, 1025, 2500])
+@pytest.mark.parametrize("n_rows", [1, 17, 1025])
 def test_any_number_of_rows_gives_each_row_its_own_result(fitted, method, n_rows):
     X = np.tile(IRIS, (20, 1))[:n_rows]
     result = getattr(fitted, method)(X)
@@ -46,11 +46,11 @@ def test_any_number_of_rows_gives_each_row_its_own_result(fitted, method, n_rows
     np.testing.assert_array_equal(result, np.resize(expected, (n_rows, *expected.shape[1:])))
 
 
-@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("container", [sp.csr_matrix, sp.csr_array, sp.csc_array, sp.coo_array])
-def test_sparse_rows_give_the_results_of_dense_ones(fitted, method, container):
-    expected = getattr(fitted, method)(IRIS)
-    np.testing.assert_array_equal(getattr(fitted, method)(container(IRIS)), expected)
+def test_sparse_rows_give_the_results_of_dense_ones(fitted, container):
+    for method in METHODS:
+        expected = getattr(fitted, method)(IRIS)
+        np.testing.assert_array_equal(getattr(fitted, method)(container(IRIS)), expected)
 
 
 def test_results_are_the_callers_own(fitted):
