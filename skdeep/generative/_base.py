@@ -6,7 +6,7 @@ from numbers import Integral, Real
 import numpy as np
 
 from skdeep._preprocessing._linear import LinearScaler
-from skdeep._training._adversarial import AdversarialNet, Game
+from skdeep.generative._adversarial_net import AdversarialNet, Game
 from skdeep.nn._activation import ACTIVATIONS
 from skdeep.nn._gan_losses import ADVERSARIAL_LOSSES
 from skdeep.utils._params import Parameters, param

@@ -8,10 +8,10 @@ import torch
 from skorch.callbacks import PrintLog
 from torch import nn
 
-from skdeep._training._collapse import warn_of_collapse
-from skdeep._training._conditions import Conditions, DrawnBatches
 from skdeep._training._net import TrainingNet
 from skdeep._training._optim import optimizer_options
+from skdeep.generative._conditional_batches import Conditions, DrawnBatches
+from skdeep.generative._mode_collapse import warn_of_collapse
 from skdeep.nn import _gan_losses as losses
 from skdeep.nn._gan import TableOutput
 
