@@ -16,7 +16,7 @@ _LAYERS = {"exceptions": 0, "utils": 0, "datasets": 0, "nn": 1, "_preprocessing"
 _LAYERS |= dict.fromkeys(["_batched_fit", "_fit", "_fit_data", "_gradient_descent", "base"], 3)
 _LAYERS |= dict.fromkeys(["model_selection", "inspection", "persistence"], 5)
 _LAYERS |= {"__init__": 6}
-_KINDS_OF_ESTIMATORS = 4
+_KINDS_OF_ESTIMATORS = 4  # and metrics
 
 each_source = pytest.mark.parametrize(
     "path", [pytest.param(path, id=str(path.relative_to(PACKAGE))) for path in SOURCES]

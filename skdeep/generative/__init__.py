@@ -1,8 +1,7 @@
 """Generators of rows, images and tables, trained against a critic."""
 
-from skdeep.generative._evaluation import evaluation
 from skdeep.generative._feature_extractor import GANFeatureExtractor
 from skdeep.generative._gan import GANSampler
 from skdeep.generative._tabular import TabularGANSampler
 
-__all__ = ["GANFeatureExtractor", "GANSampler", "TabularGANSampler", "evaluation"]
+__all__ = ["GANFeatureExtractor", "GANSampler", "TabularGANSampler"]

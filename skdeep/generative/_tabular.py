@@ -144,7 +144,7 @@ class TabularGANSampler(TableGANMixin, SamplingMixin, AdversarialMixin, DeepEsti
     See Also
     --------
     GANSampler : For numbers alone, and for images.
-    evaluation : Rates synthetic tables against real ones.
+    skdeep.metrics.synthetic_table_report : Rates synthetic tables against real ones.
 
     References
     ----------

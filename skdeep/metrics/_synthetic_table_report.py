@@ -17,7 +17,7 @@ from skdeep.utils._random import numpy_generator
 from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import check_categorical_features, safe_indexing
 
-__all__ = ["evaluation"]
+__all__ = ["synthetic_table_report"]
 
 _MAX_ROWS = 100_000  # for associations, and of records to be near to
 _MAX_RATED = 1_000  # whose distances to those records are measured
@@ -27,7 +27,7 @@ _DAY = 86_400e6  # microseconds
 
 
 @own_settings()
-def evaluation(
+def synthetic_table_report(
     X,
     X_synthetic,
     *,
@@ -110,10 +110,10 @@ def evaluation(
 
     Notes
     -----
-    ``evaluation(X, X_test)`` tells what a perfect generator gets, best with as many rows as it
-    makes. Distances between rows are Euclidean, numbers in standard deviations of ``X``; each
-    category in which two rows differ adds 1 to the square, and so does a number that one of them
-    misses, which else counts as the mean. They reveal copies but guarantee no privacy [4]_.
+    ``synthetic_table_report(X, X_test)`` tells what a perfect generator gets, best with as many
+    rows as it makes. Distances between rows are Euclidean, numbers in standard deviations of ``X``;
+    each category in which two rows differ adds 1 to the square, and so does a number that one of
+    them misses, which else counts as the mean. They reveal copies but guarantee no privacy [4]_.
 
     Associations are those of at most 100000 rows of each table, drawn at random, and at most 1000
     rows of ``X_synthetic`` and of ``X_test`` are compared with at most 100000 of ``X``; all other
@@ -134,10 +134,10 @@ def evaluation(
     The training rows themselves have the right distributions and are useful, but are copies.
 
     >>> from sklearn.datasets import load_iris
-    >>> from skdeep.generative import evaluation
+    >>> from skdeep.metrics import synthetic_table_report
     >>> X = load_iris(as_frame=True).frame
     >>> X, X_test = X[::2], X[1::2]
-    >>> report = evaluation(X, X, X_test=X_test, target="target", random_state=0)
+    >>> report = synthetic_table_report(X, X, X_test=X_test, target="target", random_state=0)
     >>> report.marginal.mean, report.pairwise.mean
     (0.0, 0.0)
     >>> report.privacy.synthetic.copies, report.privacy.distance_ratio

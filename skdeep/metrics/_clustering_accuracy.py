@@ -1,0 +1,93 @@
+"""Accuracy of a clustering under the best matching of clusters and classes."""
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+from scipy.sparse import coo_array
+from sklearn.preprocessing import LabelEncoder
+from sklearn.utils import check_consistent_length
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.validation import column_or_1d
+
+from skdeep.utils._numbers import is_missing
+from skdeep.utils._validation import check_weights
+
+__all__ = ["clustering_accuracy"]
+
+
+def clustering_accuracy(y_true, y_pred, *, sample_weight=None):
+    """Accuracy of a clustering under the best one-to-one matching of clusters and classes.
+
+    Labels of clusters are arbitrary. Each cluster is matched with at most one class and each class
+    with at most one cluster, so that as many samples as possible are in the cluster of their class;
+    the Hungarian method [1]_ finds this matching. The literature on deep clustering calls the
+    result ACC [2]_.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        Class labels: numbers, strings or booleans.
+    y_pred : array-like of shape (n_samples,)
+        Cluster labels. Their number and type may differ from those of the classes.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Sample weights.
+
+    Returns
+    -------
+    accuracy : float
+        Fraction of the samples whose cluster is matched with their class, by weight, in (0, 1]; 1
+        for clusters that equal the classes. Samples of clusters without a class count as errors.
+
+    Raises
+    ------
+    ValueError
+        If there are no samples, lengths differ, or labels are missing or continuous.
+
+    See Also
+    --------
+    sklearn.metrics.adjusted_rand_score : Adjusted for chance, which clustering accuracy is not.
+    sklearn.metrics.normalized_mutual_info_score : Needs no matching of clusters and classes.
+
+    Notes
+    -----
+    Constant ``y_pred`` gets the fraction of the largest class, so compare with that. A label such
+    as -1, which some clusterers give to noise, is one more cluster.
+
+    References
+    ----------
+    .. [1] Kuhn (1955), "The Hungarian Method for the Assignment Problem", Naval Research Logistics
+       Quarterly 2.
+    .. [2] Xie, Girshick and Farhadi (2016), "Unsupervised Deep Embedding for Clustering Analysis",
+       ICML.
+
+    Examples
+    --------
+    >>> from skdeep.metrics import clustering_accuracy
+    >>> clustering_accuracy(["a", "a", "b", "b"], [1, 1, 0, 0])
+    1.0
+    >>> clustering_accuracy(["a", "a", "b", "b"], [0, 1, 2, 2])
+    0.75
+    """
+    check_consistent_length(y_true, y_pred, sample_weight)
+    classes, clusters = _encode(y_true, "y_true"), _encode(y_pred, "y_pred")
+    weight = check_weights(sample_weight, classes)
+    weight = np.ones(len(classes)) if weight is None else weight
+    # total weight of each pair of class and cluster, (n_classes, n_clusters)
+    mass = coo_array((weight, (classes, clusters))).toarray()
+    return float(mass[linear_sum_assignment(mass, maximize=True)].sum() / mass.sum())
+
+
+def _encode(labels, name):
+    """Labels as codes from zero on."""
+    labels = column_or_1d(labels, input_name=name)
+    if not len(labels):
+        raise ValueError(f"{name} must have at least one label; got an empty array.")
+    encoder = LabelEncoder()
+    codes, distinct = encoder.fit_transform(labels), encoder.classes_
+    if any(map(is_missing, distinct)):
+        raise ValueError(f"{name} must hold a label for each sample; got missing ones. Drop these.")
+    if type_of_target(distinct) == "continuous":
+        raise ValueError(
+            f"{name} must hold labels; got continuous values, {distinct[0]} for example. Pass what "
+            "predict of a clusterer or classifier returns, or bin them first."
+        )
+    return codes
