@@ -34,13 +34,15 @@ class Pause:
 class GradientDescentMixin(Parameters):
     """One loss and one optimiser, early stopping, and training in parts."""
 
-    optimizer: str | type[torch.optim.Optimizer] = param("adamw", OptimizerOptions())
-    early_stopping: bool = param(False, "boolean")
-    validation_fraction: float = param(0.1, Interval(Real, 0, 1, closed="neither"))
-    n_iter_no_change: int = param(10, Interval(Integral, 1, None, closed="left"), lifted=True)
-    tol: float = param(1e-4, Interval(Real, 0, None, closed="left"), lifted=True)
-    precision: str = param("float32", StrOptions({"float32", "bf16-mixed"}))
-    compile: bool = param(False, "boolean")
+    optimizer: str | type[torch.optim.Optimizer] = param(OptimizerOptions(), default="adamw")
+    early_stopping: bool = param("boolean", default=False)
+    validation_fraction: float = param(Interval(Real, 0, 1, closed="neither"), default=0.1)
+    n_iter_no_change: int = param(
+        Interval(Integral, 1, None, closed="left"), default=10, lifted=True
+    )
+    tol: float = param(Interval(Real, 0, None, closed="left"), default=1e-4, lifted=True)
+    precision: str = param(StrOptions({"float32", "bf16-mixed"}), default="float32")
+    compile: bool = param("boolean", default=False)
 
     def _plan(self, fit):
         yield from fit.train(self.max_epochs, optimizer="keep", stopping=self._stopping())

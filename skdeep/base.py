@@ -45,21 +45,23 @@ class DeepEstimator(DocumentationLinkMixin, CallbackSupportMixin, Parameters, Ba
     what a fit has learned so far lives in ``Fit``.
     """
 
-    max_epochs: int = param(100, Interval(Integral, 1, None, closed="left"), lifted=True)
-    batch_size: int = param(128, Interval(Integral, 1, None, closed="left"))
-    lr: float = param(1e-3, Interval(Real, 0, None, closed="neither"), lifted=True)
-    weight_decay: float = param(0.0, Interval(Real, 0, None, closed="left"), lifted=True)
-    lr_schedule: str = param("constant", StrOptions(set(LR_SCHEDULES)), lifted=True)
+    max_epochs: int = param(Interval(Integral, 1, None, closed="left"), default=100, lifted=True)
+    batch_size: int = param(Interval(Integral, 1, None, closed="left"), default=128)
+    lr: float = param(Interval(Real, 0, None, closed="neither"), default=1e-3, lifted=True)
+    weight_decay: float = param(Interval(Real, 0, None, closed="left"), default=0.0, lifted=True)
+    lr_schedule: str = param(StrOptions(set(LR_SCHEDULES)), default="constant", lifted=True)
     gradient_clip_value: float | None = param(
-        None, Interval(Real, 0, None, closed="neither"), None, lifted=True
+        Interval(Real, 0, None, closed="neither"), None, default=None, lifted=True
     )
-    warm_start: bool = param(False, "boolean")
-    callbacks: Sequence[Any] | None = param(None, list, tuple, None)
+    warm_start: bool = param("boolean", default=False)
+    callbacks: Sequence[Any] | None = param(list, tuple, None, default=None)
     device: str | torch.device | Sequence[str | torch.device] = param(
-        "auto", str, torch.device, list, tuple
+        str, torch.device, list, tuple, default="auto"
     )
-    random_state: int | np.random.RandomState | None = param(None, "random_state", lifted=True)
-    verbose: int = param(0, "verbose")
+    random_state: int | np.random.RandomState | None = param(
+        "random_state", default=None, lifted=True
+    )
+    verbose: int = param("verbose", default=0)
 
     #: skorch net that trains the module
     _net_class: ClassVar[type[TrainingNet]] = TrainingNet

@@ -31,13 +31,13 @@ class PhaseClusterer(ClusterMixin, CoderMixin, DeepEstimator):
        Analysis", ICML.
     """
 
-    n_clusters: int = param(8, Interval(Integral, 1, None, closed="left"), kw_only=False)
-    n_components: int = param(10, kw_only=True)
-    hidden_layer_sizes: str | int | Sequence[int] = param((64,))
-    pretrain_epochs: int = param(20, Interval(Integral, 1, None, closed="left"))
-    max_epochs: int = param(20)
-    update_interval: int = param(2, Interval(Integral, 1, None, closed="left"))
-    lr: float = param(1e-3)
+    n_clusters: int = param(Interval(Integral, 1, None, closed="left"), default=8, kw_only=False)
+    n_components: int = param(default=10, kw_only=True)
+    hidden_layer_sizes: str | int | Sequence[int] = param(default=(64,))
+    pretrain_epochs: int = param(Interval(Integral, 1, None, closed="left"), default=20)
+    max_epochs: int = param(default=20)
+    update_interval: int = param(Interval(Integral, 1, None, closed="left"), default=2)
+    lr: float = param(default=1e-3)
 
     def predict(self, X):
         """Cluster of each sample, ndarray of int of shape (n_samples,)."""

@@ -6,7 +6,6 @@ import warnings
 from typing import Any
 
 import torch
-from sklearn.callback import with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import (
     BatchScoring,
@@ -20,7 +19,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from tqdm import TqdmWarning
 
 from skdeep.exceptions import DivergenceError
-from skdeep.utils._sklearn import has_callbacks
+from skdeep.utils._sklearn import has_callbacks, with_callbacks
 from skdeep.utils._warn import warn_user
 
 with warnings.catch_warnings():

@@ -203,14 +203,16 @@ class Autoencoder(CoderMixin, DeepEstimator):
     (150, 4)
     """
 
-    output_activation: str = param("auto", StrOptions({"auto", *OUTPUT_ACTIVATIONS}), data=True)
-    loss: str = param("mse", StrOptions(set(_LOSSES)), data=True)
-    noise: float = param(0.0, Interval(Real, 0, None, closed="left"), lifted=True)
-    noise_kind: str = param("gaussian", StrOptions(set(CORRUPTIONS)))
-    sparsity: float = param(0.0, Interval(Real, 0, None, closed="left"), lifted=True)
-    contraction: float = param(0.0, Interval(Real, 0, None, closed="left"), lifted=True)
-    global_skip: bool = param(False, "boolean")
-    tied_weights: bool = param(False, "boolean")
+    output_activation: str = param(
+        StrOptions({"auto", *OUTPUT_ACTIVATIONS}), default="auto", data=True
+    )
+    loss: str = param(StrOptions(set(_LOSSES)), default="mse", data=True)
+    noise: float = param(Interval(Real, 0, None, closed="left"), default=0.0, lifted=True)
+    noise_kind: str = param(StrOptions(set(CORRUPTIONS)), default="gaussian")
+    sparsity: float = param(Interval(Real, 0, None, closed="left"), default=0.0, lifted=True)
+    contraction: float = param(Interval(Real, 0, None, closed="left"), default=0.0, lifted=True)
+    global_skip: bool = param("boolean", default=False)
+    tied_weights: bool = param("boolean", default=False)
 
     _changeable = ("noise", "noise_kind", "contractive")
 

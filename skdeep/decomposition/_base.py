@@ -7,7 +7,6 @@ from typing import Self
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.callback import with_callbacks
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from skdeep._gradient_descent import GradientDescentMixin
@@ -15,7 +14,7 @@ from skdeep._preprocessing._linear import LinearScaler
 from skdeep.nn._activation import ACTIVATIONS
 from skdeep.utils._params import param
 from skdeep.utils._settings import own_settings
-from skdeep.utils._sklearn import Interval, StrOptions, fit_context
+from skdeep.utils._sklearn import Interval, StrOptions, fit_context, with_callbacks
 from skdeep.utils._slabs import dense, slabs
 from skdeep.utils._validation import check_layer_sizes, check_weights
 
@@ -25,17 +24,20 @@ __all__ = ["CoderMixin"]
 class CoderMixin(GradientDescentMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """Codes, reconstructions and their errors, for modules that encode and decode."""
 
-    n_components: int = param(2, Interval(Integral, 1, None, closed="left"), kw_only=False)
+    n_components: int = param(Interval(Integral, 1, None, closed="left"), default=2, kw_only=False)
     hidden_layer_sizes: str | int | Sequence[int] = param(
-        "auto", StrOptions({"auto"}), Interval(Integral, 1, None, closed="left"), "array-like"
+        StrOptions({"auto"}),
+        Interval(Integral, 1, None, closed="left"),
+        "array-like",
+        default="auto",
     )
-    activation: str = param("relu", StrOptions(set(ACTIVATIONS)))
-    block: str = param("dense", StrOptions({"dense", "residual"}))
-    image_shape: Sequence[int] | None = param(None, "array-like", None, data=True)
-    dropout: float = param(0.0, Interval(Real, 0, 1, closed="left"), lifted=True)
-    batch_norm: bool = param(False, "boolean")
+    activation: str = param(StrOptions(set(ACTIVATIONS)), default="relu")
+    block: str = param(StrOptions({"dense", "residual"}), default="dense")
+    image_shape: Sequence[int] | None = param("array-like", None, default=None, data=True)
+    dropout: float = param(Interval(Real, 0, 1, closed="left"), default=0.0, lifted=True)
+    batch_norm: bool = param("boolean", default=False)
     feature_scaling: str | None = param(
-        "global", StrOptions({"global", "standard"}), None, data=True
+        StrOptions({"global", "standard"}), None, default="global", data=True
     )
 
     @with_callbacks

@@ -180,12 +180,12 @@ class VariationalAutoencoder(CoderMixin, DeepEstimator):
     (5, 4)
     """
 
-    likelihood: str = param("gaussian", StrOptions({"bernoulli", "gaussian"}), data=True)
+    likelihood: str = param(StrOptions({"bernoulli", "gaussian"}), default="gaussian", data=True)
     scale: str | float = param(
-        "learned", StrOptions({"learned"}), Interval(Real, 0, None, closed="neither")
+        StrOptions({"learned"}), Interval(Real, 0, None, closed="neither"), default="learned"
     )
-    beta: float = param(1.0, Interval(Real, 0, None, closed="left"), lifted=True)
-    n_samples: int = param(1, Interval(Integral, 1, None, closed="left"))
+    beta: float = param(Interval(Real, 0, None, closed="left"), default=1.0, lifted=True)
+    n_samples: int = param(Interval(Integral, 1, None, closed="left"), default=1)
 
     @own_settings()
     def sample(self, n_samples=1, random_state=None, *, observation_noise=True) -> np.ndarray:

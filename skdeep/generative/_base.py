@@ -18,21 +18,24 @@ __all__ = ["AdversarialMixin"]
 class AdversarialMixin(Parameters):
     """A generator that is trained against a critic."""
 
-    latent_dim: int = param(32, Interval(Integral, 1, None, closed="left"))
+    latent_dim: int = param(Interval(Integral, 1, None, closed="left"), default=32)
     hidden_layer_sizes: str | int | Sequence[int] = param(
-        "auto", StrOptions({"auto"}), Interval(Integral, 1, None, closed="left"), "array-like"
+        StrOptions({"auto"}),
+        Interval(Integral, 1, None, closed="left"),
+        "array-like",
+        default="auto",
     )
-    activation: str = param("leaky_relu", StrOptions(set(ACTIVATIONS)))
-    loss: str = param("non-saturating", StrOptions(set(ADVERSARIAL_LOSSES)))
+    activation: str = param(StrOptions(set(ACTIVATIONS)), default="leaky_relu")
+    loss: str = param(StrOptions(set(ADVERSARIAL_LOSSES)), default="non-saturating")
     gradient_penalty: str | float = param(
-        "auto", StrOptions({"auto"}), Interval(Real, 0, None, closed="left")
+        StrOptions({"auto"}), Interval(Real, 0, None, closed="left"), default="auto"
     )
-    n_critic: int = param(1, Interval(Integral, 1, None, closed="left"))
-    ema_decay: float = param(0.999, Interval(Real, 0, 1, closed="left"))
-    critic_lr: float | None = param(None, Interval(Real, 0, None, closed="neither"), None)
-    betas: Sequence[float] = param((0.5, 0.9), tuple, list)
+    n_critic: int = param(Interval(Integral, 1, None, closed="left"), default=1)
+    ema_decay: float = param(Interval(Real, 0, 1, closed="left"), default=0.999)
+    critic_lr: float | None = param(Interval(Real, 0, None, closed="neither"), None, default=None)
+    betas: Sequence[float] = param(tuple, list, default=(0.5, 0.9))
     # the loss of a game does not fall: there is no plateau to wait for
-    lr_schedule: str = param("constant", StrOptions({"constant", "cosine", "onecycle"}))
+    lr_schedule: str = param(StrOptions({"constant", "cosine", "onecycle"}), default="constant")
 
     _net_class = AdversarialNet
 

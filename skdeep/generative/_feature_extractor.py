@@ -6,7 +6,6 @@ from typing import Self
 import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.callback import with_callbacks
 
 from skdeep._preprocessing._distribution import sample_rows
 from skdeep.base import DeepEstimator
@@ -15,7 +14,7 @@ from skdeep.generative._rows import RowGANMixin
 from skdeep.utils._params import param
 from skdeep.utils._random import numpy_generator
 from skdeep.utils._settings import own_settings
-from skdeep.utils._sklearn import Interval, fit_context
+from skdeep.utils._sklearn import Interval, fit_context, with_callbacks
 from skdeep.utils._slabs import dense
 
 __all__ = ["GANFeatureExtractor"]
@@ -173,7 +172,7 @@ class GANFeatureExtractor(
     """
 
     n_components: int | None = param(
-        None, Interval(Integral, 1, None, closed="left"), None, kw_only=False
+        Interval(Integral, 1, None, closed="left"), None, default=None, kw_only=False
     )
 
     _changeable = ("n_components",)

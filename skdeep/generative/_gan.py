@@ -177,7 +177,7 @@ class GANSampler(SamplingMixin, RowGANMixin, AdversarialMixin, DeepEstimator):
     ((5, 4), array([2, 2, 2, 2, 2]))
     """
 
-    style_weight: float = param(0.0, Interval(Real, 0, None, closed="left"))
+    style_weight: float = param(Interval(Real, 0, None, closed="left"), default=0.0)
 
     @own_settings()
     def score_samples(self, X, y=None) -> np.ndarray:

@@ -21,11 +21,11 @@ _HINTS = dict.fromkeys("sMm", _HINT)
 class RowGANMixin(Parameters):
     """Residual nets: dense for numbers, convolutional for images."""
 
-    image_shape: Sequence[int] | None = param(None, "array-like", None, data=True)
-    batch_norm: bool = param(False, "boolean")
-    spectral_norm: bool = param(False, "boolean")
+    image_shape: Sequence[int] | None = param("array-like", None, default=None, data=True)
+    batch_norm: bool = param("boolean", default=False)
+    spectral_norm: bool = param("boolean", default=False)
     feature_scaling: str | None = param(
-        "auto", StrOptions({"auto", "quantile", "range", "standard"}), None, data=True
+        StrOptions({"auto", "quantile", "range", "standard"}), None, default="auto", data=True
     )
 
     def _check(self, X, y=None, sample_weight=None, *, reset):

@@ -8,7 +8,6 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import OneToOneFeatureMixin
-from sklearn.callback import with_callbacks
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
@@ -18,7 +17,7 @@ from skdeep.utils._labels import check_labels, encode_labels, match_classes
 from skdeep.utils._params import Parameters, param
 from skdeep.utils._random import numpy_generator
 from skdeep.utils._settings import own_settings
-from skdeep.utils._sklearn import Interval, StrOptions, fit_context, safe_indexing
+from skdeep.utils._sklearn import Interval, StrOptions, fit_context, safe_indexing, with_callbacks
 from skdeep.utils._validation import check_n_samples, check_weights, in_memory
 
 __all__ = ["SamplingMixin", "drop_weightless"]
@@ -31,11 +30,11 @@ class SamplingMixin(Parameters, OneToOneFeatureMixin):
     """``sample`` as density estimators have it, ``fit_resample`` as imbalanced-learn has it."""
 
     sampling_strategy: float | str | dict | Callable = param(
-        "auto",
         Interval(Real, 0, 1, closed="right"),
         StrOptions({"all", "auto", "minority", "not majority", "not minority"}),
         Mapping,
         callable,
+        default="auto",
         kw_only=False,
     )
 

@@ -28,11 +28,11 @@ class TableGANMixin(Parameters):
     """Dataframes as numbers, the nets behind them, and rows that meet conditions."""
 
     categorical_features: str | Sequence[str | int | bool] | None = param(
-        "from_dtype", "array-like", StrOptions({"from_dtype"}), None, data=True
+        "array-like", StrOptions({"from_dtype"}), None, default="from_dtype", data=True
     )
-    n_modes: int = param(10, Interval(Integral, 1, None, closed="left"), data=True)
-    pac: int = param(1, Interval(Integral, 1, None, closed="left"))
-    dropout: float = param(0.0, Interval(Real, 0, 1, closed="left"))
+    n_modes: int = param(Interval(Integral, 1, None, closed="left"), default=10, data=True)
+    pac: int = param(Interval(Integral, 1, None, closed="left"), default=1)
+    dropout: float = param(Interval(Real, 0, 1, closed="left"), default=0.0)
 
     _changeable = ("dropout",)
 

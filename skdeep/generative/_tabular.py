@@ -171,11 +171,11 @@ class TabularGANSampler(TableGANMixin, SamplingMixin, AdversarialMixin, DeepEsti
     ['dog', 'dog', 'dog']
     """
 
-    latent_dim: int = param(128)
-    loss: str = param("wgan-gp")
-    batch_size: int = param(200)
-    weight_decay: float = param(1e-6)
-    lr_schedule: str = param("cosine")
+    latent_dim: int = param(default=128)
+    loss: str = param(default="wgan-gp")
+    batch_size: int = param(default=200)
+    weight_decay: float = param(default=1e-6)
+    lr_schedule: str = param(default="cosine")
 
     @own_settings()
     def sample(self, n_samples=1, y=None, random_state=None, *, conditions=None) -> Any:

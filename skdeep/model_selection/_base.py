@@ -5,9 +5,9 @@ import time
 import warnings
 from abc import abstractmethod
 from numbers import Integral
+from typing import Self
 
 from sklearn.base import clone, is_classifier
-from sklearn.callback import with_callbacks
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
 from sklearn.utils import indexable
@@ -27,6 +27,7 @@ from skdeep.utils._sklearn import (
     is_routing_enabled,
     report_fit_failures,
     scorers_by_name,
+    with_callbacks,
 )
 
 __all__ = ["BATCHED_CONSTRAINTS", "BatchedSearchMixin"]
@@ -45,7 +46,7 @@ class BatchedSearchMixin(DocumentationLinkMixin):
         # *SearchCV.estimator is not validated yet
         prefer_skip_nested_validation=False
     )
-    def fit(self, X, y=None, **params):
+    def fit(self, X, y=None, **params) -> Self:
         """Run fit with all sets of parameters.
 
         Parameters

@@ -6,7 +6,6 @@ from typing import Self
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.callback import with_callbacks
 from sklearn.utils.validation import validate_data
 
 from skdeep._fit_data import Data
@@ -21,7 +20,7 @@ from skdeep.nn._table import NUMERICAL_EMBEDDINGS
 from skdeep.utils._numbers import must_be_numbers
 from skdeep.utils._params import param
 from skdeep.utils._settings import own_settings
-from skdeep.utils._sklearn import Interval, StrOptions, fit_context
+from skdeep.utils._sklearn import Interval, StrOptions, fit_context, with_callbacks
 from skdeep.utils._validation import check_rows, check_weights
 
 __all__ = ["ResNetMixin"]
@@ -37,33 +36,33 @@ _HINTS = {
 class ResNetMixin(GradientDescentMixin):
     """Samples as users have them, and the residual net that reads them."""
 
-    n_blocks: int = param(2, Interval(Integral, 1, None, closed="left"), kw_only=False)
-    width: int = param(192, Interval(Integral, 1, None, closed="left"))
-    hidden_factor: float = param(2.0, Interval(Real, 0, None, closed="neither"))
-    dropout: float = param(0.15, Interval(Real, 0, 1, closed="left"), lifted=True)
-    residual_dropout: float = param(0.0, Interval(Real, 0, 1, closed="left"), lifted=True)
-    norm: str = param("batch", StrOptions(set(NORMS)))
-    activation: str = param("relu", StrOptions(set(ACTIVATIONS)))
+    n_blocks: int = param(Interval(Integral, 1, None, closed="left"), default=2, kw_only=False)
+    width: int = param(Interval(Integral, 1, None, closed="left"), default=192)
+    hidden_factor: float = param(Interval(Real, 0, None, closed="neither"), default=2.0)
+    dropout: float = param(Interval(Real, 0, 1, closed="left"), default=0.15, lifted=True)
+    residual_dropout: float = param(Interval(Real, 0, 1, closed="left"), default=0.0, lifted=True)
+    norm: str = param(StrOptions(set(NORMS)), default="batch")
+    activation: str = param(StrOptions(set(ACTIVATIONS)), default="relu")
     numerical_embedding: str | None = param(
-        None, StrOptions(set(NUMERICAL_EMBEDDINGS)), None, data=True
+        StrOptions(set(NUMERICAL_EMBEDDINGS)), None, default=None, data=True
     )
-    embedding_dim: int = param(24, Interval(Integral, 1, None, closed="left"))
-    frequency_scale: float = param(0.1, Interval(Real, 0, None, closed="neither"))
-    image_shape: Sequence[int] | None = param(None, "array-like", None, data=True)
-    stem_width: int = param(16, Interval(Integral, 1, None, closed="left"))
-    augment: str | None = param(None, StrOptions(set(AUGMENTATIONS)), None)
+    embedding_dim: int = param(Interval(Integral, 1, None, closed="left"), default=24)
+    frequency_scale: float = param(Interval(Real, 0, None, closed="neither"), default=0.1)
+    image_shape: Sequence[int] | None = param("array-like", None, default=None, data=True)
+    stem_width: int = param(Interval(Integral, 1, None, closed="left"), default=16)
+    augment: str | None = param(StrOptions(set(AUGMENTATIONS)), None, default=None)
     categorical_features: str | Sequence[str | int | bool] | None = param(
-        "from_dtype", "array-like", StrOptions({"from_dtype"}), None, data=True
+        "array-like", StrOptions({"from_dtype"}), None, default="from_dtype", data=True
     )
     feature_scaling: str | None = param(
-        "auto", StrOptions({"auto", "global", "quantile", "standard"}), None, data=True
+        StrOptions({"auto", "global", "quantile", "standard"}), None, default="auto", data=True
     )
-    missing: str = param("error", StrOptions({"error", "indicator"}), data=True)
-    refit_full: bool = param(False, "boolean")
-    max_epochs: int = param(50)
-    batch_size: int = param(256)
-    weight_decay: float = param(1e-5)
-    lr_schedule: str = param("cosine")
+    missing: str = param(StrOptions({"error", "indicator"}), default="error", data=True)
+    refit_full: bool = param("boolean", default=False)
+    max_epochs: int = param(default=50)
+    batch_size: int = param(default=256)
+    weight_decay: float = param(default=1e-5)
+    lr_schedule: str = param(default="cosine")
 
     # the rates of dropout and the augmentation have no weights
     _changeable = ("dropout", "residual_dropout", "augment")

@@ -174,8 +174,10 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
     (150, 192)
     """
 
-    label_smoothing: float = param(0.0, Interval(Real, 0, 1, closed="left"))
-    class_weight: str | dict | None = param(None, StrOptions({"balanced"}), dict, None, data=True)
+    label_smoothing: float = param(Interval(Real, 0, 1, closed="left"), default=0.0)
+    class_weight: str | dict | None = param(
+        StrOptions({"balanced"}), dict, None, default=None, data=True
+    )
 
     @fit_context(prefer_skip_nested_validation=True)
     @own_settings()

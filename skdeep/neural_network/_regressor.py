@@ -196,8 +196,8 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
     (442,)
     """
 
-    loss: str = param("squared_error", StrOptions(set(_LOSSES)))
-    quantile: float | None = param(None, Interval(Real, 0, 1, closed="neither"), None)
+    loss: str = param(StrOptions(set(_LOSSES)), default="squared_error")
+    quantile: float | None = param(Interval(Real, 0, 1, closed="neither"), None, default=None)
 
     @fit_context(prefer_skip_nested_validation=True)
     @own_settings()

@@ -8,8 +8,8 @@ __all__ = ["Parameters", "param"]
 
 
 def param(
-    default: Any,
     *constraints: Any,
+    default: Any,
     kw_only: bool | None = None,
     data: bool | None = None,
     lifted: bool | None = None,
@@ -17,14 +17,14 @@ def param(
     """Declare a parameter in the body of a class.
 
     What is left out is inherited: a subclass that only wants another default writes
-    ``lr: float = param(1e-4)``.
+    ``lr: float = param(default=1e-4)``.
 
     Parameters
     ----------
-    default : object
-        Default value, which must be immutable.
     *constraints : object
         What scikit-learn's ``_parameter_constraints`` lists for the parameter.
+    default : object
+        Default value, which must be immutable. Type checkers find it by its keyword only.
     kw_only : bool, default=True
         Whether the parameter must be passed by keyword.
     data : bool, default=False

@@ -1,6 +1,7 @@
 """The settings of torch and NumPy on which no result depends."""
 
 import contextlib
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ _AUTOCAST_DEVICES = ("cpu", "cuda", "mps")
 
 
 @contextlib.contextmanager
-def own_settings():
+def own_settings() -> Iterator[None]:
     """Context or decorator under which the calling thread has the settings of a fresh process.
 
     Gradients are recorded, tensors are no inference tensors and lie on the CPU by default, autocast

@@ -1,9 +1,12 @@
 """The only home of private scikit-learn imports."""
 
 import inspect
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
-from sklearn.base import _fit_context as fit_context
+import sklearn.callback
+from sklearn.base import _fit_context
 from sklearn.model_selection._search import (
     _yield_masked_array_for_each_param as masked_parameters,
 )
@@ -47,7 +50,20 @@ __all__ = [
     "safe_split",
     "scorers_by_name",
     "scores_by_name",
+    "with_callbacks",
 ]
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[[_Method], _Method]:
+    """Give scikit-learn's decorator that validates parameters; the method keeps its type."""
+    return _fit_context(prefer_skip_nested_validation=prefer_skip_nested_validation)
+
+
+def with_callbacks(method: _Method) -> _Method:
+    """Decorate with scikit-learn's ``with_callbacks``; the method keeps its type."""
+    return sklearn.callback.with_callbacks(method)
 
 
 def check_categorical_features(X, categorical_features):
