@@ -1,1 +1,1 @@
-"""How samples as users have them become tensors, and tensors samples again."""
+"""From samples as users have them to tensors, and back."""

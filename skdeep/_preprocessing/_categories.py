@@ -8,20 +8,20 @@ from skdeep.utils._sklearn import check_categorical_features, safe_indexing
 
 __all__ = ["CategoryCodec", "find_categories"]
 
-# A column with more different strings than this, and nearly as many as it has entries, holds names
-# or free text.
+# A column with more distinct strings than this, and nearly as many as it has entries, contains
+# names or free text.
 _FEW_STRINGS = 20
 _MOST_DIFFERENT = 0.9
 
 
 class CategoryCodec:
-    """Writes tables of numbers and categories as float64, with a code for each category.
+    """Encodes tables of numbers and categories as float64, with a code for each category.
 
     Parameters
     ----------
     is_categorical : ndarray of bool of shape (n_features,)
     categories : list of list
-        Of each categorical column; their codes count from one on.
+        Categories of each categorical column; their codes start at one.
     """
 
     def __init__(self, is_categorical, categories):
@@ -30,19 +30,19 @@ class CategoryCodec:
 
     @classmethod
     def fit(cls, X, categorical_features="from_dtype"):
-        """Find the categorical columns and their categories; None where there are no such columns.
+        """Find the categorical columns and their categories; None if there are no such columns.
 
         Parameters
         ----------
         X : ndarray, sparse matrix or dataframe of shape (n_samples, n_features)
         categorical_features : "from_dtype", None, or array-like of str, int or bool
-            With ``"from_dtype"`` those columns of a dataframe that have a categorical dtype or hold
-            strings and nothing else.
+            ``"from_dtype"``: the columns of a dataframe that have a categorical dtype or contain
+            only strings.
 
         Raises
         ------
         ValueError
-            If nearly every entry of a column of strings is another.
+            If nearly all entries of a column of strings are distinct.
         """
         is_categorical = _categorical_columns(X, categorical_features)
         if is_categorical is None:
@@ -50,7 +50,7 @@ class CategoryCodec:
         return cls(is_categorical, find_categories(X, is_categorical))
 
     def encode(self, X, *, allow_nan):
-        """Table of numbers with a code from one on for each category.
+        """Encode a table; the codes of categories start at one.
 
         Parameters
         ----------
@@ -61,12 +61,12 @@ class CategoryCodec:
         Returns
         -------
         table : ndarray of shape (n_samples, n_features), float64
-            Code 0 for missing categories and for those that ``fit`` did not see.
+            Code 0 for missing categories and for those that were not in training.
 
         Raises
         ------
         ValueError
-            If there are no rows, or if a column holds only numbers where all categories are
+            If there are no samples, or if a column contains only numbers where all categories are
             strings, or only strings where all are numbers.
         """
         if not X.shape[0]:
@@ -91,7 +91,7 @@ class CategoryCodec:
         return table
 
     def state(self):
-        """Plain values from which ``CategoryCodec(**state)`` makes the same codec again."""
+        """Plain values from which ``CategoryCodec(**state)`` rebuilds the codec."""
         return dict(vars(self))
 
 
@@ -106,7 +106,7 @@ def find_categories(X, is_categorical):
     Returns
     -------
     categories : list of list
-        Strings, numbers and booleans; other categories (intervals, say) by their text.
+        Strings, numbers and booleans; other categories, such as intervals, as their text.
     """
     return [
         sorted(set(_keys(X, column)) - {None}, key=_sort_key)
@@ -115,7 +115,7 @@ def find_categories(X, is_categorical):
 
 
 def _categorical_columns(X, categorical_features):
-    """Mask of the columns that hold categories, None where there are none."""
+    """Mask of the categorical columns, None if there are none."""
     mask = check_categorical_features(X, categorical_features)
     is_frame = hasattr(X, "dtypes") and len(X.shape) == 2
     if isinstance(categorical_features, str) and is_frame:
@@ -126,20 +126,20 @@ def _categorical_columns(X, categorical_features):
 
 
 def _holds_categories(X, place):
-    """Whether a column of a dataframe holds strings, and missing values at most besides."""
+    """Whether a column of a dataframe contains strings and otherwise only missing values."""
     column = column_of(X, place)
     values = np.asarray(column)
     if values.dtype.kind not in "OTU":
         return False
     strings = [value for value in values.tolist() if not is_missing(value)]
-    if not strings:  # a dtype of strings is their word for it in pandas, and in polars
+    if not strings:  # the dtype decides, of pandas or polars
         return getattr(column.dtype, "type", None) is str or str(column.dtype) == "String"
     if not all(isinstance(value, str) for value in strings):
         return False
     n_different = len(set(strings))
     if n_different > max(_FEW_STRINGS, _MOST_DIFFERENT * len(strings)):
         raise ValueError(
-            "A column of strings must hold categories that rows have in common; got "
+            "A column of strings must contain categories that samples share; got "
             f"{n_different} different strings in {len(strings)} rows of column "
             f"{X.columns[place]!r}. Drop the column, encode it, by TfidfVectorizer for example, or "
             "name it in categorical_features."

@@ -1,4 +1,4 @@
-"""Columns of arrays and of pandas' and polars' dataframes, as NumPy sees them, and back."""
+"""Columns of arrays and of dataframes of pandas and polars as NumPy arrays, and back."""
 
 import contextlib
 import importlib
@@ -22,20 +22,20 @@ _MARKERS = {"NoneType": "None", "NAType": "NA", "NaTType": "NaT"}
 
 
 class Entries(NamedTuple):
-    """A column of any library as NumPy sees it."""
+    """A column of any library as a NumPy array."""
 
     #: booleans, integers, floats, dates (UTC) or time spans, or strings and such as objects
     values: np.ndarray
-    #: mask of entries that mean nothing
+    #: mask of the missing entries
     missing: np.ndarray
-    #: the categories of the dtype, in its order; None where it lists none
+    #: the categories of the dtype, in its order; None if it declares none
     declared: list | None = None
-    #: how missing values look: "None", "NA", "NaT" or "nan"; of use where a dtype knows several
+    #: how missing values look: "None", "NA", "NaT" or "nan"; needed for dtypes that allow several
     marker: str = "None"
 
 
 def as_table(X, min_rows=1):
-    """Dataframe or 2-D array from what users give, and the library that it belongs to."""
+    """Dataframe or 2-D array from what users pass, and the name of its library."""
     for container in ("pandas", "polars"):  # imported by whoever has made one of their frames
         if container in sys.modules and isinstance(X, sys.modules[container].DataFrame):
             break
@@ -53,7 +53,7 @@ def as_table(X, min_rows=1):
 
 
 def refuse(what, name):
-    """Raise ``TypeError`` for something in a column that cannot be written as numbers."""
+    """Raise ``TypeError`` for something in a column that cannot be encoded as numbers."""
     raise TypeError(
         "X as an argument must be a table of strings, numbers, booleans, dates and categories that "
         f"are no dates; got {what} in column {name!r}. Convert the column, by astype or "

@@ -1,4 +1,4 @@
-"""What scalers learn from the values of a column: bounds, quantiles and bins."""
+"""Bounds, quantiles and bins of columns."""
 
 import numpy as np
 
@@ -6,13 +6,13 @@ from skdeep.utils._slabs import dense, slabs
 
 __all__ = ["bin_edges", "column_bounds", "distinct_values", "quantile_levels", "sample_rows"]
 
-# Rows from which quantiles are learned: at most so many, of so many megabytes together.
+# Quantiles are learned from at most this many rows, and from at most this many bytes.
 _SAMPLE_ROWS = 10_000
 _SAMPLE_BYTES = 2**26
 
 
 def column_bounds(X, sample_weight=None):
-    """Smallest and largest value of each column, over rows with a weight; float64, twice (n,)."""
+    """Minimum and maximum of each column over rows of positive weight; float64, twice (n,)."""
     low, high = np.full(X.shape[1], np.inf), np.full(X.shape[1], -np.inf)
     for rows in slabs(X):
         part = dense(X, rows).astype(np.float64, copy=False)
@@ -24,7 +24,7 @@ def column_bounds(X, sample_weight=None):
 
 
 def sample_rows(X, sample_weight, rng):
-    """Choose rows with a weight: all of them, or a random part of a large X; indices, ascending."""
+    """Choose rows of positive weight, a random subset if X is large; ascending indices."""
     kept = np.arange(X.shape[0]) if sample_weight is None else np.flatnonzero(sample_weight)
     limit = max(1, min(_SAMPLE_ROWS, _SAMPLE_BYTES // (8 * max(1, X.shape[1]))))
     if len(kept) <= limit:
@@ -39,16 +39,16 @@ def distinct_values(column, weight):
 
 
 def quantile_levels(column, weight):
-    """Distinct values, ascending, and the middle of each one's step in the distribution."""
+    """Distinct values, ascending, and their quantile levels: the middles of their steps."""
     values, mass = distinct_values(column.astype(np.float64), weight)
     reached = np.cumsum(mass)
-    # weights of very different size round the last levels to one
+    # with weights of very different size the last levels may be rounded to one
     smallest = np.finfo(np.float64).eps
     return values, ((reached - mass / 2) / reached[-1]).clip(smallest, 1 - smallest)
 
 
 def bin_edges(column, weight, n_bins):
-    """Edges of bins with about the same weight, ascending; at least two bins, also of a constant.
+    """Edges of at least two bins of about equal weight, ascending.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def bin_edges(column, weight, n_bins):
     values, levels = quantile_levels(column, weight)
     edges = np.interp(np.linspace(0, 1, n_bins + 1), levels, values)
     edges = np.unique(edges.astype(np.float32))
-    if len(edges) < 3:  # wide enough for float32 to tell them apart
+    if len(edges) < 3:  # wide enough to be distinct in float32
         reach = max((edges[-1] - edges[0]) / 2, 0.5, 4 * float(np.spacing(np.abs(edges).max())))
         edges = edges.mean() + np.float32(reach) * np.array([-1, 0, 1], dtype=np.float32)
     return tuple(edges.tolist())

@@ -1,4 +1,4 @@
-"""The scaler that the parameter ``feature_scaling`` of an estimator names."""
+"""The scaler for the parameter ``feature_scaling``."""
 
 from skdeep._preprocessing._linear import LinearScaler
 from skdeep._preprocessing._quantile import QuantileScaler

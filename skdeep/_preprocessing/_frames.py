@@ -13,19 +13,19 @@ __all__ = ["FrameCodec"]
 
 
 class FrameCodec:
-    """Writes mixed columns as float64 numbers and reads them again as the table that they were.
+    """Encodes tables of mixed columns as float64, and decodes them to tables as they were.
 
-    Numbers stay what they are, booleans are 0 and 1, categories count from zero in the order of
-    their dtype or, where that lists none, sorted, and dates are multiples of the largest unit
-    that measures all of the column, from its earliest date on. Whatever is missing is NaN.
+    Numbers stay as they are, booleans are 0 and 1, and categories are codes from zero on, in the
+    order of their dtype or else sorted. Dates are counted from the earliest one of their column, in
+    the largest unit that divides all differences. Missing values are NaN.
 
-    Integers and counts of units beyond 2 ** 53 are rounded: float64 has no more digits.
+    Integers and counts of units beyond 2 ** 53 are rounded to what float64 can represent.
 
     Parameters
     ----------
     container : {"pandas", "polars", "numpy"}
     columns : list of dict
-        What ``fit`` found of each column, plain values.
+        What ``fit`` learned of each column, plain values.
     header : dict
         Dtype of an array, or dtype and levels of the column names in pandas.
     """
@@ -43,8 +43,8 @@ class FrameCodec:
         ----------
         X : pandas or polars DataFrame, or array-like of shape (n_rows, n_columns)
         categorical_features : "from_dtype", None, or array-like of str, int or bool
-            Names or indices of columns, or a mask, to take as categories whatever their dtype.
-            Strings and categorical dtypes are categories in any case.
+            Names, indices or mask of columns that are categorical whatever their dtype. Columns of
+            strings and of categorical dtype always are.
         """
         X, container = as_table(X)
         is_default = str(categorical_features) in ("from_dtype", "None")
@@ -71,7 +71,7 @@ class FrameCodec:
 
     @property
     def names(self):
-        """Names of the columns, of an array their indices."""
+        """Names of the columns, indices for arrays."""
         return tuple(column["name"] for column in self.columns)
 
     @property
@@ -81,16 +81,16 @@ class FrameCodec:
 
     @property
     def n_categories(self):
-        """Number of categories of each column, 2 for booleans; 0 where fit found none."""
+        """Number of categories of each column, 2 for booleans, 0 for others."""
         return tuple(len(column.get("categories", ())) for column in self.columns)
 
     def encode(self, X):
-        """Table as numbers, -> (n_rows, n_columns) array of float64.
+        """Encode a table, -> (n_rows, n_columns) array of float64.
 
         Raises
         ------
         ValueError
-            If a category is new or a number infinite.
+            If a category was not in training, or a number is infinite.
         """
         X, container = as_table(X, min_rows=0)
         assert X.shape[1] == self.n_columns, X.shape
@@ -101,14 +101,14 @@ class FrameCodec:
         return table
 
     def decode(self, table):
-        """Numbers as a table like the one that ``fit`` saw.
+        """Decode numbers to a table like that of training.
 
-        Numbers are clipped to the range of training; integers, dates and codes rounded, too.
+        Numbers are clipped to the range of training; integers, dates and codes are rounded first.
 
         Parameters
         ----------
         table : ndarray of shape (n_rows, n_columns)
-            NaN for missing entries; any real number is taken.
+            Any real numbers; NaN for missing entries.
         """
         table = np.asarray(table, dtype=np.float64)
         assert table.ndim == 2 and table.shape[1] == self.n_columns, table.shape
@@ -116,7 +116,7 @@ class FrameCodec:
         return BUILDERS[self.container](parts, self.columns, self.header)
 
     def state(self):
-        """Plain values from which ``FrameCodec(**state)`` makes the same codec again."""
+        """Plain values from which ``FrameCodec(**state)`` rebuilds the codec."""
         return dict(vars(self))
 
 
@@ -153,7 +153,7 @@ def _describe(entries, name, is_named):
         column |= {"resolution": entries.values.dtype.str, "origin": int(origin), "unit": unit}
         present = steps // np.uint64(unit)
     else:
-        _encode(entries, column)  # refuses infinity
+        _encode(entries, column)  # raises for infinity
     number = float if kind == "number" else int
     bounds = [number(end) for end in (present.min(), present.max())] if len(present) else [0, -1]
     if kind == "integer" and bounds[1] >= 2 ** (63 + (bounds[0] >= 0)):
@@ -174,11 +174,13 @@ def _encode(entries, column):
         unknown = values[np.isnan(numbers) & ~missing]
         if len(unknown):
             raise ValueError(
-                f"X must hold categories that fit saw; got {unknown.tolist()[0]!r} in column "
-                f"{name!r}. Fit on rows that hold it, or drop this one."
+                f"X must hold categories of the training data; got {unknown.tolist()[0]!r} in "
+                f"column {name!r}. Fit on samples with this category, or drop these samples."
             )
     elif (values.dtype.kind in "mM") != (kind == "date"):
-        raise TypeError(f"Column {name!r} must hold what fit saw, {kind}; got {values.dtype}.")
+        raise TypeError(
+            f"Column {name!r} must be of kind {kind!r}, as in training; got {values.dtype}."
+        )
     elif kind == "date":
         dates, origin = values.astype(column["resolution"]).astype(np.int64), column["origin"]
         sign = np.where(dates < origin, -1, 1)

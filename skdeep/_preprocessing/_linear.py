@@ -39,13 +39,13 @@ class LinearScaler(Scaler, kind="linear"):
         X : ndarray or CSR matrix of shape (n_samples, n_features)
         sample_weight : ndarray of shape (n_samples,) or None
         rng : Ignored
-            Nothing is drawn.
+            Nothing is random here.
         scaling : {"global", "range", "standard", None}
             ``"global"``: one scale for all features, the square root of their mean variance;
-            ``"standard"``: each feature its own; ``"range"``: one shift and one scale for all,
-            which bring them to [-1, 1].
+            ``"standard"``: one scale for each feature; ``"range"``: one shift and one scale for all
+            features, which bring them to [-1, 1].
         read : callable
-            ``read(X, rows)`` gives those rows as a dense array.
+            ``read(X, rows)`` returns these rows as a dense array.
         """
         n_features = read(X, slice(0, 1)).shape[1]
         if scaling is None:
@@ -58,7 +58,7 @@ class LinearScaler(Scaler, kind="linear"):
         mean, variance = _mean_and_variance(X, sample_weight, read)
         if scaling == "global":
             variance = np.full_like(variance, variance.mean())
-        # a constant feature is centred and otherwise left alone, as StandardScaler does
+        # a constant feature is centred but not scaled, as in StandardScaler
         noise_floor = np.square(10 * np.finfo(np.float64).eps * mean)
         scale = np.sqrt(np.where(variance <= noise_floor, 1.0, variance))
         return cls(n_features, mean, scale, scaling)
@@ -73,7 +73,7 @@ class LinearScaler(Scaler, kind="linear"):
         """Scale samples, (n, n_features) array -> (n, n_features) float32 tensor."""
         if self.mean is None:
             return torch.from_numpy(np.array(X, dtype=np.float32, order="C"))
-        # float32 samples carry no more digits than float32 arithmetic keeps
+        # float32 arithmetic loses no digits of float32 samples
         dtype = np.float32 if np.can_cast(X.dtype, np.float32) else np.float64
         scaled = np.subtract(X, self.mean.astype(dtype), dtype=dtype)
         scaled /= self.scale.astype(dtype)
@@ -87,7 +87,7 @@ class LinearScaler(Scaler, kind="linear"):
 
 def _mean_and_variance(X, sample_weight, read):
     """Weighted mean and variance of each feature, float64, twice (n_features,)."""
-    total, mean, squares = 0.0, np.zeros(()), np.zeros(())  # of any width
+    total, mean, squares = 0.0, np.zeros(()), np.zeros(())  # broadcast to any width
     for rows in slabs(X):
         part = read(X, rows).astype(np.float64, order="C")
         weight = np.ones(len(part)) if sample_weight is None else sample_weight[rows]

@@ -1,4 +1,4 @@
-"""Tables of numbers and category codes as the numbers that a generator learns to write."""
+"""Tables of numbers and category codes as floats and one-hot choices, for a generator."""
 
 import itertools
 
@@ -11,40 +11,41 @@ from skdeep._preprocessing._scaler import Scaler
 
 __all__ = ["MixtureScaler"]
 
-# A value that at least this share of the rows has gets a place of its own.
-_ATOM_SHARE = 0.05
-# Modes of less weight are dropped, as the authors of CTGAN do.
+# A value that at least this fraction of the samples has is an option of its own.
+_ATOM_FRACTION = 0.05
+# Modes of less weight are dropped, as in the authors' code of CTGAN.
 _LEAST_WEIGHT = 0.005
-# Most quantiles that a mixture is fitted to, and how many there are for each distinct value.
+# Maximum number of quantiles that a mixture is fitted to, and their number per distinct value.
 _MAX_QUANTILES = 2000
 _QUANTILES_PER_VALUE = 4
 _MAX_ITER = 100
-# In a tensor no number lies further from its mode, in units of four standard deviations; the
-# hyperbolic tangent of the generator ends at one.
+# Largest distance from a mode in a tensor, in units of four standard deviations; the tanh of the
+# generator reaches one.
 _FARTHEST = 2.0
 
 
 class MixtureScaler(Scaler, kind="mixture"):
-    """Writes each column as places, one of which is taken, and a number within that place.
+    """Encodes each column as a one-hot choice among options and, for numbers, a float.
 
-    The places of a category are its codes. A column of numbers has a place for each mode of a
-    Gaussian mixture, where the number is the distance from the mode's mean in units of four
-    standard deviations [1]_, and one for each atom, a single value that many rows have [2]_,
-    where the number is 0. Where training missed values, a further place says so, the last one.
+    The options of a column of categories are its codes. A column of numbers has an option for each
+    mode of a Gaussian mixture, where the float is the distance from the mean of the mode in units
+    of four standard deviations [1]_, and one for each atom, a single value that many samples have
+    [2]_, where the float is 0. If values were missing in training, the last option stands for
+    missing ones.
 
-    Nothing is clipped, in neither direction: values of training come back as they were, and a
-    generator that ends in tanh keeps within four standard deviations of a mode by itself.
+    ``to_array`` and ``inverse`` clip nothing: training values come back as they were, and a
+    generator that ends in tanh stays within four standard deviations of a mode by itself.
 
     Parameters
     ----------
     n_categories : tuple of int
         Number of codes of each column; 0 for numbers.
     weights, means, stds : list of ndarray of shape (n_modes,)
-        The modes of each column; none for categories.
+        Modes of each column; empty for categories.
     atoms : list of ndarray of shape (n_atoms,)
-        Ascending.
+        Atoms of each column, ascending.
     gaps : tuple of bool
-        Whether training missed values, for each column.
+        Whether values were missing in training, for each column.
 
     References
     ----------
@@ -62,20 +63,21 @@ class MixtureScaler(Scaler, kind="mixture"):
 
     @classmethod
     def fit(cls, X, sample_weight=None, *, rng, n_categories=None, n_modes=10):
-        """Learn modes, atoms and gaps from rows.
+        """Learn modes, atoms and where values are missing.
 
         Parameters
         ----------
         X : ndarray of shape (n_rows, n_columns)
             Numbers and, in columns of categories, codes from zero on; NaN for missing ones.
         sample_weight : ndarray of shape (n_rows,) or None
-            A row of weight two is the row twice, to the last bit; one of weight zero is absent.
+            A sample of weight two counts as the sample twice, to the last bit; one of weight zero
+            as none.
         rng : numpy.random.Generator
-            Only its seed counts; it decides where the mixtures start from.
+            Its seed initialises the mixtures; its position does not matter.
         n_categories : sequence of int or None
             Number of codes of each column, 0 for numbers; None for numbers only.
         n_modes : int
-            Most modes of a column.
+            Maximum number of modes of a column.
         """
         weight = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight)
         X, weight = X[weight > 0], weight[weight > 0]
@@ -83,7 +85,7 @@ class MixtureScaler(Scaler, kind="mixture"):
         random_state = int(rng.bit_generator.seed_seq.generate_state(1)[0])
         modes, atoms = [], []
         for column, n_codes in zip(X.T, n_categories, strict=True):
-            known = ~np.isnan(column) & (n_codes == 0)  # of categories nothing is learned
+            known = ~np.isnan(column) & (n_codes == 0)  # nothing is learned of categories
             values, mass = distinct_values(column[known] + 0.0, weight[known])  # -0.0 is 0.0
             is_atom = _find_atoms(mass)
             atoms.append(values[is_atom])
@@ -94,7 +96,7 @@ class MixtureScaler(Scaler, kind="mixture"):
 
     @property
     def layout(self):
-        """Number of floats, 0 or 1, and of places behind them, for each column in order."""
+        """Number of floats, 0 or 1, and of the options after them, for each column in order."""
         sizes = zip(self.n_categories, self.means, self.atoms, self.gaps, strict=True)
         return tuple(
             (int(len(means) > 0), n_codes + len(means) + len(atoms) + has_gap)
@@ -107,64 +109,64 @@ class MixtureScaler(Scaler, kind="mixture"):
         return sum(map(sum, self.layout))
 
     def _blocks(self):
-        """Column, place of its float or None, and slice of its places, one after the other."""
+        """Yield each column, the index of its float or None, and the slice of its options."""
         starts = itertools.accumulate(map(sum, self.layout), initial=0)
-        for column, (start, (n_floats, n_places)) in enumerate(
+        for column, (start, (n_floats, n_options)) in enumerate(
             zip(starts, self.layout, strict=False)
         ):
             first = start + n_floats
-            yield column, start if n_floats else None, slice(first, first + n_places)
+            yield column, start if n_floats else None, slice(first, first + n_options)
 
     def choices(self, table):
-        """Place that each entry takes among those of its column, (n, n_columns) array of int.
+        """Index of the option of each entry among those of its column, (n, n_columns) array of int.
 
-        A number that is neither in a mode's reach nor an atom takes what is nearest to it.
+        A number far from all modes that is no atom gets the nearest option.
 
         Raises
         ------
         ValueError
-            If an entry is missing, or not missing, in a column where training knew no such case.
+            If an entry is missing, or not missing, in a column where no such entry was in training.
         """
-        places = np.empty(table.shape, dtype=int)
-        for number, (column, (_, n_places)) in enumerate(zip(table.T, self.layout, strict=True)):
+        options = np.empty(table.shape, dtype=int)
+        for number, (column, (_, n_options)) in enumerate(zip(table.T, self.layout, strict=True)):
             missing = np.isnan(column)
-            has_values = n_places > self.gaps[number]
+            has_values = n_options > self.gaps[number]
             if (missing.any() and not self.gaps[number]) or not (missing.all() or has_values):
                 raise ValueError(
-                    "Columns must miss values only where they did in training, and not miss them "
-                    f"all there; got column {number} with {missing.sum()} of {len(column)} missing."
+                    "Values may be missing only in columns where some were in training, and must "
+                    f"be if all were; got {missing.sum()} of {len(column)} in column {number}."
                 )
-            places[missing, number] = n_places - 1
-            places[~missing, number] = self._place(number, column[~missing])
-        return places
+            options[missing, number] = n_options - 1
+            options[~missing, number] = self._choose(number, column[~missing])
+        return options
 
-    def _place(self, number, values):
-        """Codes of a column as they are; else the atom of that value or the likeliest mode."""
+    def _choose(self, number, values):
+        """Options of values: their codes, the atom of that value, or the likeliest mode."""
         if self.n_categories[number]:
             assert values.max(initial=0) < self.n_categories[number], values.max()
             return values.astype(int)
         atoms, means, stds = self.atoms[number], self.means[number], self.stds[number]
-        place = np.zeros(len(values), dtype=int)
+        option = np.zeros(len(values), dtype=int)
         if len(means):
-            # NOTE[DIFF]: the authors draw the mode by its responsibility; here the largest counts.
+            # NOTE[DIFF]: the authors draw the mode by its responsibility; here the largest wins.
             with np.errstate(over="ignore"):
                 distance = ((values[:, np.newaxis] - means) / stds) ** 2  # (n, n_modes)
-            place = np.argmax(np.log(self.weights[number] / stds) - distance / 2, axis=1)
+            option = np.argmax(np.log(self.weights[number] / stds) - distance / 2, axis=1)
         if len(atoms):
             middles = atoms[:-1] / 2 + atoms[1:] / 2
             nearest = np.searchsorted(middles, values)
             is_atom = (atoms[nearest] == values) | (not len(means))
-            place[is_atom] = len(means) + nearest[is_atom]
-        return place
+            option[is_atom] = len(means) + nearest[is_atom]
+        return option
 
     def to_array(self, table):
-        """Rows as floats and taken places, (n, n_columns) -> (n, width) array of float64."""
+        """Encode samples as floats and one-hot choices, (n, n_columns) -> (n, width), float64."""
         choices = self.choices(table)
         array = np.zeros((len(table), self.width))
         rows = np.arange(len(table))
-        for column, at, places in self._blocks():
+        for column, at, options in self._blocks():
             choice = choices[:, column]
-            array[rows, places.start + choice] = 1
+            array[rows, options.start + choice] = 1
             if at is not None:
                 in_mode = choice < len(self.means[column])
                 mode = choice[in_mode]
@@ -173,24 +175,24 @@ class MixtureScaler(Scaler, kind="mixture"):
         return array
 
     def to_tensor(self, X):
-        """Rows as a float32 tensor, (n, n_columns) -> (n, width).
+        """Encode samples, (n, n_columns) -> (n, width) float32 tensor.
 
-        Numbers far from all modes, which no generator would reach, are brought nearer.
+        Floats far beyond the reach of a generator are clipped.
         """
         array = self.to_array(X).clip(-_FARTHEST, _FARTHEST)
         return torch.from_numpy(array.astype(np.float32))
 
     def inverse(self, array):
-        """Rows of the table, (n, width) array of real numbers -> (n, n_columns) of float64.
+        """Decode samples, (n, width) array -> (n, n_columns) array of float64.
 
-        Of a column's places the largest counts, so they may be probabilities or logits.
+        The largest value among the options of a column decides, so probabilities or logits do.
         """
         array = np.asarray(array, dtype=np.float64)
         table = np.empty((len(array), len(self.n_categories)))
-        for column, at, places in self._blocks():
-            choice = array[:, places].argmax(axis=1)
+        for column, at, options in self._blocks():
+            choice = array[:, options].argmax(axis=1)
             means, stds, atoms = self.means[column], self.stds[column], self.atoms[column]
-            # what a place stands for: a code, the middle of a mode, an atom or nothing
+            # value of each option: a code, the mean of a mode, an atom or missing
             middles = np.concatenate([np.arange(self.n_categories[column]), means, atoms, [np.nan]])
             table[:, column] = middles[choice]
             if at is not None:
@@ -200,9 +202,9 @@ class MixtureScaler(Scaler, kind="mixture"):
 
 
 def _find_atoms(mass):
-    """Mask of values that hold many rows, or that are alone beside those."""
-    # a hair less, as shares of uneven weights are rounded
-    is_atom = mass >= _ATOM_SHARE * (1 - 1e-9) * mass.sum()
+    """Mask of values that many samples have, and of a single value beside such ones."""
+    # a little less, since fractions of uneven weights are rounded
+    is_atom = mass >= _ATOM_FRACTION * (1 - 1e-9) * mass.sum()
     return is_atom | (np.sum(~is_atom) == 1)
 
 
@@ -210,18 +212,18 @@ def _fit_modes(values, mass, n_modes, random_state):
     """Weights, means and standard deviations of the modes of a distribution."""
     if not len(values):
         return np.empty(0), np.empty(0), np.empty(0)
-    # their number must not depend on how often rows are repeated
+    # their number must not depend on how often samples are repeated
     n_points = min(_MAX_QUANTILES, _QUANTILES_PER_VALUE * len(values))
-    shares = (np.arange(n_points) + 0.5) / n_points
-    points = values[np.searchsorted(np.cumsum(mass) / mass.sum(), shares).clip(max=len(values) - 1)]
-    # the largest value first, so that squares neither overflow nor vanish
+    levels = (np.arange(n_points) + 0.5) / n_points
+    points = values[np.searchsorted(np.cumsum(mass) / mass.sum(), levels).clip(max=len(values) - 1)]
+    # divided by the largest value first, so that squares neither overflow nor vanish
     unit = np.abs(values).max()
     points = points / unit
     center, scale = points.mean(), points.std()
-    if scale == 0:  # all others are too rare to be met
+    if scale == 0:  # all other values are too rare to be among the points
         center, scale = (values / unit).mean(), (values / unit).std()
     points = (points - center) / scale
-    # points closer than that are one to the mixture, whose variances are 1e-6 at least
+    # the mixture cannot tell closer points apart: its variances are 1e-6 at least
     n_distinct = len(np.unique(points.round(4)))
     mixture = _QuietMixture(
         n_components=min(n_modes, n_distinct),
@@ -237,7 +239,7 @@ def _fit_modes(values, mass, n_modes, random_state):
 
 
 class _QuietMixture(BayesianGaussianMixture):
-    """Mixture that stops after some rounds without a warning, in any thread.
+    """Mixture that stops after ``max_iter`` iterations without a warning, in any thread.
 
     ``warnings.catch_warnings`` would change the filters of all threads.
     """

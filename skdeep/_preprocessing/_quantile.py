@@ -10,22 +10,22 @@ from skdeep.utils._slabs import dense
 
 __all__ = ["QuantileScaler"]
 
-# Points of a feature's distribution function that are kept.
+# Maximum number of points of a feature's distribution function.
 _MAX_KNOTS = 1000
 
 
 class QuantileScaler(Scaler, kind="quantile"):
     """Maps each feature to the standard normal distribution by its ranks.
 
-    The distribution function of the training samples, ties at the middle of their step, becomes
-    that of the standard normal; between the values of training it is linear, outside of them
-    constant. Unlike scikit-learn's ``QuantileTransformer`` it supports weights: a sample of
-    weight two is the sample twice.
+    The map takes the distribution of the training samples to the standard normal one; ties go to
+    the middle of their step. It is linear between training values and constant outside of them.
+    Unlike scikit-learn's ``QuantileTransformer`` it supports weights: a sample of weight two counts
+    as the sample twice.
 
     Parameters
     ----------
     values, positions : list of ndarray, length n_features
-        Values of a feature, ascending, and where each of them goes.
+        Values of each feature, ascending, and what they are mapped to.
     """
 
     scaling = "quantile"
@@ -36,21 +36,21 @@ class QuantileScaler(Scaler, kind="quantile"):
 
     @classmethod
     def fit(cls, X, sample_weight=None, *, rng, read=dense):
-        """Learn the distribution functions from a sample of the rows.
+        """Learn the distribution of each feature, from a random subset of a large ``X``.
 
         Parameters
         ----------
         X : ndarray or CSR matrix of shape (n_samples, n_features)
         sample_weight : ndarray of shape (n_samples,) or None
         rng : numpy.random.Generator
-            Chooses the sample where there are too many rows.
+            Chooses the subset.
         read : callable
-            ``read(X, rows)`` gives those rows as a dense array.
+            ``read(X, rows)`` returns these rows as a dense array.
         """
         rows = sample_rows(X, sample_weight, rng)
         weight = None if sample_weight is None else sample_weight[rows]
         knots = [_normal_positions(column, weight) for column in read(X, rows).T]
-        # columns without ties have the same positions, which are kept once
+        # features without ties share their positions, which are stored once
         distinct = {positions.tobytes(): positions for _, positions in knots}
         return cls(
             [values for values, _ in knots],
@@ -79,7 +79,7 @@ class QuantileScaler(Scaler, kind="quantile"):
 
 
 def _normal_positions(column, weight):
-    """Values of a feature and where on a standard normal axis they lie."""
+    """Values of a feature and the standard normal quantiles that they are mapped to."""
     values, levels = quantile_levels(column, weight)
     if len(values) > _MAX_KNOTS:
         wanted = np.linspace(levels[0], levels[-1], _MAX_KNOTS)

@@ -1,4 +1,4 @@
-"""The interface of all scalers, and what they share."""
+"""The interface of all scalers, and helpers for them."""
 
 import functools
 from abc import ABC, abstractmethod
@@ -14,8 +14,8 @@ _CLASSES: dict[str, type["Scaler"]] = {}
 class Scaler(ABC):
     """Brings samples to the float32 tensors that a net reads, and back.
 
-    A subclass names its ``kind``, which no other scaler has; its attributes are plain values and
-    the arguments of its constructor, so that ``scaler_from_state`` can make it again.
+    Each subclass has a ``kind`` of its own. Its attributes are plain values and the arguments of
+    its constructor, so that ``scaler_from_state`` can rebuild it.
     """
 
     #: Name of the class of scaler in ``state``.
@@ -29,7 +29,7 @@ class Scaler(ABC):
     @classmethod
     @abstractmethod
     def fit(cls, X, sample_weight=None, *, rng):
-        """Learn the scaler from samples; subclasses have options of their own.
+        """Learn the scaler from samples; subclasses add options.
 
         Parameters
         ----------
@@ -37,7 +37,7 @@ class Scaler(ABC):
         sample_weight : ndarray of shape (n_samples,) or None
             Samples of weight zero are ignored.
         rng : numpy.random.Generator
-            For whatever is drawn; ignored where nothing is.
+            Source of randomness; ignored by scalers that need none.
         """
 
     @property
@@ -61,7 +61,7 @@ class Scaler(ABC):
         return y
 
     def state(self) -> dict[str, Any]:
-        """Plain values from which ``scaler_from_state`` makes the same scaler again."""
+        """Plain values from which ``scaler_from_state`` rebuilds the scaler."""
         return {"kind": self.kind, **vars(self)}
 
     @classmethod
@@ -70,13 +70,13 @@ class Scaler(ABC):
 
 
 def scaler_from_state(state):
-    """Make a scaler of any class from what its ``state`` returned."""
+    """Rebuild a scaler of any class from what its ``state`` returned."""
     state = dict(state)
     return _CLASSES[state.pop("kind")]._from_state(state)
 
 
 def overflow_is_an_error(function):
-    """Decorate a method so that samples too large for its arithmetic are a ``ValueError``."""
+    """Decorate a method to raise ``ValueError`` for samples too large for its arithmetic."""
 
     @functools.wraps(function)
     def checked(owner, X, *args, **kwargs):
@@ -86,8 +86,8 @@ def overflow_is_an_error(function):
         except FloatingPointError as error:
             raise ValueError(
                 "X must be small enough for float32 after scaling; got values up to "
-                f"{abs(X).max():g}. Divide X by a constant, or bring new rows to the scale of the "
-                "training data."
+                f"{abs(X).max():g}. Divide X by a constant, or bring new samples to the scale of "
+                "the training data."
             ) from error
 
     return checked

@@ -1,4 +1,4 @@
-"""Tables of numbers, missing numbers and category codes as the rows that a net sees."""
+"""Tables of numbers, missing numbers and category codes as input for a net."""
 
 import numpy as np
 import torch
@@ -18,26 +18,26 @@ _FARTHEST = 1e18
 
 
 class TableScaler(Scaler, kind="table"):
-    """Scales numbers, marks and fills missing ones, and counts categories from one on.
+    """Scales numbers, imputes missing ones and adds indicators for them, and recodes categories.
 
-    The columns come out in another order: numbers, marks of missing numbers, category codes.
+    The columns of the result: first numbers, then missing indicators, then category codes.
 
     Parameters
     ----------
     numbers : LinearScaler or QuantileScaler
         Scaler of the numeric columns.
     numeric, categorical : ndarray of int
-        Places of the numeric and of the categorical columns.
+        Indices of the numeric and of the categorical columns.
     fill : ndarray of shape (n_numeric,) or None
-        What stands in for a missing number; None where none may be missing.
+        Imputed for missing numbers; None if numbers must not be missing.
     marked : ndarray of int
-        Places among the numeric columns of those that get a column of marks.
+        Indices among the numeric columns of those with a missing indicator.
     code_maps : list of ndarray of int
-        New code of each code of a categorical column, 0 for those that training did not see.
+        New code of each code of a categorical column, 0 for codes that were not in training.
     gaps : tuple of bool
-        Whether training saw missing categories, for each categorical column.
+        Whether categories were missing in training, for each categorical column.
     bins : tuple of tuple of float
-        Edges of bins for each numeric column, in scaled units; empty where none were asked for.
+        Edges of bins for each numeric column, in scaled units; empty without ``has_bins``.
     target : LinearScaler or None
         Scaler of numeric targets; None for those that are encoded already.
     baseline : tuple of float
@@ -80,22 +80,22 @@ class TableScaler(Scaler, kind="table"):
         fills_missing=False,
         has_bins=False,
     ):
-        """Learn everything from rows.
+        """Learn scales, imputed values, codes and bins.
 
         Parameters
         ----------
         X : ndarray or CSR matrix of shape (n_samples, n_features)
             Category codes in the categorical columns.
         sample_weight : ndarray of shape (n_samples,) or None
-            Rows of weight zero are not looked at.
+            Samples of weight zero are ignored.
         rng : numpy.random.Generator
-            Chooses the rows that quantiles are learned from.
+            Chooses the samples that quantiles are learned from.
         scaling : {"global", "standard", "quantile", None}
-            Of the numbers.
+            How numbers are scaled.
         is_categorical : ndarray of bool or None
         fills_missing : bool
-            Whether numbers may be missing. Their column's mean stands in for them, and columns
-            that miss some here get a column of marks.
+            Whether numbers may be missing. They are imputed by the mean of their column, and
+            columns with missing numbers in training get a missing indicator.
         has_bins : bool
             Whether to compute ``bins``.
         """
@@ -121,7 +121,7 @@ class TableScaler(Scaler, kind="table"):
 
     @overflow_is_an_error
     def _learn_gaps(self, X, sample_weight):
-        """Note the mean of the numbers that each column has, and columns that miss some."""
+        """Find the mean of each numeric column, and the columns with missing numbers."""
         total, mass, n_missing = (np.zeros(len(self.numeric)) for _ in range(3))
         for rows in slabs(X):
             numbers = dense(X, rows)[:, self.numeric].astype(np.float64)
@@ -134,7 +134,7 @@ class TableScaler(Scaler, kind="table"):
         self.marked = np.flatnonzero(n_missing)
 
     def _read(self, X, rows):
-        """Numbers of those rows, dense and without gaps."""
+        """Numbers of these rows, dense, missing ones imputed."""
         numbers = dense(X, rows)
         if len(self.categorical):
             numbers = numbers[:, self.numeric]
@@ -142,7 +142,7 @@ class TableScaler(Scaler, kind="table"):
 
     @property
     def cardinalities(self):
-        """Number of categories that training saw of each categorical column."""
+        """Number of categories in training, for each categorical column."""
         return tuple(int(code_map.max()) for code_map in self.code_maps)
 
     @property
@@ -176,14 +176,14 @@ class TableScaler(Scaler, kind="table"):
         return scaled.clip(-_FARTHEST, _FARTHEST).astype(np.float32)
 
     def inverse(self, array):
-        """Refuse: categories that training did not see all have the same code."""
+        """Raise ``NotImplementedError``: the tensor does not determine the samples."""
         raise NotImplementedError(
-            "TableScaler has no inverse: what was missing and categories that training did not see "
-            "cannot be told from the tensor."
+            "TableScaler has no inverse: the tensor does not tell which numbers were imputed, and "
+            "all categories that were not in training have the same code."
         )
 
     def state(self):
-        """Plain values from which ``scaler_from_state`` makes the same scaler again."""
+        """Plain values from which ``scaler_from_state`` rebuilds the scaler."""
         nested = {"numbers": self.numbers, "target": self.target}
         states = {name: one and one.state() for name, one in nested.items()}
         return {**super().state(), **states}
@@ -196,7 +196,7 @@ class TableScaler(Scaler, kind="table"):
 
 
 def _code_map(codes, sample_weight):
-    """Count the codes that rows with a weight have, from one on; 0 for all others."""
+    """Map codes of samples of positive weight to codes from one on, all others to 0."""
     codes = codes.astype(int)
     seen = np.unique(codes if sample_weight is None else codes[sample_weight > 0])
     seen = seen[seen > 0]
@@ -206,5 +206,5 @@ def _code_map(codes, sample_weight):
 
 
 def _has_gap(codes, sample_weight):
-    """Whether a row with a weight misses its category."""
+    """Whether the category of a sample of positive weight is missing."""
     return bool((codes[slice(None) if sample_weight is None else sample_weight > 0] == 0).any())

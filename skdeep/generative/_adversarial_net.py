@@ -28,8 +28,8 @@ class Game(nn.Module):
     ----------
     loss : {"wgan-gp", "hinge", "non-saturating", "least-squares"}
     gradient_penalty : float
-        Weight of the penalty on the critic's slope: between real and generated rows for
-        ``"wgan-gp"``, else half its square at real rows.
+        Weight of the penalty on the gradient of the critic: between real and generated samples for
+        ``"wgan-gp"``, else half its squared norm at real samples.
     style_weight : float
         Weight of the style loss of the generator.
     """
@@ -89,9 +89,9 @@ class Game(nn.Module):
 class AdversarialNet(TrainingNet):
     """skorch net with two players and a step for each.
 
-    A step trains the critic on a batch of real and as many generated rows; every ``n_critic``-th
-    one trains the generator, too. Each player has a learning rate of its own in one optimiser,
-    which leaves weights without a gradient alone.
+    Each step trains the critic on a batch of real and as many generated samples; every
+    ``n_critic``-th step trains the generator, too. One optimiser has a parameter group with its own
+    learning rate for each player, and does not move weights without a gradient.
 
     Parameters
     ----------
@@ -100,12 +100,12 @@ class AdversarialNet(TrainingNet):
     critic_lr : float or None
         None for that of the generator.
     betas : (float, float)
-        Decay rates of Adam's averages.
+        Decay rates of Adam's moment estimates.
     n_critic : int
     ema_decay : float
-        Share that the average of the generator's weights keeps in a step.
+        Decay rate of the moving average of the generator's weights.
     **kwargs
-        Those of ``TrainingNet``.
+        Parameters of ``TrainingNet``.
     """
 
     estimator_parameters = (
@@ -136,7 +136,7 @@ class AdversarialNet(TrainingNet):
         return callbacks
 
     def initialize_optimizer(self, triggered_directly=None):
-        """Build one optimiser with a group of weights for each player."""
+        """Build one optimiser with a parameter group for each player."""
         players = self.module_.generator, self.module_.critic
         groups = [
             {"params": list(player.parameters()), "lr": lr}
@@ -152,12 +152,12 @@ class AdversarialNet(TrainingNet):
         return self.lr, self.lr if self.critic_lr is None else self.critic_lr
 
     def batch_rows(self, rows):
-        """Rows of a batch: a multiple of those that the critic judges together."""
+        """Batch size: a multiple of the number of samples that the critic judges together."""
         pack = self.module_.pack
         return -(-self.batch_size // pack) * pack
 
     def n_batches(self, rows):
-        """Batches of an epoch."""
+        """Count the batches of an epoch."""
         return -(-len(rows) // self.batch_rows(rows))
 
     def train_on(self, rows, valid_rows=None, **options):
@@ -174,7 +174,7 @@ class AdversarialNet(TrainingNet):
         return self
 
     def get_iterator(self, dataset, training=False):
-        """Batches of an epoch, drawn anew."""
+        """Batches of an epoch, drawn at random."""
         n_rows = self.batch_rows(dataset)
         return DrawnBatches(dataset, self.conditions_, n_rows, self.shuffle_generator)
 
@@ -187,7 +187,7 @@ class AdversarialNet(TrainingNet):
             return self._play(batch)
 
     def _play(self, batch):
-        """One step of the critic and, when it is its turn, of the generator."""
+        """One step of the critic and, every ``n_critic``-th time, one of the generator."""
         condition = self.module_.one_hot(batch.y)
         terms = self._critic_step(batch.x, condition)
         if self.n_steps_ % self.n_critic == 0:
@@ -206,13 +206,13 @@ class AdversarialNet(TrainingNet):
         terms = self.criterion_.generator_terms(self.module_, real, condition)
         self._descend(terms, player=0)
         count = self.n_averaged_
-        # over the first steps the average forgets faster
+        # a shorter average over the first steps
         self.module_.update_average(min(self.ema_decay, (1 + count) / (10 + count)))
         self.n_averaged_ += 1
         return terms
 
     def _descend(self, terms, player):
-        """Move one player's weights by one step, and leave no gradient behind."""
+        """Update the weights of one player, and clear their gradients."""
         weights = [
             one for one in self.optimizer_.param_groups[player]["params"] if one.requires_grad
         ]

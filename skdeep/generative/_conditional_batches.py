@@ -1,4 +1,4 @@
-"""Batches of rows that are drawn by a condition on one of their categories."""
+"""Batches of samples drawn by a condition on one of their categories."""
 
 import numpy as np
 import torch
@@ -29,12 +29,12 @@ def log_frequencies(counts):
 
 
 class Conditions:
-    """Draws conditions, each a category of a column, and rows that meet them.
+    """Draws conditions, each a category of a column, and samples that meet them.
 
-    The column is drawn with equal chances, its category by ``log_frequencies``, and the row among
-    those of the category in proportion to the weights. Without columns only rows are drawn.
+    The column is drawn uniformly, its category by ``log_frequencies``, and the sample among those
+    of the category in proportion to the weights. Without columns only samples are drawn.
 
-    Conditions are numbered through: the categories of the first column, then of the second.
+    Conditions are numbered consecutively: the categories of the first column, then of the second.
 
     Parameters
     ----------
@@ -47,14 +47,14 @@ class Conditions:
     def __init__(self, codes, sizes, weight=None):
         n_rows = len(codes)
         weight = np.ones(n_rows) if weight is None else np.asarray(weight, dtype=np.float64)
-        # such a sum does not depend on whether a row of weight two is there twice
+        # sums of such weights are the same for a sample of weight two and for the sample twice
         weight = weight * (n_rows / weight.sum())
         self.sizes = sizes
         rows, self.counts = [], []
         for column, size in enumerate(sizes):
             rows.append(np.argsort(codes[:, column], kind="stable"))
             self.counts.append(np.bincount(codes[:, column], weights=weight, minlength=size))
-        # rows sorted by condition, one stretch behind the other, and where each row ends
+        # rows sorted by condition, and the cumulative weight after each of them
         self._rows = np.concatenate(rows) if rows else np.arange(n_rows)
         self._ends = np.cumsum(weight[self._rows])
         masses = np.concatenate(self.counts) if rows else np.array([float(n_rows)])
@@ -63,7 +63,7 @@ class Conditions:
         self._chance_ends = np.cumsum(np.concatenate(chances)) if rows else np.ones(1)
 
     def draw(self, n, generator):
-        """Draw conditions and rows.
+        """Draw conditions and samples.
 
         Parameters
         ----------
@@ -84,8 +84,8 @@ class Conditions:
 
 
 def _place(ends, values):
-    """Find the interval that each value lies in, for intervals that end there."""
-    # a value rounded up to the last end still belongs to the last interval that has a width
+    """Index of the interval that each value is in, for intervals with these ends."""
+    # a value rounded up to the last end belongs to the last interval that is not empty
     last = np.searchsorted(ends, ends[-1], side="left")
     return np.minimum(np.searchsorted(ends, values, side="right"), last)
 
@@ -93,7 +93,7 @@ def _place(ends, values):
 class DrawnBatches:
     """Iterator over one epoch of batches of equal size, drawn with replacement.
 
-    An epoch has as many batches as it takes to see as many rows as there are.
+    An epoch has as many batches as are needed to draw as many samples as there are.
 
     Parameters
     ----------

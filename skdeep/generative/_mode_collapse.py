@@ -1,4 +1,4 @@
-"""Noticing a generator that has lost the diversity of its data."""
+"""Detect mode collapse: a generator less diverse than its data."""
 
 import torch
 from sklearn.decomposition import PCA
@@ -11,7 +11,7 @@ from skdeep.utils._warn import warn_user
 __all__ = ["coverage_and_precision", "variance_ratio", "warn_of_collapse"]
 
 _N_ROWS = 1000
-# Fewer rows say little about neighbourhoods.
+# Fewer samples say little about neighbourhoods.
 _FEWEST_ROWS = 100
 _N_NEIGHBORS = 5
 _LEAST_VARIANCE = 0.01
@@ -20,25 +20,25 @@ _LEAST_COVERAGE = 0.3
 
 
 def variance_ratio(real, fake, condition):
-    """Variance of generated rows over that of real ones, within conditions.
+    """Ratio of the variances of generated and of real samples, within conditions.
 
     Parameters
     ----------
     real, fake : Tensor, shape (n_rows, n_features)
-        Rows of the same conditions in the same order.
+        Samples of the same conditions in the same order.
     condition : Tensor of int, shape (n_rows,), or None
 
     Returns
     -------
     ratio : float
-        One where the real rows do not vary.
+        One if the real samples do not vary.
     """
     squares = [_squares_within(rows, condition) for rows in (real, fake)]
     return squares[1] / squares[0] if squares[0] > 0 else 1.0
 
 
 def _squares_within(rows, condition):
-    """Sum of squared distances from the mean of the rows of the same condition."""
+    """Sum of squared distances of samples from the mean of their condition."""
     if condition is None:
         condition = torch.zeros(len(rows), dtype=torch.long, device=rows.device)
     _, group = condition.unique(return_inverse=True)
@@ -49,10 +49,10 @@ def _squares_within(rows, condition):
 
 
 def coverage_and_precision(real, fake):
-    """Share of real rows that generated ones come near, and of generated rows near a real one.
+    """Fraction of real samples near a generated one, and of generated samples near a real one.
 
-    Near is what lies no further from a real row than its fifth neighbour among the real ones;
-    coverage is that of [1]_, precision that of [2]_.
+    A sample is near a real one if it is no farther away than the fifth neighbour of the real one
+    among the real ones; coverage is that of [1]_, precision that of [2]_.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def warn_of_collapse(net, rows):
     condition = None if condition is None else condition.to(real.device)
     position = gan.noise_generator.get_state()
     fake, _ = gan.generate(len(real), gan.one_hot(condition), averaged=True)
-    gan.noise_generator.set_state(position)  # what was drawn here must not move training on
+    gan.noise_generator.set_state(position)  # training must not depend on these draws
     ratio = variance_ratio(real, fake, condition)
     if ratio < _LEAST_VARIANCE:
         _warn(f"the generated rows vary by {ratio:.2%} of the real rows' variance")

@@ -305,7 +305,7 @@ def test_warm_starts_go_on():
     fitted = sampler(warm_start=True).fit(FRAME[:100]).fit(FRAME[:100])
     assert fitted.n_iter_ == len(fitted.loss_curve_) == len(fitted.critic_loss_curve_) == 4
     assert {"train_critic", "train_generator", "train_condition"} <= fitted.history_[0].keys()
-    with pytest.raises(ValueError, match="X must hold categories that fit saw; got 'new'"):
+    with pytest.raises(ValueError, match="X must hold categories of the training data; got 'new'"):
         fitted.fit(FRAME[:100].assign(word="new"))
 
 
