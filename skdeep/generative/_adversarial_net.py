@@ -145,7 +145,8 @@ class AdversarialNet(TrainingNet):
         options = optimizer_options(
             torch.optim.AdamW, weight_decay=self.weight_decay, device=self.device
         )
-        self.optimizer_ = torch.optim.AdamW(groups, betas=self.betas, **options)
+        betas = tuple(float(one) for one in self.betas)  # as a list, or ints
+        self.optimizer_ = torch.optim.AdamW(groups, betas=betas, **options)
         return self
 
     def _step_sizes(self):

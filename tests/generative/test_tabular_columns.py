@@ -262,13 +262,17 @@ def test_columns_of_other_kinds_are_refused(values, found):
 
 def test_what_cannot_be_read_is_named():
     fitted = sampler(warm_start=True).fit(MIXED)
-    with pytest.raises(ValueError, match="categories of the training data; got 'new' in column 'str'"):
+    with pytest.raises(
+        ValueError, match="categories of the training data; got 'new' in column 'str'"
+    ):
         fitted.fit(MIXED.assign(str=["a", "new", None]))
     with pytest.raises(ValueError, match=r"contains infinity.*'float64'"):
         fitted.fit(MIXED.assign(float64=[1, np.inf, 2]))
     with pytest.raises(ValueError, match="contains infinity"):
         sampler().fit(np.array([[np.inf]]))
-    with pytest.raises(TypeError, match="'float64' must be of kind 'number', as in training; got datetime64"):
+    with pytest.raises(
+        TypeError, match="'float64' must be of kind 'number', as in training; got datetime64"
+    ):
         fitted.fit(MIXED.assign(float64=PANDAS["datetime64[ns]"]))
     with pytest.raises(TypeError, match="dates as categories"):
         sampler(categorical_features=["utc"]).fit(MIXED)
