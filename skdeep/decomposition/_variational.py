@@ -219,19 +219,18 @@ class VariationalAutoencoder(CoderMixin, DeepEstimator):
 
     @own_settings()
     def score_samples(self, X, *, n_importance_samples=None) -> np.ndarray:
-        """Bound the log-likelihood of each row from below.
+        """Lower bound of the log-likelihood of each sample.
 
-        The draws that rate a row are seeded by ``random_state`` and by the row itself, so that its
-        score is the same on every call and in any company.
+        The draws from the posterior are seeded by ``random_state`` and by the sample itself: its
+        score is the same on every call and does not depend on the other samples.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to rate.
+            Samples to score.
         n_importance_samples : int, default=None
-            Draws per row of the importance-weighted bound [1]_, which grows towards the
-            log-likelihood with their number; None gives the evidence lower bound with the
-            analytic divergence.
+            Draws per sample of the importance-weighted bound [1]_, which grows towards the
+            log-likelihood with their number; None gives the evidence lower bound.
 
         Returns
         -------

@@ -9,11 +9,7 @@ from torch import nn
 from skdeep.nn._coder import make_decoder, make_encoder
 from skdeep.nn._draw import draw
 from skdeep.nn._elementwise import in_whole_vectors
-from skdeep.nn.losses import (
-    bernoulli_log_likelihood,
-    gaussian_kl_divergence,
-    gaussian_log_likelihood,
-)
+from skdeep.nn.losses import bernoulli_log_likelihood, gaussian_log_likelihood
 
 __all__ = ["VariationalModule", "VariationalOutput", "log_likelihood"]
 
@@ -137,7 +133,23 @@ class VariationalModule(nn.Module):
         return VariationalOutput(self.decode_raw(z), mean, log_var, self.log_scale)
 
     def evidence_bound(self, x, noise):
-        """Evidence lower bound of rows in nats.
+        """Evidence lower bound in nats, the mean of the log-weights; shapes as ``log_weights``."""
+        return self.log_weights(x, noise).mean(dim=0)
+
+    def importance_bound(self, x, noise):
+        """Importance-weighted bound in nats, eq. 8 of [1]_; shapes as ``log_weights``.
+
+        References
+        ----------
+        .. [1] Burda, Grosse and Salakhutdinov (2016), "Importance Weighted Autoencoders", ICLR.
+        """
+        return self.log_weights(x, noise).logsumexp(dim=0) - math.log(len(noise))
+
+    def log_weights(self, x, noise):
+        """Logarithms of the importance weights ``p(x, z) / q(z | x)``.
+
+        The nearer the posterior is to the exact one, the less they vary. Their mean needs fewer
+        draws than the likelihood minus the analytic divergence.
 
         Parameters
         ----------
@@ -147,36 +159,15 @@ class VariationalModule(nn.Module):
 
         Returns
         -------
-        bound : Tensor, shape (batch,), float64
+        log_weights : Tensor, shape (n_samples, batch), float64
         """
         mean, log_var = self.posterior(x)
-        divergence = gaussian_kl_divergence(mean, log_var)
-        terms = []
-        for part in noise.split(_DRAWS_AT_ONCE):
-            z = mean + (0.5 * log_var).exp() * part
-            fit = log_likelihood(x, self.decode_raw(z), self.log_scale)
-            terms.append(_exactly(fit - divergence))
-        return torch.cat(terms).mean(dim=0)
-
-    def importance_bound(self, x, noise):
-        """Importance-weighted bound of rows in nats, eq. 8 of [1]_; shapes as above.
-
-        References
-        ----------
-        .. [1] Burda, Grosse and Salakhutdinov (2016), "Importance Weighted Autoencoders", ICLR.
-        """
-        mean, log_var = self.posterior(x)
-        terms = []
+        log_weights = []
         for part in noise.split(_DRAWS_AT_ONCE):
             z = mean + (0.5 * log_var).exp() * part
             fit = log_likelihood(x, self.decode_raw(z), self.log_scale)
             prior = gaussian_log_likelihood(z, torch.zeros_like(z), z.new_zeros(1))
             posterior = gaussian_log_likelihood(z, mean.expand_as(z), 0.5 * log_var)
-            terms.append(_exactly(fit + prior - posterior))
-        weights = torch.cat(terms)  # (n_samples, batch)
-        return weights.logsumexp(dim=0) - math.log(len(weights))
-
-
-def _exactly(x):
-    """In float64, where a mean over draws does not show in what order torch adds them."""
-    return x.cpu().double()
+            # in float64, where a sum over draws does not show in what order torch adds them
+            log_weights.append((fit + prior - posterior).cpu().double())
+        return torch.cat(log_weights)

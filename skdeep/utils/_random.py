@@ -7,7 +7,6 @@ from numbers import Integral
 
 import numpy as np
 import torch
-from scipy.special import ndtri
 
 __all__ = ["STREAMS", "draw_seed", "make_generator", "make_streams", "numpy_generator", "row_noise"]
 
@@ -70,40 +69,25 @@ def numpy_generator(random_state):
 
 
 def row_noise(rows, n_draws, n_columns, seed):
-    """Draw standard normal noise that belongs to a row's content, not to its place.
+    """Draw standard normal noise that depends on a row's content, not on its place.
 
-    Rows that are equal to three decimals get equal draws in any company and order, others
-    independent draws: the rounded row is hashed and splitmix64 [1]_ counts on from there, in
-    integer arithmetic that wraps around and is therefore exact.
+    Rows that are equal to three decimals get equal draws, others independent ones: the errors of
+    scores average out over rows, which they would not if all rows shared their draws.
 
     Parameters
     ----------
-    rows : ndarray of shape (n_rows, n_features)
+    rows : ndarray of shape (n_rows, n_features), contiguous
     n_draws, n_columns : int
     seed : int
 
     Returns
     -------
     noise : ndarray of shape (n_draws, n_rows, n_columns), float32
-
-    References
-    ----------
-    .. [1] Steele, Lea and Flood (2014), "Fast Splittable Pseudorandom Number Generators", OOPSLA.
     """
     # rounded, so that rows which differ in their last digits, by dtype say, share their draws
-    bits = np.rint(np.clip(1024 * rows.astype(np.float64), -(2.0**62), 2.0**62))
-    bits = bits.astype(np.int64).view(np.uint64)
-    keys = np.random.default_rng(seed).integers(2**63, size=rows.shape[1], dtype=np.uint64)
-    start = _mix((bits * (2 * keys + 1)).sum(axis=1))
-    steps = np.arange(1, n_draws * n_columns + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    # the upper 53 bits as a number inside (0, 1)
-    uniform = ((_mix(start + steps[:, np.newaxis]) >> np.uint64(11)) + 0.5) * 2.0**-53
-    noise = ndtri(uniform).reshape(n_draws, n_columns, len(rows)).transpose(0, 2, 1)
-    return np.ascontiguousarray(noise, dtype=np.float32)
-
-
-def _mix(x):
-    """Finaliser of splitmix64, uint64 -> uint64."""
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
+    rounded = np.rint(1024 * rows.astype(np.float64)) + 0.0  # a sum turns -0.0 into 0.0
+    noise = np.empty((n_draws, len(rows), n_columns), dtype=np.float32)
+    for number, words in enumerate(rounded.view(np.uint32)):
+        generator = np.random.default_rng(np.random.SeedSequence(words, spawn_key=(seed,)))
+        noise[:, number] = generator.standard_normal((n_draws, n_columns), dtype=np.float32)
+    return noise
