@@ -29,7 +29,7 @@ class CoderShape:
     activation : str
         Key of ``ACTIVATIONS``.
     block : {"dense", "residual"}
-        ``"residual"`` puts a residual block behind each layer or stage.
+        ``"residual"`` puts a residual block after each layer or stage.
     image_shape : (int, int, int) or None
         Channels, height and width; None for rows that are no images.
     tied_weights : bool
@@ -52,8 +52,8 @@ class CoderShape:
     def needs_bias(self):
         """Whether hidden layers have a bias.
 
-        Batch normalisation right behind a layer takes its bias off again; the gradient of the
-        bias is rounding noise then, of which Adam makes full steps.
+        Batch normalisation right after a layer subtracts its bias again. The gradient of the bias
+        is then rounding noise, of which Adam makes full steps.
         """
         return not (self.batch_norm and self.block == "dense")
 
@@ -173,7 +173,13 @@ def _conv_decoder(shape, streams):
         is_last = number == len(stages) - 1
         out_channels = shape.image_shape[0] if is_last else stages[number + 1]
         layers.append(
-            ConvTranspose2d(channels, out_channels, size=size, generator=streams["weights"])
+            ConvTranspose2d(
+                channels,
+                out_channels,
+                size=size,
+                generator=streams["weights"],
+                bias=is_last or shape.needs_bias,
+            )
         )
         channels = out_channels
     return nn.Sequential(*layers, nn.Flatten())

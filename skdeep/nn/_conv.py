@@ -55,15 +55,16 @@ class ConvTranspose2d(nn.Module):
         Height and width of the result.
     generator : torch.Generator
         Source of the initial weights.
+    bias : bool, default=True
     """
 
-    def __init__(self, in_channels, out_channels, *, size, generator):
+    def __init__(self, in_channels, out_channels, *, size, generator, bias=True):
         super().__init__()
         # an even side needs one more row or column than the stride alone gives
         self.output_padding = tuple(1 - side % 2 for side in size)
         size = (in_channels, out_channels, _KERNEL, _KERNEL)
         self.weight = nn.Parameter(torch.empty(size, dtype=torch.float32))
-        self.bias = nn.Parameter(torch.empty(out_channels, dtype=torch.float32))
+        self.bias = nn.Parameter(torch.empty(out_channels, dtype=torch.float32)) if bias else None
         _reset(self.weight, self.bias, in_channels * _KERNEL**2, generator)
 
     def forward(self, x):

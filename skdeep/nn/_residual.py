@@ -30,10 +30,12 @@ class ResidualBlock(nn.Module):
     activation : str
         Key of ``ACTIVATIONS``.
     dropout : float
-        Share of hidden entries that training zeroes.
+        Fraction of hidden entries that are zeroed during training.
     residual_dropout : float
-        Share of the entries that the block adds which training zeroes.
+        Fraction of the entries that the block adds which are zeroed during training.
     norm : {"batch", "layer"} or None
+    output_bias : bool
+        Whether the last layer has a bias.
     streams : dict of str to torch.Generator
         ``"weights"`` and ``"dropout"`` are read.
 
@@ -52,6 +54,7 @@ class ResidualBlock(nn.Module):
         norm=None,
         hidden_width=None,
         residual_dropout=0.0,
+        output_bias=True,
     ):
         super().__init__()
         hidden_width = width if hidden_width is None else hidden_width
@@ -60,7 +63,7 @@ class ResidualBlock(nn.Module):
             Linear(width, hidden_width, generator=streams["weights"]),
             make_activation(activation),
             Dropout(dropout, generator=streams["dropout"]),
-            Linear(hidden_width, width, generator=streams["weights"]),
+            Linear(hidden_width, width, generator=streams["weights"], bias=output_bias),
             Dropout(residual_dropout, generator=streams["dropout"]),
         )
 
@@ -91,11 +94,12 @@ class ResidualConvBlock(nn.Module):
     def __init__(self, channels, *, activation, batch_norm, streams):
         super().__init__()
         layers: list[nn.Module] = []
-        for _ in range(2):
+        # no bias where a batch normalisation follows: it would subtract it again
+        for bias in (not batch_norm, True):
             layers += [BatchNorm(channels)] if batch_norm else []
             layers += [
                 make_activation(activation),
-                Conv2d(channels, channels, stride=1, generator=streams["weights"]),
+                Conv2d(channels, channels, stride=1, generator=streams["weights"], bias=bias),
             ]
         self.branch = nn.Sequential(*layers)
 
@@ -121,7 +125,8 @@ class BasicBlock(nn.Module):
         Key of ``ACTIVATIONS``.
     norm : {"batch", "layer"}
     dropout, residual_dropout : float
-        Share of entries that training zeroes between the convolutions and behind them.
+        Fraction of entries that are zeroed during training, between the convolutions and after
+        them.
     streams : dict of str to torch.Generator
         ``"weights"`` and ``"dropout"`` are read.
 
@@ -143,7 +148,7 @@ class BasicBlock(nn.Module):
         streams,
     ):
         super().__init__()
-        # no biases: the norm behind each convolution takes them off again
+        # no biases: the norm after each convolution subtracts them again
         options = {"generator": streams["weights"], "bias": False}
         self.stride = stride
         self.missing_channels = out_channels - in_channels

@@ -57,6 +57,9 @@ class TableTrunk(nn.Module):
         super().__init__()
         self.out_features = width
         table = TableInput(**columns, generator=streams["weights"])
+        # What the input layer and the blocks give is only read through norms. Batch norm subtracts
+        # constants, so that gradients of biases would be rounding noise.
+        needs_bias = norm != "batch"
         blocks = [
             ResidualBlock(
                 width,
@@ -65,13 +68,14 @@ class TableTrunk(nn.Module):
                 dropout=dropout,
                 residual_dropout=residual_dropout,
                 norm=norm,
+                output_bias=needs_bias,
                 streams=streams,
             )
             for _ in range(n_blocks)
         ]
         self.layers = nn.Sequential(
             table,
-            Linear(table.out_features, width, generator=streams["weights"]),
+            Linear(table.out_features, width, generator=streams["weights"], bias=needs_bias),
             *blocks,
             make_norm(norm, width),
             make_activation(activation),
