@@ -51,7 +51,7 @@ class Critic(nn.Module):
         super().__init__()
         encoder = make_encoder(shape, streams, n_outputs=1)
         self.trunk, self.head = encoder[:-1], encoder[-1]
-        self.out_features = self.head.matrix().shape[1]
+        self.out_features = self.head.weight.shape[1]
         self.activation = ACTIVATIONS[shape.activation]
         self.projection = None
         if n_conditions:

@@ -1,4 +1,4 @@
-"""Linear layers with initial weights from a generator and rows that do not see each other."""
+"""Linear layers with initial weights from a generator, whose rows are independent at inference."""
 
 import torch
 from torch import nn
@@ -6,9 +6,9 @@ from torch.nn import functional as F
 
 __all__ = ["WIDTH_MULTIPLE", "Linear", "TiedLinear", "linear"]
 
-# Matrix products pick another kernel, which sums in another order, where the summed width is no
-# multiple of the vector width: the result of a row then depends on its place among the others.
-# With the width padded by zeros to this multiple it does not (benchmarks/row_independence.py).
+# If the summed width is not a multiple of the vector width, matrix products use another kernel,
+# which sums in another order: the result of a row then depends on its place among the others.
+# Padding the width with zeros to this multiple avoids that (benchmarks/row_independence.py).
 WIDTH_MULTIPLE = 16
 
 
@@ -28,7 +28,7 @@ def linear(x, weight, bias=None):
     missing = -x.shape[-1] % WIDTH_MULTIPLE
     if missing:
         x, weight = F.pad(x, (0, missing)), F.pad(weight, (0, missing))
-    # a transposed view picks such a kernel, too
+    # a transposed view leads to such a kernel, too
     return F.linear(x.contiguous(), weight.contiguous(), bias)
 
 
@@ -36,8 +36,6 @@ class Linear(nn.Module):
     """Affine layer ``y = x W^T + b``.
 
     Initial weights and biases are uniform in ``+-1/sqrt(in_features)``, torch's default.
-
-    The parameter ``weight`` has the longer side of W first; ``matrix()`` is W itself.
 
     **Shape**: (batch, in_features) -> (batch, out_features)
 
@@ -51,32 +49,22 @@ class Linear(nn.Module):
 
     def __init__(self, in_features, out_features, *, generator, bias=True):
         super().__init__()
-        # Autograd forms the gradient with this shape. With few rows, 5 or 10, the kernel splits
-        # the sum over the batch between threads, and its result depends on their number.
-        self.is_transposed = out_features < in_features
-        size = (in_features, out_features) if self.is_transposed else (out_features, in_features)
+        size = (out_features, in_features)
         self.weight = nn.Parameter(torch.empty(size, dtype=torch.float32))
         self.bias = nn.Parameter(torch.empty(out_features, dtype=torch.float32)) if bias else None
         self.reset_parameters(generator)
 
     def reset_parameters(self, generator):
-        """Draw the weights anew from ``generator``."""
-        bound = self.matrix().shape[1] ** -0.5
+        """Draw new weights from ``generator``."""
+        bound = self.weight.shape[1] ** -0.5
         nn.init.uniform_(self.weight, -bound, bound, generator=generator)
         if self.bias is not None:
             nn.init.uniform_(self.bias, -bound, bound, generator=generator)
 
-    def matrix(self):
-        """Weights as W, (out_features, in_features)."""
-        return self.weight.t() if self.is_transposed else self.weight
-
     def forward(self, x):
         """(batch, in_features) -> (batch, out_features)."""
-        if not self.training:
-            return linear(x, self.matrix(), self.bias)
-        if self.is_transposed and self.bias is not None:
-            return torch.addmm(self.bias, x, self.weight)
-        return F.linear(x, self.matrix(), self.bias)
+        product = F.linear if self.training else linear
+        return product(x, self.weight, self.bias)
 
 
 class TiedLinear(nn.Module):
@@ -97,7 +85,7 @@ class TiedLinear(nn.Module):
         super().__init__()
         # in a tuple, so that the weights are registered once, with their owner
         self._source = (source,)
-        out_features, in_features = source.matrix().shape
+        out_features, in_features = source.weight.shape
         self.bias = nn.Parameter(torch.empty(in_features, dtype=torch.float32)) if bias else None
         if self.bias is not None:
             bound = out_features**-0.5
@@ -105,7 +93,5 @@ class TiedLinear(nn.Module):
 
     def forward(self, x):
         """(batch, source.out_features) -> (batch, source.in_features)."""
-        weight = self._source[0].matrix().t()
-        if self.training:
-            return F.linear(x, weight, self.bias)
-        return linear(x, weight, self.bias)
+        product = F.linear if self.training else linear
+        return product(x, self._source[0].weight.t(), self.bias)

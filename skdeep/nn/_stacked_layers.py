@@ -24,7 +24,6 @@ class _Affine(nn.Module):
         super().__init__()
         self.weight = builder.tensors(source)["weight"]
         self.bias = builder.tensors(layer).get("bias")
-        self.is_transposed = source.is_transposed
         self.threads = builder.threads
 
     def _product(self, x, matrix):
@@ -43,7 +42,7 @@ class StackedLinear(_Affine):
 
     def forward(self, x):
         """(members, batch, in_features) -> (members, batch, out_features)."""
-        return self._product(x, self.weight.mT if self.is_transposed else self.weight)
+        return self._product(x, self.weight)
 
 
 class StackedTiedLinear(_Affine):
@@ -54,7 +53,7 @@ class StackedTiedLinear(_Affine):
 
     def forward(self, x):
         """(members, batch, source.out_features) -> (members, batch, source.in_features)."""
-        return self._product(x, self.weight if self.is_transposed else self.weight.mT)
+        return self._product(x, self.weight.mT)
 
 
 class StackedBatchNorm(nn.Module):

@@ -138,7 +138,7 @@ def test_head_on_what_embed_gives_is_the_decision():
         assert Z.shape == (len(X), 16) and Z.dtype == np.float64
         assert clf.embed(X.astype(np.float32)).dtype == np.float32
         head = clf.module_.head
-        expected = Z @ head.matrix().detach().numpy().T + head.bias.detach().numpy()
+        expected = Z @ head.weight.detach().numpy().T + head.bias.detach().numpy()
         decision = clf.decision_function(X).reshape(len(X), -1)
         np.testing.assert_allclose(decision, expected, rtol=1e-5, atol=1e-5)
 

@@ -69,7 +69,7 @@ def test_head_on_what_embed_gives_is_the_decision():
     assert Z.shape == (300, 16) and Z.dtype == np.float64
     assert clf.embed(DIGITS.astype(np.float32)).dtype == np.float32
     head = clf.module_.head
-    expected = Z @ head.matrix().detach().numpy().T + head.bias.detach().numpy()
+    expected = Z @ head.weight.detach().numpy().T + head.bias.detach().numpy()
     np.testing.assert_allclose(clf.decision_function(DIGITS), expected, rtol=1e-5, atol=1e-5)
 
 

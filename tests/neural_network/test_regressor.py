@@ -141,7 +141,7 @@ def test_head_on_what_embed_gives_is_the_prediction():
     Z = reg.embed(X)
     assert Z.shape == (200, 16)
     head = reg.module_.head
-    outputs = Z @ head.matrix().detach().numpy().T + head.bias.detach().numpy()
+    outputs = Z @ head.weight.detach().numpy().T + head.bias.detach().numpy()
     expected = outputs * SHIFTED.std(axis=0) + SHIFTED.mean(axis=0)
     np.testing.assert_allclose((reg.predict(X) - expected) / SHIFTED.std(axis=0), 0, atol=1e-5)
 
