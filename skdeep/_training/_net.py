@@ -22,12 +22,9 @@ from skdeep._training._optim import (
 )
 from skdeep._training._split import GivenSplit
 from skdeep.nn.losses import mean_over_rows
-from skdeep.utils._threads import one_thread
 
 __all__ = ["Objective", "StopTraining", "TrainingNet", "make_net", "plain_options"]
 
-# Batches with fewer rows run on one thread.
-_FEW_ROWS = 16
 _BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 
 
@@ -395,18 +392,11 @@ class TrainingNet(NeuralNet):
 
     def train_step_single(self, batch, **fit_params):
         """Gradients of one batch; skorch's extension point."""
-        with self._scope(batch):
-            step = self._forward(batch)
-            step["loss"].backward()
+        step = self._forward(batch)
+        step["loss"].backward()
         if self.gradient_clip_value is not None:
             nn.utils.clip_grad_norm_(self.module_.parameters(), self.gradient_clip_value)
         return step
-
-    def _scope(self, batch):
-        """Context in which gradients have the same digits on any number of threads."""
-        # the kernels for few rows give other last digits on other numbers of threads
-        is_short = len(batch.x) < _FEW_ROWS and self.device == "cpu"
-        return one_thread() if is_short else contextlib.nullcontext()
 
     def validation_step(self, batch, **fit_params):
         """Loss of one held-out batch; skorch's extension point."""

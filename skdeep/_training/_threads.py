@@ -6,8 +6,8 @@ from skdeep.utils._threads import one_thread
 
 __all__ = ["is_convolutional", "runs_on_one_thread", "stack_scope", "thread_scope"]
 
-# Multiply-adds per batch under which a second thread brings next to nothing on an idle machine and
-# costs much on a busy one (benchmarks/threads.py, and with --busy 1).
+# Multiply-adds per batch below which a second thread gains next to nothing on an idle machine and
+# costs a lot on a busy one (benchmarks/threads.py, and with --busy 1).
 _SMALL_NET = 2e7
 
 
@@ -17,7 +17,7 @@ def is_convolutional(module):
 
 
 def runs_on_one_thread(module, batch_rows, device):
-    """Whether a net gets a single CPU thread, whatever the user's setting.
+    """Whether a net runs on a single CPU thread, whatever the user's setting.
 
     Parameters
     ----------
@@ -30,9 +30,7 @@ def runs_on_one_thread(module, batch_rows, device):
     n_parameters = sum(parameter.numel() for parameter in module.parameters())
     if device != "cpu" or is_convolutional(module):
         return False
-    # the products of spectral_norm's power iteration depend on the number of threads
-    is_normalised = any("parametrizations" in name for name, _ in module.named_parameters())
-    return n_parameters * batch_rows <= _SMALL_NET or is_normalised
+    return n_parameters * batch_rows <= _SMALL_NET
 
 
 def thread_scope(module, batch_rows, device):

@@ -184,10 +184,6 @@ class AdversarialNet(TrainingNet):
         return self._lean_step(batch)
 
     def _lean_step(self, batch):
-        with self._scope(batch):
-            return self._play(batch)
-
-    def _play(self, batch):
         """One step of the critic and, every ``n_critic``-th time, one of the generator."""
         condition = self.module_.one_hot(batch.y)
         terms = self._critic_step(batch.x, condition)

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from skdeep.nn._augment import Augment
 from skdeep.nn._linear import WIDTH_MULTIPLE, Linear, TiedLinear
-from skdeep.nn._norm import BatchNorm, LayerNorm, batch_norm, stacked_batch_norm
+from skdeep.nn._norm import BatchNorm, LayerNorm
 from skdeep.nn._stacked_products import affine
 from skdeep.nn._table import CategoryEmbedding
 
@@ -56,6 +56,50 @@ class StackedTiedLinear(_Affine):
         return self._product(x, self.weight.mT)
 
 
+class _BatchNormOfRows(torch.autograd.Function):
+    """Batch normalisation of K members' rows, with the threads that each has by itself.
+
+    torch splits the sums over rows between threads, so that they depend on the number of threads.
+
+    The members' rows are copied side by side in memory, and apart again. A view of them would do
+    for the kernel, but sums over the rows of such a view, which other layers take, run over
+    several members at once, in another order than over the rows of one.
+    """
+
+    @staticmethod
+    def forward(ctx, x, weight, bias, mean, var, momentum, eps, threads):
+        """(members, batch, channels) -> the same; updates ``mean`` and ``var``."""
+        scale, shift, mean, var = (tensor.flatten() for tensor in (weight, bias, mean, var))
+        with threads.scope():
+            y, *saved = torch.native_batch_norm(
+                _side_by_side(x), scale, shift, mean, var, True, momentum, eps
+            )
+        ctx.save_for_backward(x, weight, *saved)
+        ctx.eps, ctx.threads = eps, threads
+        return _apart(y, x.shape)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        """Gradients of ``x``, ``weight`` and ``bias``."""
+        x, weight, mean, spread = ctx.saved_tensors
+        rows = _side_by_side(gradient), _side_by_side(x), weight.flatten()
+        with ctx.threads.scope():
+            of_x, of_weight, of_bias = torch.ops.aten.native_batch_norm_backward(
+                *rows, None, None, mean, spread, True, ctx.eps, [True, True, True]
+            )
+        return _apart(of_x, x.shape), of_weight.view_as(weight), of_bias.view_as(weight), *[None] * 5
+
+
+def _side_by_side(x):
+    """(members, batch, channels, ...) -> (batch, members * channels, ...)."""
+    return x.transpose(0, 1).flatten(1, 2)
+
+
+def _apart(rows, shape):
+    """(batch, members * channels, ...) -> (members, batch, channels, ...)."""
+    return rows.unflatten(1, (shape[0], shape[2])).transpose(0, 1).contiguous()
+
+
 class StackedBatchNorm(nn.Module):
     """K batch normalisations: one over K times the channels."""
 
@@ -69,22 +113,30 @@ class StackedBatchNorm(nn.Module):
         tensors = builder.tensors(members[0])
         self.momentum, self.eps = members[0].momentum, members[0].eps
         self.weight, self.bias = tensors["weight"], tensors["bias"]
+        self.threads = builder.threads
         self.register_buffer("running_mean", tensors["running_mean"])
         self.register_buffer("running_var", tensors["running_var"])
 
     def forward(self, x):
         """(members, batch, channels, ...) -> the same."""
-        tensors = self.weight, self.bias, self.running_mean, self.running_var
-        options = {
-            "training": self.training and x[0].numel() > x.shape[2],
-            "momentum": self.momentum,
-            "eps": self.eps,
-        }
+        tensors = x, self.weight, self.bias, self.running_mean, self.running_var
         if x.shape[2] % WIDTH_MULTIPLE and not x.is_cuda:
             # the last channels of each, which fill no vector, are computed apart from the others
-            members = zip(x, *tensors, strict=True)
-            return torch.stack([batch_norm(*member, **options) for member in members])
-        return stacked_batch_norm(x, *tensors, **options)
+            parts = zip(*(tensor.split(1) for tensor in tensors), strict=True)
+            return torch.cat([self._normalise(*part) for part in parts])
+        return self._normalise(*tensors)
+
+    def _normalise(self, x, weight, bias, mean, var):
+        """Normalise some of the members as one."""
+        is_training = self.training and x[0].numel() > x.shape[2]
+        if is_training and x.ndim == 3 and x.device.type == "cpu":
+            return _BatchNormOfRows.apply(
+                x, weight, bias, mean, var, self.momentum, self.eps, self.threads
+            )
+        mean, var, weight, bias = (tensor.flatten() for tensor in (mean, var, weight, bias))
+        options = is_training, self.momentum, self.eps
+        y = F.batch_norm(_side_by_side(x), mean, var, weight, bias, *options)
+        return _apart(y, x.shape)
 
 
 class StackedLayerNorm(nn.Module):

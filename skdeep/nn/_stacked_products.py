@@ -36,6 +36,10 @@ class Threads(NamedTuple):
         others = re.findall(r"get_max_threads\(\) : (\d+)", report)
         return cls((n_threads, *map(int, others)), alone_on_one and n_threads > 1)
 
+    def scope(self):
+        """Context with the number of threads that a member by itself has."""
+        return one_thread() if self.alone_on_one else contextlib.nullcontext()
+
 
 def affine(x, weight, bias, threads):
     """Products ``x @ weight + bias`` of K members, as each of them forms its own.
@@ -99,7 +103,7 @@ def _multiply(a, b, bias, threads):
     n_members = len(a) if max(threads.numbers) > 1 else None
     if _sums_alike(shape, *layouts, bias is not None, threads, n_members):
         return _batched(a, b, bias)
-    with _scope(threads):
+    with threads.scope():
         pairs = _aligned(a), _aligned(b)
         if bias is None:
             return torch.stack(list(map(torch.mm, *pairs)))
@@ -125,11 +129,6 @@ def _aligned(x):
         padded = F.pad(rows.flatten(1), (0, -rows[0].numel() % ALIGNMENT))
         rows = padded.as_strided(rows.shape, (padded.shape[1], rows.shape[2], 1))
     return (rows.mT if is_transposed else rows).unbind()
-
-
-def _scope(threads):
-    """Context with the number of threads that a member alone has."""
-    return one_thread() if threads.alone_on_one else contextlib.nullcontext()
 
 
 @functools.lru_cache(maxsize=4096)
@@ -169,7 +168,7 @@ def _sums_alike(shape, layout_of_a, layout_of_b, has_bias, threads, n_members):
     bias = normal(1, m).squeeze(1) if has_bias else None
     with torch.no_grad():
         together = _batched(a, b, bias)
-        with _scope(threads):
+        with threads.scope():
             pairs = _aligned(a), _aligned(b)
             alone = map(torch.mm, *pairs) if bias is None else map(torch.addmm, bias, *pairs)
             return torch.equal(together, torch.stack(list(alone)))

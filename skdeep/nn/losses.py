@@ -28,15 +28,15 @@ __all__ = [
 ]
 
 
-# From so many entries on torch splits a whole sum between threads, and its last digits depend on
-# their number; sums over one axis of several do not.
+# With this many entries or more, torch splits the sum over a whole tensor between threads, but not
+# the sums over one of its axes: a stack of nets would give other last digits than one net.
 _PARALLEL_SUM = 2**15
-# Rows that are summed at a time where there are that many.
+# Larger batches are summed in parts of so many rows.
 _ROWS_AT_ONCE = 2**10
 
 
 def mean_over_rows(terms):
-    """Mean loss, the same on any number of threads; (..., batch) -> (...)."""
+    """Mean over rows, equal for one net and in a stack of nets; (..., batch) -> (...)."""
     n_rows = terms.shape[-1]
     if n_rows < _PARALLEL_SUM:
         return terms.mean(dim=-1)
@@ -68,9 +68,9 @@ class _StackedMeanSquaredError(torch.autograd.Function):
 
 
 def mean_squared_error(x_hat, x):
-    """Mean of ``squared_error`` over rows, a scalar; for small batches in half the time.
+    """Mean of ``squared_error`` over rows, a scalar; takes half the time for small batches.
 
-    A stack of nets has one for each member, (members, batch, n_features) twice -> (members,).
+    A stack of nets gets one for each member, (members, batch, n_features) twice -> (members,).
     """
     if x.shape[-2:].numel() >= _PARALLEL_SUM:
         return mean_over_rows(squared_error(x_hat, x))
