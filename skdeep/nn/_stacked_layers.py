@@ -87,7 +87,12 @@ class _BatchNormOfRows(torch.autograd.Function):
             of_x, of_weight, of_bias = torch.ops.aten.native_batch_norm_backward(
                 *rows, None, None, mean, spread, True, ctx.eps, [True, True, True]
             )
-        return _apart(of_x, x.shape), of_weight.view_as(weight), of_bias.view_as(weight), *[None] * 5
+        return (
+            _apart(of_x, x.shape),
+            of_weight.view_as(weight),
+            of_bias.view_as(weight),
+            *[None] * 5,
+        )
 
 
 def _side_by_side(x):

@@ -155,12 +155,13 @@ WIDE = [
     (ResNetClassifier, (300, 127), {"n_blocks": 1, "width": 17, "activation": "silu"}),
     (ResNetRegressor, (3, 33_000), {"n_blocks": 1, "width": 5}),
     (ResNetRegressor, (3, 33_000), {"n_blocks": 1, "width": 5, "loss": "absolute_error"}),
-    # nets that run on two threads by themselves, too
-    (Autoencoder, (300, 120), {"hidden_layer_sizes": (256,), "batch_norm": True, "noise": 0.1}),
-    (Autoencoder, (300, 120), {"hidden_layer_sizes": (257,), "loss": "huber", "n_components": 9}),
-    (VariationalAutoencoder, (300, 120), {"hidden_layer_sizes": (257,), "batch_norm": True}),
+    (Autoencoder, (300, 120), {"hidden_layer_sizes": (256,), "batch_norm": True}),
+    # nets that are large enough for two threads by themselves
+    (Autoencoder, (400, 120), {"hidden_layer_sizes": (256,), "batch_norm": True, "noise": 0.1}),
+    (Autoencoder, (400, 120), {"hidden_layer_sizes": (257,), "loss": "huber", "n_components": 9}),
+    (VariationalAutoencoder, (400, 120), {"hidden_layer_sizes": (257,), "batch_norm": True}),
     (ResNetClassifier, (64, 127), {"n_blocks": 1, "width": 256}),
-    (ResNetClassifier, (64, 127), {"n_blocks": 1, "width": 256, "norm": "layer"}),
+    (ResNetRegressor, (3, 33_000), {"n_blocks": 1, "width": 20, "norm": "layer"}),
 ]
 
 
