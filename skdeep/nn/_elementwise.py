@@ -1,15 +1,17 @@
-"""Elementwise functions that give an entry the same result wherever it lies in a tensor."""
+"""Elementwise functions that give an entry the same result wherever it is in a tensor."""
 
 import torch
 from torch.nn import functional as F
 
-__all__ = ["in_whole_vectors"]
+__all__ = ["GRAIN", "in_whole_vectors"]
 
-# On a CPU torch computes an elementwise function by vectors, two of them at a time, and what is
-# left over one by one, with another implementation of exp. The largest pair has 64 entries.
+#: With this many entries or more, torch splits elementwise functions and sums over a whole tensor
+#: between threads.
+GRAIN = 2**15
+# On a CPU torch computes an elementwise function by vectors, two at a time. The remainder of each
+# thread's part is computed one by one, with another implementation of exp. The largest pair has 64
+# entries.
 _VECTORS = 64
-# Entries from which on torch divides the work among threads, each of which has such a remainder.
-_GRAIN = 2**15
 
 
 def in_whole_vectors(function, *tensors):
@@ -43,5 +45,5 @@ def in_whole_vectors(function, *tensors):
 
 def _missing(n_entries):
     """Count the entries that the parts of all threads lack to whole vectors."""
-    n_parts = max(1, min(torch.get_num_threads(), -(-n_entries // _GRAIN)))
+    n_parts = max(1, min(torch.get_num_threads(), -(-n_entries // GRAIN)))
     return -n_entries % (n_parts * _VECTORS)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch.nn import functional as F
 
+from skdeep.nn._elementwise import GRAIN
 from skdeep.utils._threads import one_thread
 
 __all__ = ["ALIGNMENT", "Threads", "affine"]
@@ -91,7 +92,7 @@ class _Product(torch.autograd.Function):
             else:
                 of_b = form(a.mT, gradient, None, ctx.threads)
         if ctx.needs_input_grad[2]:
-            of_bias = gradient.sum(1)
+            of_bias = _sum_over_rows(gradient, ctx.threads)
         return of_a, of_b, of_bias, None
 
 
@@ -108,6 +109,15 @@ def _multiply(a, b, bias, threads):
         if bias is None:
             return torch.stack(list(map(torch.mm, *pairs)))
         return torch.stack(list(map(torch.addmm, bias.unbind(), *pairs)))
+
+
+def _sum_over_rows(gradient, threads):
+    """Gradients of the biases, (members, n, m) -> (members, m)."""
+    if gradient.shape[2] == 1 and gradient.shape[1] >= GRAIN:
+        # a member by itself sums a whole tensor, which torch splits between threads
+        with threads.scope():
+            return torch.stack([rows.sum(0) for rows in gradient])
+    return gradient.sum(1)
 
 
 def _batched(a, b, bias):

@@ -8,7 +8,7 @@ import math
 import torch
 from torch.nn import functional as F
 
-from skdeep.nn._elementwise import in_whole_vectors
+from skdeep.nn._elementwise import GRAIN, in_whole_vectors
 
 __all__ = [
     "absolute_error",
@@ -28,17 +28,17 @@ __all__ = [
 ]
 
 
-# With this many entries or more, torch splits the sum over a whole tensor between threads, but not
-# the sums over one of its axes: a stack of nets would give other last digits than one net.
-_PARALLEL_SUM = 2**15
-# Larger batches are summed in parts of so many rows.
+# Batches of GRAIN rows or more are summed in parts of this many rows.
 _ROWS_AT_ONCE = 2**10
 
 
 def mean_over_rows(terms):
-    """Mean over rows, equal for one net and in a stack of nets; (..., batch) -> (...)."""
+    """Mean over rows, equal for one net and in a stack of nets; (..., batch) -> (...).
+
+    torch splits sums over a whole tensor between threads, but not those over one of several axes.
+    """
     n_rows = terms.shape[-1]
-    if n_rows < _PARALLEL_SUM:
+    if n_rows < GRAIN:
         return terms.mean(dim=-1)
     parts = F.pad(terms, (0, -n_rows % _ROWS_AT_ONCE)).unflatten(-1, (-1, _ROWS_AT_ONCE))
     return parts.sum(dim=-1).sum(dim=-1) / n_rows
@@ -72,7 +72,7 @@ def mean_squared_error(x_hat, x):
 
     A stack of nets gets one for each member, (members, batch, n_features) twice -> (members,).
     """
-    if x.shape[-2:].numel() >= _PARALLEL_SUM:
+    if x.shape[-2:].numel() >= GRAIN:
         return mean_over_rows(squared_error(x_hat, x))
     return _StackedMeanSquaredError.apply(x_hat, x) if x.ndim == 3 else F.mse_loss(x_hat, x)
 
