@@ -107,6 +107,7 @@ def test_masked_numbers_have_an_indicator(params, make, assert_same, X, y):
     assert_same(estimator, make(**params).fit(gaps, y), gaps)
 
 
+@pytest.mark.filterwarnings("ignore::skdeep.exceptions.ModeCollapseWarning")  # of three epochs
 @pytest.mark.nets({"plain": {}, "stopping": {"early_stopping": True, "n_iter_no_change": 2}})
 @pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int64])
 def test_small_integers_of_numpy_do_not_overflow(kind, params, make, assert_same):

@@ -192,7 +192,7 @@ def test_search_over_large_batches_is_equal_to_the_last_bit(
 @pytest.mark.parametrize("Class", FAMILIES)
 def test_search_on_two_threads_is_equal_to_the_last_bit(Class, set_threads):
     set_threads(2)
-    for _, case in [*cases(Class, FAMILIES[Class])][::7]:
+    for _, case in [*cases(Class, FAMILIES[Class])][::5]:
         net, X, y = net_and_data(Class, dict(case))
         grid = {"lr": [0.01, 0.03]}
         theirs, ours = run_searches(net, X, y, grid=grid, cv=KFold(2), max_batch_models=8)
@@ -249,8 +249,9 @@ def test_number_of_workers_changes_no_score_of_a_binary_classifier():
 def test_searches_are_equal_with_shorter_vectors_too():
     # torch takes the name of an instruction set that the CPU has not for the best that it has
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]
-    command += ["-k", "to_the_last_bit and not on_two_threads"]
+    # what threads divide, they divide alike with any vectors
+    command += ["-k", "to_the_last_bit and not large_batches and not on_two_threads"]
     environment = os.environ | {"ATEN_CPU_CAPABILITY": "avx2"}
     result = run(command, env=environment, capture_output=True, text=True, timeout=400, check=False)
     assert result.returncode == 0, result.stdout
-    assert f"{len(FAMILIES) * (N_CASES + 1) + 2 * len(WIDE)} passed" in result.stdout
+    assert f"{len(FAMILIES) * (N_CASES + 1)} passed" in result.stdout
