@@ -7,6 +7,7 @@ __version__ = "0.1.0"
 
 _NAMESPACES = (
     "decomposition",
+    "ensemble",
     "exceptions",
     "generative",
     "metrics",
@@ -18,6 +19,7 @@ _NAMESPACES = (
 if TYPE_CHECKING:
     from skdeep import (
         decomposition,
+        ensemble,
         exceptions,
         generative,
         metrics,
@@ -42,6 +44,7 @@ else:
 
 __all__ = [
     "decomposition",
+    "ensemble",
     "exceptions",
     "generative",
     "metrics",

@@ -9,7 +9,7 @@ __all__ = ["Parameters", "param"]
 
 def param(
     *constraints: Any,
-    default: Any,
+    default: Any = dataclasses.MISSING,
     kw_only: bool | None = None,
     data: bool | None = None,
     lifted: bool | None = None,
@@ -24,7 +24,8 @@ def param(
     *constraints : object
         What scikit-learn's ``_parameter_constraints`` lists for the parameter.
     default : object
-        Default value, which must be immutable. Type checkers find it by its keyword only.
+        Default value, which must be immutable; without it the parameter is required. Type checkers
+        find it by its keyword only.
     kw_only : bool, default=True
         Whether the parameter must be passed by keyword.
     data : bool, default=False

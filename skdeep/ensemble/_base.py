@@ -1,0 +1,258 @@
+"""What deep ensembles for classification and for regression have in common."""
+
+import copy
+import dataclasses
+from abc import ABC, abstractmethod
+from numbers import Integral
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
+from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.utils import get_tags
+from sklearn.utils.metadata_routing import (
+    UNUSED,
+    MetadataRouter,
+    MethodMapping,
+    process_routing,
+)
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from skdeep._batched_fit import fit_together
+from skdeep._fit import Fit
+from skdeep._training._callbacks import FitTasks, SubfitTasks
+from skdeep.base import DeepEstimator
+from skdeep.utils._docs import DocumentationLinkMixin
+from skdeep.utils._params import Parameters, param
+from skdeep.utils._random import draw_seed
+from skdeep.utils._settings import own_settings
+from skdeep.utils._sklearn import (
+    HasMethods,
+    Interval,
+    fit_context,
+    has_callbacks,
+    is_routing_enabled,
+)
+
+__all__ = ["DeepEnsemble", "members_have"]
+
+
+def members_have(name):
+    """Condition that the estimator has an attribute, for ``available_if``."""
+    return lambda ensemble: hasattr(ensemble.estimator, name)
+
+
+class DeepEnsemble(
+    MetaEstimatorMixin,
+    DocumentationLinkMixin,
+    CallbackSupportMixin,
+    Parameters,
+    BaseEstimator,
+    ABC,
+):
+    """Several nets of one estimator that differ in their seeds, trained as one stack.
+
+    All that a fit leaves is ``estimators_``. It is replaced as a whole, so that a fit that fails
+    changes nothing.
+    """
+
+    estimator: Any = param(dataclasses.MISSING, HasMethods(["fit", "predict"]), kw_only=False)
+    n_estimators: int = param(5, Interval(Integral, 1, None, closed="left"), kw_only=False)
+    random_state: int | np.random.RandomState | None = param(None, "random_state")
+
+    #: what ``estimator`` must be, for an error
+    _kind_of_member: ClassVar[str]
+
+    # The members take it, under the request that is set on ``estimator``.
+    __metadata_request__fit: ClassVar[dict] = {"sample_weight": UNUSED}
+    __metadata_request__partial_fit: ClassVar[dict] = {"sample_weight": UNUSED}
+
+    @with_callbacks
+    @fit_context(prefer_skip_nested_validation=False)
+    @own_settings()
+    def fit(self, X, y, sample_weight=None) -> Self:
+        """Train all nets.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
+            Samples to train on, as ``estimator`` takes them.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples in the loss.
+
+        Returns
+        -------
+        self : object
+            The fitted ensemble.
+        """
+        self._check_estimator()
+        metadata = self._metadata("fit", sample_weight)
+        members = self._make_members(resume=bool(self.estimator.warm_start))
+        root = self._init_callback_context(max_subtasks=len(members))
+        task = FitTasks(self, X, y, sample_weight).task
+        root.call_on_fit_task_begin(**task)
+        if self._can_be_stacked():
+            self._fit_as_stack(members, X, y, metadata, root, task)
+        else:
+            self._fit_one_by_one(members, X, y, metadata, root, task)
+        self.estimators_ = members
+        root.call_on_fit_task_end(**task, reconstruction_attributes={})
+        return self
+
+    @available_if(members_have("embed"))
+    @own_settings()
+    def embed(self, X) -> np.ndarray:
+        """Compute the features that the last layer of each net reads, side by side.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
+            Samples to embed.
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, n_estimators * width)
+            Features of the first net, then of the second one, and so on.
+        """
+        return np.hstack(self._of_members("embed", X))
+
+    # Members -------------------------------------------------------------------------------
+
+    def _partial_fit(self, X, y, sample_weight, **options):
+        """Train every net for one epoch."""
+        self._check_estimator()
+        options |= self._metadata("partial_fit", sample_weight)
+        members = self._make_members(resume=True)
+        for member in members:
+            member.partial_fit(X, y, **options)
+        self.estimators_ = members
+        return self
+
+    @staticmethod
+    @abstractmethod
+    def _is_right_kind(estimator):
+        """Whether the estimator predicts what the ensemble predicts."""
+
+    def _check_estimator(self):
+        """Raise ``TypeError`` for an estimator of which there is no ensemble."""
+        if isinstance(self.estimator, DeepEstimator) and self._is_right_kind(self.estimator):
+            return
+        raise TypeError(
+            f"estimator must be {self._kind_of_member}; got {self.estimator!r}. Put a pipeline "
+            "around the ensemble, not into it."
+        )
+
+    def _make_members(self, *, resume):
+        """Estimators to fit: new ones or, to resume, copies of the fitted ones."""
+        if resume and hasattr(self, "estimators_"):
+            return self._copy_members()
+        seeds = np.random.SeedSequence(draw_seed(self.random_state))
+        return [
+            clone(self.estimator).set_params(random_state=int(seed))
+            for seed in seeds.generate_state(int(self.n_estimators))
+        ]
+
+    def _copy_members(self):
+        """Copies of the fitted members with the present parameters of the estimator."""
+        fitted = self.estimators_
+        if len(fitted) != self.n_estimators or type(fitted[0]) is not type(self.estimator):
+            raise ValueError(
+                "warm_start and partial_fit must continue with the nets that were fitted, "
+                f"{len(fitted)} of {type(fitted[0]).__name__}; got "
+                f"n_estimators={self.n_estimators} of {type(self.estimator).__name__}. Fit a "
+                "clone instead."
+            )
+        members = copy.deepcopy(fitted)
+        for member in members:
+            params = clone(self.estimator).get_params(deep=False)
+            member.set_params(**{**params, "random_state": member.random_state})
+        return members
+
+    def _metadata(self, method, sample_weight):
+        """Metadata that a method of the members gets."""
+        if sample_weight is None:
+            return {}
+        if not is_routing_enabled():
+            return {"sample_weight": sample_weight}
+        return process_routing(self, method, sample_weight=sample_weight).estimator[method]
+
+    def _can_be_stacked(self):
+        """Whether ``Fit`` does all that the ``fit`` of the members does.
+
+        A subclass elsewhere may have a ``fit`` of its own; callbacks of members are set up by it.
+        """
+        is_ours = type(self.estimator).fit.__module__.startswith("skdeep.")
+        return is_ours and not has_callbacks(self.estimator)
+
+    def _fit_as_stack(self, members, X, y, metadata, root, task):
+        """Fit the members together."""
+        fits = []
+        for member in members:
+            tasks = None
+            if has_callbacks(self):
+                context = root.subcontext(task_name="fit-estimator")
+                tasks = SubfitTasks(context, task, member, X, y, **metadata)
+            resume = bool(member.warm_start)
+            fits.append(Fit(member, X, y, **metadata, resume=resume, tasks=tasks))
+        for outcome in fit_together(fits, self.estimator.device):
+            if outcome.error is not None:
+                raise outcome.error
+
+    def _fit_one_by_one(self, members, X, y, metadata, root, task):
+        """Fit the members in the ordinary way."""
+        for member in members:
+            context = root.subcontext(task_name="fit-estimator")
+            with context.propagate_callback_context(member):
+                context.call_on_fit_task_begin(**task)
+                member.fit(X, y, **metadata)
+            context.call_on_fit_task_end(**task)
+
+    def _of_members(self, method, X):
+        """What a method of each member returns for new samples; list."""
+        check_is_fitted(self)
+        return [getattr(member, method)(X) for member in self.estimators_]
+
+    # Fitted attributes that follow from the members ----------------------------------------
+
+    @property
+    def n_features_in_(self) -> int:
+        """Number of features seen during ``fit``."""
+        return self.estimators_[0].n_features_in_
+
+    @property
+    def feature_names_in_(self) -> np.ndarray:
+        """Names of features seen during ``fit``."""
+        return self.estimators_[0].feature_names_in_
+
+    @property
+    def n_iter_(self) -> int:
+        """Number of epochs of the net that was trained longest."""
+        return max(member.n_iter_ for member in self.estimators_)
+
+    @property
+    def device_(self) -> str:
+        """Device the nets are on."""
+        return self.estimators_[0].device_
+
+    def get_metadata_routing(self):
+        """Get metadata routing of the ensemble: that of ``estimator``.
+
+        Returns
+        -------
+        routing : MetadataRouter
+            ``fit`` and ``partial_fit`` pass ``sample_weight`` on to the methods of these names.
+        """
+        methods = MethodMapping().add(caller="fit", callee="fit")
+        methods.add(caller="partial_fit", callee="partial_fit")
+        return MetadataRouter(owner=self).add(estimator=self.estimator, method_mapping=methods)
+
+    def __sklearn_tags__(self):
+        """What the estimator takes, the ensemble takes."""
+        tags = super().__sklearn_tags__()
+        of_member = get_tags(self.estimator)
+        tags.input_tags = of_member.input_tags
+        tags.target_tags = of_member.target_tags
+        return tags

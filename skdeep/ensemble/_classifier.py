@@ -1,0 +1,218 @@
+"""Deep ensembles that predict classes."""
+
+import dataclasses
+from typing import Any, Self
+
+import numpy as np
+from scipy.special import log_expit, logsumexp
+from sklearn.base import ClassifierMixin, is_classifier
+from sklearn.utils import get_tags
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from skdeep.ensemble._base import DeepEnsemble, members_have
+from skdeep.utils._params import param
+from skdeep.utils._settings import own_settings
+from skdeep.utils._sklearn import HasMethods, fit_context
+
+__all__ = ["DeepEnsembleClassifier"]
+
+
+class DeepEnsembleClassifier(ClassifierMixin, DeepEnsemble):
+    """Several nets with different seeds whose predicted probabilities are averaged [1]_.
+
+    The mean is usually more accurate and better calibrated than the probabilities of one net. The
+    nets have the same parameters and samples, and differ in their initial weights, in dropout and
+    in the order of the samples. They are trained as one stack where that is faster.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Deep classifier such as :class:`~skdeep.neural_network.ResNetClassifier`. It is cloned; its
+        own ``random_state`` is not used.
+    n_estimators : int, default=5
+        Number of nets.
+    random_state : int, RandomState instance or None, default=None
+        Seed that the ``random_state`` of each net is derived from. An int makes the result
+        reproducible.
+
+    Attributes
+    ----------
+    estimators_ : list of estimators, length `n_estimators`
+        The fitted nets.
+    classes_ : ndarray of shape (n_classes,)
+        Class labels; for multilabel targets the numbers of the columns.
+    n_iter_ : int
+        Number of epochs of the net that was trained longest.
+    device_ : str
+        Device the nets are on.
+    n_features_in_ : int
+        Number of features seen during ``fit``.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen during ``fit``. Defined only when all of them are strings.
+
+    Raises
+    ------
+    DivergenceError
+        From ``fit`` and ``partial_fit``, if a loss or a weight stops being finite.
+
+    See Also
+    --------
+    DeepEnsembleRegressor : The same for regression.
+    skdeep.neural_network.ResNetClassifier : A net to make an ensemble of.
+    sklearn.ensemble.BaggingClassifier : An ensemble of any classifier, each fitted to a random
+        part of the samples.
+    sklearn.ensemble.VotingClassifier : An ensemble of different classifiers.
+
+    Notes
+    -----
+    With ``warm_start=True`` of the estimator, ``fit`` continues with the fitted nets.
+
+    With scikit-learn's metadata routing, ``sample_weight`` is requested by the estimator:
+    ``DeepEnsembleClassifier(net.set_fit_request(sample_weight=True))``.
+
+    References
+    ----------
+    .. [1] Lakshminarayanan, Pritzel and Blundell (2017), "Simple and Scalable Predictive
+       Uncertainty Estimation using Deep Ensembles", NeurIPS.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skdeep.ensemble import DeepEnsembleClassifier
+    >>> from skdeep.neural_network import ResNetClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> net = ResNetClassifier(1, width=32, max_epochs=20)
+    >>> ensemble = DeepEnsembleClassifier(net, n_estimators=3, random_state=0).fit(X, y)
+    >>> ensemble.predict_proba(X).shape
+    (150, 3)
+    >>> [member.n_iter_ for member in ensemble.estimators_]
+    [20, 20, 20]
+    """
+
+    estimator: Any = param(
+        dataclasses.MISSING, HasMethods(["fit", "predict_proba", "predict_log_proba"])
+    )
+
+    _kind_of_member = "a deep classifier such as ResNetClassifier()"
+    _is_right_kind = staticmethod(is_classifier)
+
+    @available_if(members_have("partial_fit"))
+    @fit_context(prefer_skip_nested_validation=False)
+    @own_settings()
+    def partial_fit(self, X, y, classes=None, sample_weight=None) -> Self:
+        """Train every net for one epoch on these samples.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
+            Samples to train on. Those of the first call must be representative of all.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Class labels.
+        classes : array-like of shape (n_classes,), default=None
+            All class labels that later calls may contain; None for those of the first call.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples in the loss.
+
+        Returns
+        -------
+        self : object
+            The ensemble, whose nets are one epoch further.
+        """
+        return self._partial_fit(X, y, sample_weight, classes=classes)
+
+    @own_settings()
+    def predict(self, X) -> np.ndarray:
+        """Predict class labels.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
+            Samples to classify.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_labels)
+            The class with the highest mean probability; for multilabel targets 1 for each label
+            whose mean probability is above one half.
+        """
+        probability = self.predict_proba(X)
+        if self._is_multilabel:
+            return (probability > 0.5).astype(int)
+        return self.classes_[probability.argmax(axis=1)]
+
+    @own_settings()
+    def predict_proba(self, X) -> np.ndarray:
+        """Predict class probabilities, the mean over all nets.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
+            Samples to classify.
+
+        Returns
+        -------
+        probability : ndarray of shape (n_samples, n_classes)
+            In the order of ``classes_``. Rows sum to one, except for multilabel targets.
+        """
+        return np.mean(self._of_members("predict_proba", X), axis=0)
+
+    @own_settings()
+    def predict_log_proba(self, X) -> np.ndarray:
+        """Predict the logarithm of class probabilities.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
+            Samples to classify.
+
+        Returns
+        -------
+        log_probability : ndarray of shape (n_samples, n_classes)
+            Natural logarithm of ``predict_proba``, finite even where that rounds to zero.
+        """
+        return _log_mean_exp(self._of_members("predict_log_proba", X))
+
+    @own_settings()
+    def decision_function(self, X) -> np.ndarray:
+        """Compute the log-odds of the mean probability or, for several classes, its logarithm.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
+            Samples to classify.
+
+        Returns
+        -------
+        decision : ndarray of shape (n_samples,) or (n_samples, n_classes)
+            For two classes one value per sample, positive for ``classes_[1]``; for multilabel
+            targets one per label, positive where it is predicted.
+        """
+        if self._is_multilabel:
+            logits = np.asarray(self._of_members("decision_function", X))
+            return _log_mean_exp(log_expit(logits)) - _log_mean_exp(log_expit(-logits))
+        log_probability = self.predict_log_proba(X)
+        if len(self.classes_) == 2:
+            return log_probability[:, 1] - log_probability[:, 0]
+        return log_probability
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """Class labels."""
+        return self.estimators_[0].classes_
+
+    @property
+    def _is_multilabel(self):
+        """Whether a sample may have several labels."""
+        check_is_fitted(self)
+        return vars(self.estimators_[0]).get("_target_kind") == "multilabel"
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags = get_tags(self.estimator).classifier_tags
+        return tags
+
+
+def _log_mean_exp(values):
+    """Logarithm of the mean, over members, of the exponentials."""
+    return logsumexp(values, axis=0) - np.log(len(values))

@@ -1,0 +1,138 @@
+"""Deep ensembles that predict numbers."""
+
+from typing import Self
+
+import numpy as np
+from sklearn.base import RegressorMixin, is_regressor
+from sklearn.utils import get_tags
+from sklearn.utils.metaestimators import available_if
+
+from skdeep.ensemble._base import DeepEnsemble, members_have
+from skdeep.utils._settings import own_settings
+from skdeep.utils._sklearn import fit_context
+
+__all__ = ["DeepEnsembleRegressor"]
+
+
+class DeepEnsembleRegressor(RegressorMixin, DeepEnsemble):
+    """Several nets with different seeds whose predictions are averaged [1]_.
+
+    The mean is usually more accurate than the predictions of one net. The nets have the same
+    parameters and samples, and differ in their initial weights, in dropout and in the order of the
+    samples. They are trained as one stack where that is faster.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Deep regressor such as :class:`~skdeep.neural_network.ResNetRegressor`. It is cloned; its
+        own ``random_state`` is not used.
+    n_estimators : int, default=5
+        Number of nets.
+    random_state : int, RandomState instance or None, default=None
+        Seed that the ``random_state`` of each net is derived from. An int makes the result
+        reproducible.
+
+    Attributes
+    ----------
+    estimators_ : list of estimators, length `n_estimators`
+        The fitted nets.
+    n_iter_ : int
+        Number of epochs of the net that was trained longest.
+    device_ : str
+        Device the nets are on.
+    n_features_in_ : int
+        Number of features seen during ``fit``.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen during ``fit``. Defined only when all of them are strings.
+
+    Raises
+    ------
+    DivergenceError
+        From ``fit`` and ``partial_fit``, if a loss or a weight stops being finite.
+
+    See Also
+    --------
+    DeepEnsembleClassifier : The same for classification.
+    skdeep.neural_network.ResNetRegressor : A net to make an ensemble of.
+    sklearn.ensemble.BaggingRegressor : An ensemble of any regressor, each fitted to a random part
+        of the samples.
+    sklearn.ensemble.VotingRegressor : An ensemble of different regressors.
+
+    Notes
+    -----
+    With ``warm_start=True`` of the estimator, ``fit`` continues with the fitted nets.
+
+    With scikit-learn's metadata routing, ``sample_weight`` is requested by the estimator:
+    ``DeepEnsembleRegressor(net.set_fit_request(sample_weight=True))``.
+
+    References
+    ----------
+    .. [1] Lakshminarayanan, Pritzel and Blundell (2017), "Simple and Scalable Predictive
+       Uncertainty Estimation using Deep Ensembles", NeurIPS.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skdeep.ensemble import DeepEnsembleRegressor
+    >>> from skdeep.neural_network import ResNetRegressor
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> net = ResNetRegressor(1, width=32, max_epochs=10)
+    >>> ensemble = DeepEnsembleRegressor(net, n_estimators=3, random_state=0).fit(X, y)
+    >>> mean, std = ensemble.predict(X, return_std=True)
+    >>> mean.shape, std.shape
+    ((442,), (442,))
+    """
+
+    _kind_of_member = "a deep regressor such as ResNetRegressor()"
+    _is_right_kind = staticmethod(is_regressor)
+
+    @available_if(members_have("partial_fit"))
+    @fit_context(prefer_skip_nested_validation=False)
+    @own_settings()
+    def partial_fit(self, X, y, sample_weight=None) -> Self:
+        """Train every net for one epoch on these samples.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
+            Samples to train on. Those of the first call must be representative of all.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples in the loss.
+
+        Returns
+        -------
+        self : object
+            The ensemble, whose nets are one epoch further.
+        """
+        return self._partial_fit(X, y, sample_weight)
+
+    @own_settings()
+    def predict(self, X, return_std=False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+        """Predict targets, the mean over all nets.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
+            Samples to predict for.
+        return_std : bool, default=False
+            Whether to return the standard deviation over the nets, too. It measures how far the
+            nets disagree, not the noise of the targets, and is therefore no error bar of a
+            prediction.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            Mean of the predictions.
+        std : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            Standard deviation of the predictions; only with ``return_std=True``.
+        """
+        predictions = self._of_members("predict", X)
+        mean = np.mean(predictions, axis=0)
+        return (mean, np.std(predictions, axis=0)) if return_std else mean
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.regressor_tags = get_tags(self.estimator).regressor_tags
+        return tags
