@@ -7,6 +7,8 @@ import pytest
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from skdeep.ensemble import DeepEnsembleClassifier, DeepEnsembleRegressor
+from skdeep.neural_network import ResNetClassifier, ResNetRegressor
 from skdeep.utils import all_estimators
 
 # The suite asks classifiers and regressors for scores, and nothing of what others learn.
@@ -37,7 +39,6 @@ _VARIANTS = [
     {"label_smoothing": 0.1, "width": 32, "lr": 1e-2, "lr_schedule": "onecycle"},
     {"loss": "wgan-gp", "n_critic": 2, "feature_scaling": "quantile", "hidden_layer_sizes": (16,)},
     {"spectral_norm": True, "batch_norm": True, "critic_lr": 3e-3, "hidden_layer_sizes": (16,)},
-    {"n_estimators": 2, "width": 64, "batch_size": 32},
     {"pac": 1, "n_modes": 1, "loss": "hinge", "dropout": 0.2, "hidden_layer_sizes": (16,)},
 ]
 # Each check of imbalanced-learn's fits to 1000 rows, some of them several times.
@@ -55,12 +56,14 @@ def _instances():
         for variant in _VARIANTS:
             if variant.keys() <= known:
                 yield Estimator(**{**few, **variant})
+    small = {"n_blocks": 1, "width": 32, "lr": 1e-2, "max_epochs": _EPOCHS_TO_PREDICT, "device": "cpu"}
+    yield DeepEnsembleClassifier(ResNetClassifier(**small), n_estimators=2)
+    yield DeepEnsembleRegressor(ResNetRegressor(**small), n_estimators=2)
 
 
 def test_discovery_finds_the_estimators_that_scikit_learn_users_import():
     from skdeep.decomposition import Autoencoder, VariationalAutoencoder
     from skdeep.generative import GANFeatureExtractor, GANSampler, TabularGANSampler
-    from skdeep.neural_network import ResNetClassifier, ResNetRegressor
 
     public = {Autoencoder, VariationalAutoencoder, ResNetClassifier, ResNetRegressor}
     public |= {GANFeatureExtractor, GANSampler, TabularGANSampler}

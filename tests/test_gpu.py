@@ -12,6 +12,7 @@ from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV
 
 from skdeep.decomposition import Autoencoder, VariationalAutoencoder
+from skdeep.ensemble import DeepEnsembleClassifier
 from skdeep.model_selection import BatchedGridSearchCV, BatchedHalvingSearchCV
 from skdeep.neural_network import ResNetClassifier, ResNetRegressor
 from skdeep.utils import available_devices
@@ -231,10 +232,10 @@ def test_search_over_a_pool_of_devices_scores_as_one_device_does(digits):
 
 
 def test_ensemble_is_that_of_its_members(digits):
-    net = ResNetClassifier(width=16, n_blocks=1, max_epochs=3, device=DEVICE, random_state=0)
-    ensemble = net.set_params(norm="layer", n_estimators=3).fit(*digits)
+    net = ResNetClassifier(width=16, n_blocks=1, norm="layer", max_epochs=3, device=DEVICE)
+    ensemble = DeepEnsembleClassifier(net, n_estimators=3, random_state=0).fit(*digits)
     members = [
-        clone(net).set_params(n_estimators=1, random_state=one.random_state).fit(*digits)
+        clone(net).set_params(random_state=one.random_state).fit(*digits)
         for one in ensemble.estimators_
     ]
     expected = np.mean([member.predict_proba(digits[0]) for member in members], axis=0)

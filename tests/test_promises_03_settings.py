@@ -41,7 +41,7 @@ NETS = {
     "layer norm": {"norm": "layer", "optimizer": torch.optim.RMSprop},
     "periodic": {"numerical_embedding": "periodic", "embedding_dim": 4},
     "piecewise": {"numerical_embedding": "piecewise-linear", "embedding_dim": 4},
-    "ensemble": {"n_estimators": 4, "early_stopping": True},
+    "early stopping": {"early_stopping": True},
     "bfloat16": {"precision": "bf16-mixed"},
     "scale": {"scale": 0.5, "optimizer": "sgd", "lr_schedule": "onecycle"},
     "slopes": {"loss": "wgan-gp", "spectral_norm": True, "n_critic": 2},

@@ -14,13 +14,11 @@ LARGE = {
     "layers": {"hidden_layer_sizes": (256, 128)},
     "blocks": {"width": 128},
     "image": {"width": 128, "image_shape": (8, 8), "stem_width": 16},
-    "ensemble": {"width": 128, "n_estimators": 3},
 }
 NETS = {
     "default": {},
     "sgd": {"optimizer": "sgd"},
     "a class": {"optimizer": torch.optim.RMSprop},
-    "ensemble": {"n_estimators": 2},
 }
 
 
@@ -34,24 +32,8 @@ def _by_joblib(estimator):
     return buffer.getvalue()
 
 
-def _nets(estimator):
-    return getattr(estimator, "estimators_", [estimator])
-
-
-@pytest.fixture
-def assert_same_nets(assert_same, X):
-    """As ``assert_same``, for ensembles, too."""
-
-    def assert_same_nets(actual, expected):
-        for one, other in zip(_nets(actual), _nets(expected), strict=True):
-            assert_same(one, other, X)
-
-    return assert_same_nets
-
-
 def _bytes_of_weights(estimator):
-    modules = [one.module_ for one in _nets(estimator)]
-    tensors = [tensor for module in modules for tensor in module.state_dict().values()]
+    tensors = estimator.module_.state_dict().values()
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
@@ -77,39 +59,39 @@ def test_file_is_hardly_larger_than_the_weights(dump, params, make, X, y):
 @pytest.mark.nets(NETS)
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy])
 def test_training_continues_from_a_copy_in_memory(
-    duplicate, params, make_random, train_on, assert_same_nets, X, y
+    duplicate, params, make_random, train_on, assert_same, X, y
 ):
     estimator = make_random(**params).fit(X, y)
     copied = duplicate(estimator)
     for _ in range(2):
-        assert_same_nets(train_on(copied, X, y), train_on(estimator, X, y))
+        assert_same(train_on(copied, X, y), train_on(estimator, X, y), X)
 
 
 @pytest.mark.nets(NETS)
-def test_warm_start_may_be_decided_before_the_pickle(params, make_random, assert_same_nets, X, y):
+def test_warm_start_may_be_decided_before_the_pickle(params, make_random, assert_same, X, y):
     estimator = make_random(**params).fit(X, y).set_params(warm_start=True)
     copied = pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(estimator))))
-    assert_same_nets(copied.fit(X, y), estimator.fit(X, y))
+    assert_same(copied.fit(X, y), estimator.fit(X, y), X)
 
 
 @pytest.mark.nets(NETS)
 @pytest.mark.having("partial_fit")
-def test_parts_continue_from_a_pickle(params, make_random, assert_same_nets, X, y):
+def test_parts_continue_from_a_pickle(params, make_random, assert_same, X, y):
     estimator = make_random(**params).partial_fit(X, y)
     for _ in range(3):
         copied = pickle.loads(pickle.dumps(estimator))
-        assert_same_nets(copied.partial_fit(X, y), estimator.partial_fit(X, y))
+        assert_same(copied.partial_fit(X, y), estimator.partial_fit(X, y), X)
     large = len(pickle.dumps(estimator))
     assert len(pickle.dumps(estimator.fit(X, y))) < large  # from scratch
 
 
 @pytest.mark.nets(NETS)
 def test_training_continues_from_a_small_pickle_with_a_new_optimizer(
-    params, make, train_on, assert_same_nets, outputs, X, y
+    params, make, train_on, assert_same, outputs, X, y
 ):
     data = pickle.dumps(make(**params).fit(X, y))
     first, second = (train_on(pickle.loads(data), X, y) for _ in range(2))
-    assert_same_nets(first, second)
+    assert_same(first, second, X)
     assert first.n_iter_ > pickle.loads(data).n_iter_
     for result in outputs(first, X).values():
         assert np.isfinite(result).all()

@@ -156,7 +156,7 @@ class DeepEnsemble(
         ]
 
     def _copy_members(self):
-        """Copies of the fitted members with the present parameters of the estimator."""
+        """Copy the fitted members, with the present parameters of the estimator."""
         fitted = self.estimators_
         if len(fitted) != self.n_estimators or type(fitted[0]) is not type(self.estimator):
             raise ValueError(
@@ -211,9 +211,18 @@ class DeepEnsemble(
             context.call_on_fit_task_end(**task)
 
     def _of_members(self, method, X):
-        """What a method of each member returns for new samples; list."""
+        """Call a method of each member for new samples; list of results."""
         check_is_fitted(self)
         return [getattr(member, method)(X) for member in self.estimators_]
+
+    def __getstate__(self):
+        """Where ``fit`` is to continue, the nets keep the state of their optimisers."""
+        state = dict(super().__getstate__())
+        if "estimators_" in state and self.estimator.warm_start:
+            state["estimators_"] = [
+                copy.copy(member).set_params(warm_start=True) for member in self.estimators_
+            ]
+        return state
 
     # Fitted attributes that follow from the members ----------------------------------------
 
@@ -250,7 +259,7 @@ class DeepEnsemble(
         return MetadataRouter(owner=self).add(estimator=self.estimator, method_mapping=methods)
 
     def __sklearn_tags__(self):
-        """What the estimator takes, the ensemble takes."""
+        """Take what the estimator takes."""
         tags = super().__sklearn_tags__()
         of_member = get_tags(self.estimator)
         tags.input_tags = of_member.input_tags

@@ -1,7 +1,6 @@
 """Deep ensembles that predict classes."""
 
-import dataclasses
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from scipy.special import log_expit, logsumexp
@@ -11,9 +10,8 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skdeep.ensemble._base import DeepEnsemble, members_have
-from skdeep.utils._params import param
 from skdeep.utils._settings import own_settings
-from skdeep.utils._sklearn import HasMethods, fit_context
+from skdeep.utils._sklearn import fit_context
 
 __all__ = ["DeepEnsembleClassifier"]
 
@@ -89,10 +87,6 @@ class DeepEnsembleClassifier(ClassifierMixin, DeepEnsemble):
     >>> [member.n_iter_ for member in ensemble.estimators_]
     [20, 20, 20]
     """
-
-    estimator: Any = param(
-        dataclasses.MISSING, HasMethods(["fit", "predict_proba", "predict_log_proba"])
-    )
 
     _kind_of_member = "a deep classifier such as ResNetClassifier()"
     _is_right_kind = staticmethod(is_classifier)

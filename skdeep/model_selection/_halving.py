@@ -154,7 +154,7 @@ class BatchedHalvingSearchCV(BatchedSearchMixin, RandomizedSearchCV):
     ``lr_schedule`` is made for the epochs of the last iteration, so that a survivor has had one
     whole schedule and not a new one in each iteration. With ``lr_schedule="constant"`` scores are
     those of candidates that start anew in each iteration. Nets with ``callbacks``, ``warm_start``
-    or ``refit_full``, ensembles (``n_estimators``) and generative nets cannot be paused and do
+    or ``refit_full``, deep ensembles and generative nets cannot be paused and do
     start anew.
 
     Candidates, resources and iterations are those of

@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.random_projection import GaussianRandomProjection
 
 from skdeep.decomposition import Autoencoder
+from skdeep.ensemble import DeepEnsembleClassifier
 from skdeep.model_selection import BatchedHalvingSearchCV
 from skdeep.neural_network import ResNetClassifier
 
@@ -160,16 +161,17 @@ def stratified(X, y):
 
 
 @pytest.mark.parametrize(
-    "net",
+    "net, prefix",
     [
-        ResNetClassifier(1, width=8, early_stopping=True, refit_full=True, random_state=0),
-        ResNetClassifier(1, width=8, n_estimators=2, random_state=0),
+        (ResNetClassifier(1, width=8, early_stopping=True, refit_full=True, random_state=0), ""),
+        (DeepEnsembleClassifier(ResNetClassifier(1, width=8), 2, random_state=0), "estimator__"),
     ],
     ids=["refit_full", "ensemble"],
 )
-def test_nets_that_cannot_be_paused_start_anew_with_equal_results(digits, net):
+def test_nets_that_cannot_be_paused_start_anew_with_equal_results(digits, net, prefix):
     X, y = digits
-    search = halve(net, {"lr": RATES[2:4]}, X, y, max_resources=4, min_resources=2)
+    options = {"resource": f"{prefix}max_epochs", "max_resources": 4, "min_resources": 2}
+    search = halve(net, {f"{prefix}lr": RATES[2:4]}, X, y, **options)
     table = search.cv_results_
     for params, score in zip(table["params"], table["split0_test_score"], strict=True):
         train, test = next(iter(stratified(X, y)))

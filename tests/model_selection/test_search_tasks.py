@@ -20,6 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skdeep.decomposition import Autoencoder
+from skdeep.ensemble import DeepEnsembleClassifier
 from skdeep.model_selection import (
     BatchedGridSearchCV,
     BatchedHalvingSearchCV,
@@ -126,7 +127,7 @@ CASES = {
     "pipeline": (PIPELINE, {"autoencoder__lr": RATES, "logisticregression__C": [0.1, 1.0]}),
     "net last": (make_pipeline(StandardScaler(), net()), {"resnetclassifier__lr": RATES}),
     "two nets": (make_pipeline(coder(), net()), {"resnetclassifier__lr": RATES}),
-    "ensemble": (net(n_estimators=2), {"lr": RATES}),
+    "ensemble": (DeepEnsembleClassifier(net(), 2, random_state=0), {"estimator__lr": RATES}),
     "no net": (linear(), {"C": [0.1, 1.0]}),
     "no callbacks": (SGDClassifier(random_state=0), {"alpha": [0.1, 1.0]}),
     "some nets": (
@@ -147,7 +148,7 @@ def test_tasks_are_those_of_grid_search(estimator, grid, max_models):
 
 
 @pytest.mark.parametrize("max_models", [1, "auto"])
-@pytest.mark.parametrize("name", [name for name in CASES if name not in ("two nets", "ensemble")])
+@pytest.mark.parametrize("name", [name for name in CASES if name != "two nets"])
 @pytest.mark.filterwarnings("ignore:.*not support callbacks:UserWarning")
 def test_callbacks_that_are_handed_on_see_the_epochs_of_every_candidate(name, max_models):
     estimator, grid = CASES[name]
