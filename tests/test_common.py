@@ -56,7 +56,13 @@ def _instances():
         for variant in _VARIANTS:
             if variant.keys() <= known:
                 yield Estimator(**{**few, **variant})
-    small = {"n_blocks": 1, "width": 32, "lr": 1e-2, "max_epochs": _EPOCHS_TO_PREDICT, "device": "cpu"}
+    small = {
+        "n_blocks": 1,
+        "width": 32,
+        "lr": 1e-2,
+        "max_epochs": _EPOCHS_TO_PREDICT,
+        "device": "cpu",
+    }
     yield DeepEnsembleClassifier(ResNetClassifier(**small), n_estimators=2)
     yield DeepEnsembleRegressor(ResNetRegressor(**small), n_estimators=2)
 

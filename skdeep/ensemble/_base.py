@@ -1,7 +1,6 @@
 """What deep ensembles for classification and for regression have in common."""
 
 import copy
-import dataclasses
 from abc import ABC, abstractmethod
 from numbers import Integral
 from typing import Any, ClassVar, Self
@@ -57,9 +56,9 @@ class DeepEnsemble(
     changes nothing.
     """
 
-    estimator: Any = param(dataclasses.MISSING, HasMethods(["fit", "predict"]), kw_only=False)
-    n_estimators: int = param(5, Interval(Integral, 1, None, closed="left"), kw_only=False)
-    random_state: int | np.random.RandomState | None = param(None, "random_state")
+    estimator: Any = param(HasMethods(["fit", "predict"]), kw_only=False)
+    n_estimators: int = param(Interval(Integral, 1, None, closed="left"), default=5, kw_only=False)
+    random_state: int | np.random.RandomState | None = param("random_state", default=None)
 
     #: what ``estimator`` must be, for an error
     _kind_of_member: ClassVar[str]
