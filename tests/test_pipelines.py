@@ -346,6 +346,7 @@ def test_regressors_made_of_regressors_take_the_net(wrap):
 # Generators --------------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore::skdeep.exceptions.ModeCollapseWarning")  # of few epochs
 def test_sampler_in_imbalanced_learns_pipeline_equals_its_steps_by_hand(Sampler):
     X, y = IRIS[20:], SPECIES[20:]
     pipe = imblearn.pipeline.make_pipeline(StandardScaler(), gan(Sampler), classifier())

@@ -52,7 +52,9 @@ def unconditional(mixture):
 
 @pytest.fixture(scope="module")
 def conditional(mixture):
-    return sampler(max_epochs=5, random_state=1).fit(mixture[0], np.array(list("abcdefgh"))[mixture[1]])
+    return sampler(max_epochs=5, random_state=1).fit(
+        mixture[0], np.array(list("abcdefgh"))[mixture[1]]
+    )
 
 
 # Known answers -----------------------------------------------------------------------------
