@@ -13,7 +13,6 @@ from skdeep._training._callbacks import (
     check_callbacks,
     show_progress,
 )
-from skdeep._training._data import weight_of_rows
 from skdeep._training._inference import apply_in_chunks
 from skdeep._training._net import make_net, plain_options
 from skdeep._training._run import Run
@@ -66,7 +65,7 @@ class Fit:
         self.given = X, y, sample_weight
         self.plan = estimator._plan if plan is None else plan
         self.is_resumed = resume and hasattr(estimator, "net_")
-        self.tasks = FitTasks(estimator, X, y, sample_weight) if tasks is None else tasks
+        self.tasks = tasks
         self.pool = DataPool() if pool is None else pool
         self.net = estimator.net_ if self.is_resumed else None
         #: whether later fits are expected to continue from this one
@@ -155,6 +154,8 @@ class Fit:
 
         Without it, that of the first training is taken.
         """
+        if self.tasks is None:
+            self.tasks = FitTasks(self.estimator, *self.given)
         if not self.tasks.has_begun:
             self.tasks.begin(n_epochs)
 
@@ -311,9 +312,8 @@ class Fit:
             return
         data = self._validate()
         fraction = self.estimator.validation_fraction if self._holds_out else None
-        train, valid = split(data, fraction, self.seed)
+        train, valid, weight = split(data, fraction, self.seed)
         part = () if fraction is None else (fraction, self.seed)  # what decides about the split
-        weight = weight_of_rows(data.weight, train, data.X.shape[0])
         self._data = replace(data, weight=weight)
         if self.is_resumed:
             self._scaler = self.estimator._scaler

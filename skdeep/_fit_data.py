@@ -68,14 +68,21 @@ def split(data, fraction, seed):
     train : ndarray of int
         Indices.
     valid : ndarray of int or None
+    weight : ndarray of shape (n_samples,) or None
+        Weights of all samples, zero for those that are not trained on; None where all weigh one.
     """
-    weight = data.weight
-    kept = np.arange(data.X.shape[0]) if weight is None else np.flatnonzero(weight)
-    if fraction is None:
-        return kept, None
-    # drawn from the seed: a warm start must not train on the samples held out before
-    generator = make_generator((seed, _SPLIT))
-    return hold_out(kept, fraction, generator, None if data.strata is None else data.strata[kept])
+    n_samples, weight = data.X.shape[0], data.weight
+    train, valid = np.arange(n_samples) if weight is None else np.flatnonzero(weight), None
+    if fraction is not None:
+        # drawn from the seed: a warm start must not train on the samples held out before
+        generator = make_generator((seed, _SPLIT))
+        strata = None if data.strata is None else data.strata[train]
+        train, valid = hold_out(train, fraction, generator, strata)
+    if weight is None and len(train) == n_samples:
+        return train, valid, None
+    train_weight = np.zeros(n_samples)
+    train_weight[train] = 1.0 if weight is None else weight[train]
+    return train, valid, train_weight
 
 
 class DataPool:

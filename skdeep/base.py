@@ -32,7 +32,7 @@ from skdeep.utils._params import Parameters, param
 from skdeep.utils._random import make_streams
 from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import Interval, StrOptions
-from skdeep.utils._validation import check_image_shape, check_rows, check_weights, in_memory
+from skdeep.utils._validation import check_rows, check_weights, in_memory
 
 __all__: list[str] = []
 
@@ -77,7 +77,8 @@ class DeepEstimator(DocumentationLinkMixin, CallbackSupportMixin, Parameters, Ba
 
         New samples for a fitted estimator come without ``y``.
         """
-        X = check_rows(self, X, reset=reset, image_shape=self._image_shape(reset=reset))
+        image_shape = getattr(self, "image_shape", None) if reset else self._fitted_image_shape
+        X = check_rows(self, X, reset=reset, image_shape=image_shape)
         return Data(X, weight=check_weights(sample_weight, X))
 
     def _fit_scaler(self, data, rng):
@@ -122,11 +123,10 @@ class DeepEstimator(DocumentationLinkMixin, CallbackSupportMixin, Parameters, Ba
         """Train from scratch or, with ``warm_start``, continue from the fitted state."""
         return Fit(self, X, y, sample_weight, resume=self.warm_start).run()
 
-    def _image_shape(self, *, reset=True):
-        """Channels, height and width of a sample, None for no images: as given, or as fitted."""
-        if not reset:
-            return self._fitted_architecture.get("image_shape")
-        return check_image_shape(getattr(self, "image_shape", None))
+    @property
+    def _fitted_image_shape(self):
+        """Channels, height and width of a sample, None for no images."""
+        return self._fitted_architecture.get("image_shape")
 
     def _check_same_shape(self, architecture):
         """Raise ``ValueError`` where the fitted weights do not suit an architecture."""

@@ -3,8 +3,8 @@
 import numpy as np
 from sklearn.utils import check_array
 
-from skdeep.utils._numbers import as_numbers, column_of, is_missing
 from skdeep.utils._sklearn import check_categorical_features, safe_indexing
+from skdeep.utils._validation import as_numbers, column_of, is_missing
 
 __all__ = ["CategoryCodec", "find_categories"]
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from skdeep._preprocessing._containers import BUILDERS, DTYPES, READERS, as_table, plain, refuse
-from skdeep.utils._numbers import column_of
 from skdeep.utils._sklearn import check_categorical_features
+from skdeep.utils._validation import column_of
 
 __all__ = ["FrameCodec"]
 

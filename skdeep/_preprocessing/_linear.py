@@ -1,13 +1,33 @@
 """Features shifted and divided by a scale."""
 
+import functools
+
 import numpy as np
 import torch
 
 from skdeep._preprocessing._distribution import column_bounds
-from skdeep._preprocessing._scaler import Scaler, overflow_is_an_error
+from skdeep._preprocessing._scaler import Scaler
 from skdeep.utils._slabs import dense, slabs
 
-__all__ = ["LinearScaler"]
+__all__ = ["LinearScaler", "overflow_is_an_error"]
+
+
+def overflow_is_an_error(function):
+    """Decorate a method to raise ``ValueError`` for samples too large for its arithmetic."""
+
+    @functools.wraps(function)
+    def checked(owner, X, *args, **kwargs):
+        try:
+            with np.errstate(over="raise", invalid="raise"):
+                return function(owner, X, *args, **kwargs)
+        except FloatingPointError as error:
+            raise ValueError(
+                "X must be small enough for float32 after scaling; got values up to "
+                f"{abs(X).max():g}. Divide X by a constant, or bring new samples to the scale of "
+                "the training data."
+            ) from error
+
+    return checked
 
 
 class LinearScaler(Scaler, kind="linear"):

@@ -1,12 +1,9 @@
 """The interface of all scalers, and helpers for them."""
 
-import functools
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
-import numpy as np
-
-__all__ = ["Scaler", "overflow_is_an_error", "scaler_from_state"]
+__all__ = ["Scaler", "scaler_from_state"]
 
 _CLASSES: dict[str, type["Scaler"]] = {}
 
@@ -73,21 +70,3 @@ def scaler_from_state(state):
     """Rebuild a scaler of any class from what its ``state`` returned."""
     state = dict(state)
     return _CLASSES[state.pop("kind")]._from_state(state)
-
-
-def overflow_is_an_error(function):
-    """Decorate a method to raise ``ValueError`` for samples too large for its arithmetic."""
-
-    @functools.wraps(function)
-    def checked(owner, X, *args, **kwargs):
-        try:
-            with np.errstate(over="raise", invalid="raise"):
-                return function(owner, X, *args, **kwargs)
-        except FloatingPointError as error:
-            raise ValueError(
-                "X must be small enough for float32 after scaling; got values up to "
-                f"{abs(X).max():g}. Divide X by a constant, or bring new samples to the scale of "
-                "the training data."
-            ) from error
-
-    return checked

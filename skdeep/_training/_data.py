@@ -15,7 +15,6 @@ __all__ = [
     "StreamedRows",
     "TensorRows",
     "make_rows",
-    "weight_of_rows",
 ]
 
 # A float32 copy of the data larger than this is not made on the CPU; rows are then converted
@@ -207,8 +206,10 @@ def make_rows(X, y=None, sample_weight=None, *, scaler, device, batch_size, inde
         first, rows, y, sample_weight = _canonical(rows, y, sample_weight)
         index = first if index is None else index[first]
         x = torch.tensor(rows)
-    elif _fits(n_rows, scaler.width, device) and not (sp.issparse(X) or is_memory_mapped(X)):
-        x = torch.empty((n_rows, scaler.width), dtype=torch.float32, device="cpu")
+    elif not (sp.issparse(X) or is_memory_mapped(X)) and _fits(
+        n_rows, width := scaler.width, device
+    ):
+        x = torch.empty((n_rows, width), dtype=torch.float32, device="cpu")
         for rows in slabs(x):
             part = rows if index is None else index[rows]
             x[rows] = scaler.to_tensor(dense(X, part))
@@ -236,12 +237,3 @@ def _tensor(array, device):
     if array.dtype.kind == "f":
         array = array.astype(np.float32)
     return torch.from_numpy(np.array(array)).to(device)
-
-
-def weight_of_rows(sample_weight, index, n_rows):
-    """Weights of all rows, zero for those that are not trained on; None where all weigh one."""
-    if sample_weight is None and len(index) == n_rows:
-        return None
-    weight = np.zeros(n_rows)
-    weight[index] = 1.0 if sample_weight is None else sample_weight[index]
-    return weight

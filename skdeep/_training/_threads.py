@@ -2,7 +2,7 @@
 
 import contextlib
 
-from skdeep.utils._threads import one_thread
+from skdeep.utils._settings import one_thread
 
 __all__ = ["is_convolutional", "runs_on_one_thread", "stack_scope", "thread_scope"]
 

@@ -16,7 +16,7 @@ from skdeep.utils._params import param
 from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import Interval, StrOptions, fit_context, with_callbacks
 from skdeep.utils._slabs import dense, slabs
-from skdeep.utils._validation import check_layer_sizes, check_weights
+from skdeep.utils._validation import check_image_shape, check_layer_sizes, check_weights
 
 __all__ = ["CoderMixin"]
 
@@ -92,7 +92,7 @@ class CoderMixin(GradientDescentMixin, ClassNamePrefixFeaturesOutMixin, Transfor
 
     def _coder_architecture(self, data):
         """Part of the architecture that describes encoder and decoder."""
-        image_shape = self._image_shape()
+        image_shape = check_image_shape(self.image_shape)
         return {
             "n_features": data.X.shape[1],
             "n_components": int(self.n_components),

@@ -10,7 +10,7 @@ from skdeep.nn._coder import CoderShape
 from skdeep.nn._gan import GAN
 from skdeep.utils._params import Parameters, param
 from skdeep.utils._sklearn import StrOptions, check_categorical_features
-from skdeep.utils._validation import check_layer_sizes, check_rows, check_weights
+from skdeep.utils._validation import check_image_shape, check_layer_sizes, check_rows, check_weights
 
 __all__ = ["RowGANMixin"]
 
@@ -36,7 +36,7 @@ class RowGANMixin(Parameters):
                 f"X must hold numbers; got categories in columns {names}. "
                 f"Encode them, by sklearn.preprocessing.OneHotEncoder for example. {_HINT}"
             )
-        image_shape = self._image_shape(reset=reset)
+        image_shape = self.image_shape if reset else self._fitted_image_shape
         X = check_rows(self, X, reset=reset, image_shape=image_shape, hints=_HINTS)
         return Data(X, weight=check_weights(sample_weight, X))
 
@@ -47,7 +47,7 @@ class RowGANMixin(Parameters):
         return fit_feature_scaler(data.X, data.weight, rng=rng, scaling=scaling)
 
     def _architecture(self, data, scaler):
-        image_shape = self._image_shape()
+        image_shape = check_image_shape(self.image_shape)
         return {
             "n_features": data.X.shape[1],
             "image_shape": image_shape,

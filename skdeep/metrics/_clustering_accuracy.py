@@ -8,8 +8,7 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import column_or_1d
 
-from skdeep.utils._numbers import is_missing
-from skdeep.utils._validation import check_weights
+from skdeep.utils._validation import check_weights, is_missing
 
 __all__ = ["clustering_accuracy"]
 

@@ -4,10 +4,12 @@ import contextlib
 import time
 import warnings
 from abc import abstractmethod
+from collections.abc import Callable, Sequence
 from numbers import Integral
-from typing import Self
+from typing import Any, Self
 
-from sklearn.base import clone, is_classifier
+import numpy as np
+from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
 from sklearn.utils import indexable
@@ -17,6 +19,7 @@ from skdeep.model_selection._evaluation import evaluate
 from skdeep.model_selection._results import choose_best, make_cv_results
 from skdeep.model_selection._stages import SearchData
 from skdeep.utils._docs import DocumentationLinkMixin
+from skdeep.utils._params import Parameters, param
 from skdeep.utils._sklearn import (
     Interval,
     StrOptions,
@@ -30,16 +33,27 @@ from skdeep.utils._sklearn import (
     with_callbacks,
 )
 
-__all__ = ["BATCHED_CONSTRAINTS", "BatchedSearchMixin"]
-
-#: Of the parameter that batched searches have beyond those of scikit-learn's.
-BATCHED_CONSTRAINTS = {
-    "max_batch_models": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})]
-}
+__all__ = ["BatchedSearchMixin"]
 
 
-class BatchedSearchMixin(DocumentationLinkMixin):
-    """``fit`` of a search that trains many nets at once; the rest is scikit-learn's search."""
+class BatchedSearchMixin(DocumentationLinkMixin, Parameters):
+    """``fit`` of a search that trains many nets at once; the rest is scikit-learn's search.
+
+    The constraints on parameters of scikit-learn's searches are theirs.
+    """
+
+    estimator: BaseEstimator = param(kw_only=False)
+    scoring: str | Callable | Sequence | dict | None = param(default=None)
+    n_jobs: int | None = param(default=None)
+    refit: bool | str | Callable = param(default=True)
+    cv: Any = param(default=None)
+    verbose: int = param(default=0)
+    pre_dispatch: int | str = param(default="2*n_jobs")
+    error_score: str | float = param(default=np.nan)
+    return_train_score: bool = param(default=False)
+    max_batch_models: int | str = param(
+        Interval(Integral, 1, None, closed="left"), StrOptions({"auto"}), default="auto"
+    )
 
     @with_callbacks
     @fit_context(

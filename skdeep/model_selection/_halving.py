@@ -1,14 +1,16 @@
 """Successive halving in which survivors train on."""
 
+from collections.abc import Sequence
 from math import ceil
 from numbers import Integral, Real
 
 import numpy as np
 from sklearn.model_selection import ParameterGrid, ParameterSampler, RandomizedSearchCV
 
-from skdeep.model_selection._base import BATCHED_CONSTRAINTS, BatchedSearchMixin
+from skdeep.model_selection._base import BatchedSearchMixin
 from skdeep.model_selection._jobs import PausedFits
 from skdeep.model_selection._results import choose_best, make_cv_results
+from skdeep.utils._params import param
 from skdeep.utils._sklearn import Interval, StrOptions
 
 __all__ = ["BatchedHalvingSearchCV"]
@@ -194,64 +196,24 @@ class BatchedHalvingSearchCV(BatchedSearchMixin, RandomizedSearchCV):
     9
     """
 
-    _parameter_constraints = {
-        **RandomizedSearchCV._parameter_constraints,
-        **BATCHED_CONSTRAINTS,
-        "n_candidates": [
-            Interval(Integral, 1, None, closed="left"),
-            StrOptions({"all", "exhaust"}),
-        ],
-        "factor": [Interval(Real, 1, None, closed="neither")],
-        "resource": [str],
-        "max_resources": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-        "min_resources": [
-            Interval(Integral, 1, None, closed="left"),
-            StrOptions({"exhaust", "smallest"}),
-        ],
-        "aggressive_elimination": ["boolean"],
-    }
-    del _parameter_constraints["n_iter"]
-
-    def __init__(
-        self,
-        estimator,
-        param_distributions,
-        *,
-        n_candidates="exhaust",
-        factor=3,
-        resource="max_epochs",
-        max_resources="auto",
-        min_resources="smallest",
-        aggressive_elimination=False,
-        scoring=None,
-        n_jobs=None,
-        refit=True,
-        cv=None,
-        verbose=0,
-        pre_dispatch="2*n_jobs",
-        random_state=None,
-        error_score=np.nan,
-        return_train_score=False,
-        max_batch_models="auto",
-    ):
-        self.estimator = estimator
-        self.param_distributions = param_distributions
-        self.n_candidates = n_candidates
-        self.factor = factor
-        self.resource = resource
-        self.max_resources = max_resources
-        self.min_resources = min_resources
-        self.aggressive_elimination = aggressive_elimination
-        self.scoring = scoring
-        self.n_jobs = n_jobs
-        self.refit = refit
-        self.cv = cv
-        self.verbose = verbose
-        self.pre_dispatch = pre_dispatch
-        self.random_state = random_state
-        self.error_score = error_score
-        self.return_train_score = return_train_score
-        self.max_batch_models = max_batch_models
+    param_distributions: dict | Sequence[dict] = param(kw_only=False)
+    n_candidates: int | str = param(
+        Interval(Integral, 1, None, closed="left"),
+        StrOptions({"all", "exhaust"}),
+        default="exhaust",
+    )
+    factor: float = param(Interval(Real, 1, None, closed="neither"), default=3)
+    resource: str = param(str, default="max_epochs")
+    max_resources: int | str = param(
+        Interval(Integral, 1, None, closed="left"), StrOptions({"auto"}), default="auto"
+    )
+    min_resources: int | str = param(
+        Interval(Integral, 1, None, closed="left"),
+        StrOptions({"exhaust", "smallest"}),
+        default="smallest",
+    )
+    aggressive_elimination: bool = param("boolean", default=False)
+    random_state: int | np.random.RandomState | None = param(default=None)
 
     def _search(self, data, root):
         self._check_resource()

@@ -1,5 +1,7 @@
 """Grid and randomised search over many nets at once."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from sklearn.model_selection import (
     GridSearchCV,
@@ -8,7 +10,8 @@ from sklearn.model_selection import (
     RandomizedSearchCV,
 )
 
-from skdeep.model_selection._base import BATCHED_CONSTRAINTS, BatchedSearchMixin
+from skdeep.model_selection._base import BatchedSearchMixin
+from skdeep.utils._params import param
 
 __all__ = ["BatchedGridSearchCV", "BatchedRandomizedSearchCV"]
 
@@ -135,36 +138,7 @@ class BatchedGridSearchCV(BatchedSearchMixin, GridSearchCV):
     (150, 2)
     """
 
-    _parameter_constraints = {**GridSearchCV._parameter_constraints, **BATCHED_CONSTRAINTS}
-
-    def __init__(
-        self,
-        estimator,
-        param_grid,
-        *,
-        scoring=None,
-        n_jobs=None,
-        refit=True,
-        cv=None,
-        verbose=0,
-        pre_dispatch="2*n_jobs",
-        error_score=np.nan,
-        return_train_score=False,
-        max_batch_models="auto",
-    ):
-        super().__init__(
-            estimator,
-            param_grid,
-            scoring=scoring,
-            n_jobs=n_jobs,
-            refit=refit,
-            cv=cv,
-            verbose=verbose,
-            pre_dispatch=pre_dispatch,
-            error_score=error_score,
-            return_train_score=return_train_score,
-        )
-        self.max_batch_models = max_batch_models
+    param_grid: dict | Sequence[dict] = param(kw_only=False)
 
     def _search(self, data, root):
         return self._search_once(data, ParameterGrid(self.param_grid), root)
@@ -294,40 +268,9 @@ class BatchedRandomizedSearchCV(BatchedSearchMixin, RandomizedSearchCV):
     (150,)
     """
 
-    _parameter_constraints = {**RandomizedSearchCV._parameter_constraints, **BATCHED_CONSTRAINTS}
-
-    def __init__(
-        self,
-        estimator,
-        param_distributions,
-        *,
-        n_iter=10,
-        scoring=None,
-        n_jobs=None,
-        refit=True,
-        cv=None,
-        verbose=0,
-        pre_dispatch="2*n_jobs",
-        random_state=None,
-        error_score=np.nan,
-        return_train_score=False,
-        max_batch_models="auto",
-    ):
-        super().__init__(
-            estimator,
-            param_distributions,
-            n_iter=n_iter,
-            scoring=scoring,
-            n_jobs=n_jobs,
-            refit=refit,
-            cv=cv,
-            verbose=verbose,
-            pre_dispatch=pre_dispatch,
-            random_state=random_state,
-            error_score=error_score,
-            return_train_score=return_train_score,
-        )
-        self.max_batch_models = max_batch_models
+    param_distributions: dict | Sequence[dict] = param(kw_only=False)
+    n_iter: int = param(default=10)
+    random_state: int | np.random.RandomState | None = param(default=None)
 
     def _search(self, data, root):
         params = ParameterSampler(

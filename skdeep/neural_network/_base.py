@@ -17,11 +17,10 @@ from skdeep.nn._augment import AUGMENTATIONS
 from skdeep.nn._norm import NORMS
 from skdeep.nn._resnet import ResNet, make_trunk
 from skdeep.nn._table import NUMERICAL_EMBEDDINGS
-from skdeep.utils._numbers import must_be_numbers
 from skdeep.utils._params import param
 from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import Interval, StrOptions, fit_context, with_callbacks
-from skdeep.utils._validation import check_rows, check_weights
+from skdeep.utils._validation import check_rows, check_weights, must_be_numbers
 
 __all__ = ["ResNetMixin"]
 
@@ -145,9 +144,9 @@ class ResNetMixin(GradientDescentMixin):
             )
 
     def _check(self, X, y=None, sample_weight=None, *, reset):
-        image_shape = self._image_shape(reset=reset)
+        image_shape = self.image_shape if reset else self._fitted_image_shape
         if reset:
-            codec = None if image_shape else self._fit_codec(X)
+            codec = None if image_shape is not None else self._fit_codec(X)
         else:
             codec = self._codec
         allow_nan = self.missing == "indicator" if reset else self._scaler.fill is not None
@@ -223,7 +222,7 @@ class ResNetMixin(GradientDescentMixin):
             "norm": self.norm,
             "activation": self.activation,
         }
-        image_shape = self._image_shape()
+        image_shape = check_image_shape(self.image_shape)
         if image_shape is not None:
             return architecture | {
                 "image_shape": image_shape,

@@ -3,7 +3,7 @@
 from numbers import Real
 
 import numpy as np
-from scipy.special import expit, log_expit, log_softmax, logit, logsumexp, softmax
+from scipy.special import expit, log_expit, log_softmax, logit, softmax
 from sklearn.utils.class_weight import compute_class_weight
 
 __all__ = [
@@ -13,7 +13,6 @@ __all__ = [
     "decide",
     "kind_of_target",
     "log_odds",
-    "pool",
     "probabilities",
 ]
 
@@ -96,16 +95,6 @@ def as_targets(codes, kind):
     if kind == "multiclass":
         return codes.astype(np.int64)
     return codes.reshape(len(codes), -1).astype(np.float32)
-
-
-def pool(logits, kind):
-    """Logits of the mean of the probabilities that several logits stand for."""
-    if len(logits) == 1:
-        return logits[0]
-    if kind == "multiclass":
-        return logsumexp([log_softmax(one, axis=1) for one in logits], axis=0) - np.log(len(logits))
-    likely, unlikely = log_expit(logits), log_expit(-np.asarray(logits))
-    return logsumexp(likely, axis=0) - logsumexp(unlikely, axis=0)
 
 
 def probabilities(logits, kind, *, logarithm=False):

@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 
 from torch import nn
 
-from skdeep.nn._activation import make_activation
+from skdeep.nn._activation import ACTIVATIONS
 from skdeep.nn._conv import Conv2d, ConvTranspose2d
 from skdeep.nn._dropout import Dropout
 from skdeep.nn._linear import Linear, TiedLinear
@@ -122,9 +122,9 @@ def _after_linear(shape, width, streams):
             norm="batch" if shape.batch_norm else None,
             streams=streams,
         )
-        return [block, make_activation(shape.activation)]
+        return [block, ACTIVATIONS[shape.activation]()]
     layers: list[nn.Module] = [BatchNorm(width)] if shape.batch_norm else []
-    layers.append(make_activation(shape.activation))
+    layers.append(ACTIVATIONS[shape.activation]())
     if shape.dropout:
         layers.append(Dropout(shape.dropout, generator=streams["dropout"]))
     return layers
@@ -199,7 +199,7 @@ def _after_conv(shape, channels, streams):
         )
     elif shape.batch_norm:
         layers.append(BatchNorm(channels))
-    layers.append(make_activation(shape.activation))
+    layers.append(ACTIVATIONS[shape.activation]())
     if shape.dropout:
         layers.append(Dropout(shape.dropout, generator=streams["dropout"]))
     return layers

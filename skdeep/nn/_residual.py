@@ -3,7 +3,7 @@
 from torch import nn
 from torch.nn import functional as F
 
-from skdeep.nn._activation import make_activation
+from skdeep.nn._activation import ACTIVATIONS
 from skdeep.nn._conv import Conv2d
 from skdeep.nn._dropout import Dropout
 from skdeep.nn._linear import Linear
@@ -61,7 +61,7 @@ class ResidualBlock(nn.Module):
         self.branch = _sequence(
             make_norm(norm, width),
             Linear(width, hidden_width, generator=streams["weights"]),
-            make_activation(activation),
+            ACTIVATIONS[activation](),
             Dropout(dropout, generator=streams["dropout"]),
             Linear(hidden_width, width, generator=streams["weights"], bias=output_bias),
             Dropout(residual_dropout, generator=streams["dropout"]),
@@ -98,7 +98,7 @@ class ResidualConvBlock(nn.Module):
         for bias in (not batch_norm, True):
             layers += [BatchNorm(channels)] if batch_norm else []
             layers += [
-                make_activation(activation),
+                ACTIVATIONS[activation](),
                 Conv2d(channels, channels, stride=1, generator=streams["weights"], bias=bias),
             ]
         self.branch = nn.Sequential(*layers)
@@ -155,13 +155,13 @@ class BasicBlock(nn.Module):
         self.branch = _sequence(
             Conv2d(in_channels, out_channels, stride=stride, **options),
             make_norm(norm, out_channels),
-            make_activation(activation),
+            ACTIVATIONS[activation](),
             Dropout(dropout, generator=streams["dropout"]),
             Conv2d(out_channels, out_channels, stride=1, **options),
             make_norm(norm, out_channels),
             Dropout(residual_dropout, generator=streams["dropout"]),
         )
-        self.activation = make_activation(activation)
+        self.activation = ACTIVATIONS[activation]()
 
     def shortcut(self, x):
         """(batch, in_channels, H, W) -> (batch, out_channels, H', W')."""

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from skdeep.nn._activation import make_activation
+from skdeep.nn._activation import ACTIVATIONS
 from skdeep.nn._augment import Augment
 from skdeep.nn._conv import Conv2d
 from skdeep.nn._linear import Linear
@@ -78,7 +78,7 @@ class TableTrunk(nn.Module):
             Linear(table.out_features, width, generator=streams["weights"], bias=needs_bias),
             *blocks,
             make_norm(norm, width),
-            make_activation(activation),
+            ACTIVATIONS[activation](),
         )
 
     def forward(self, x):
@@ -133,7 +133,7 @@ class ImageTrunk(nn.Module):
             Augment(augment, generator=streams["noise"]),
             stem,
             make_norm(norm, channels),
-            make_activation(activation),
+            ACTIVATIONS[activation](),
         ]
         for number in range(_N_STAGES * n_blocks):
             is_transition = number > 0 and number % n_blocks == 0

@@ -10,7 +10,7 @@ from sklearn.utils.validation import (
     column_or_1d,
 )
 
-from skdeep.utils._numbers import is_missing
+from skdeep.utils._validation import is_missing
 
 __all__ = ["check_labels", "encode_labels", "match_classes"]
 

@@ -71,7 +71,9 @@ class Parameters:
             for name, one in described.items()
             if "constraints" in one
         }
-        cls._parameter_constraints = constraints | vars(cls).get("_parameter_constraints", {})
+        cls._parameter_constraints = (
+            _foreign_constraints(cls) | constraints | vars(cls).get("_parameter_constraints", {})
+        )
         cls._data_parameters = tuple(name for name, one in described.items() if one.get("data"))
         cls._lifted_parameters = frozenset(n for n, one in described.items() if one.get("lifted"))
 
@@ -83,6 +85,15 @@ def _described(cls):
         for name, metadata in vars(base).get("_declared", {}).items():
             described[name] = described.get(name, {}) | metadata
     return described
+
+
+def _foreign_constraints(cls):
+    """Collect the constraints of bases that declare their parameters in scikit-learn's way."""
+    constraints: dict[str, list[Any]] = {}
+    for base in reversed(cls.__mro__[1:]):
+        if not issubclass(base, Parameters):
+            constraints |= vars(base).get("_parameter_constraints", {})
+    return constraints
 
 
 def _own_fields(cls):
@@ -107,8 +118,8 @@ def _reorder_signature(cls):
         for place, name in enumerate(vars(base).get("_declared", {})):
             introduced[name] = depth, place  # the last base that declares it
     signature = inspect.signature(cls.__init__)
-    parameters = sorted(
-        signature.parameters.values(),
-        key=lambda one: (one.kind, introduced.get(one.name, (-1, 0))),
-    )
-    cls.__init__.__signature__ = signature.replace(parameters=parameters)
+    parameters = list(signature.parameters.values())
+    keywords = [one for one in parameters if one.kind is one.KEYWORD_ONLY]
+    positional = parameters[: len(parameters) - len(keywords)]
+    keywords.sort(key=lambda one: introduced[one.name])
+    cls.__init__.__signature__ = signature.replace(parameters=positional + keywords)
