@@ -245,7 +245,7 @@ class DeepEnsemble(
         """Device the nets are on."""
         return self.estimators_[0].device_
 
-    def get_metadata_routing(self):
+    def get_metadata_routing(self) -> MetadataRouter:
         """Get metadata routing of the ensemble: that of ``estimator``.
 
         Returns

@@ -119,8 +119,6 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
         Labels; for multilabel targets the numbers of the columns.
     is_categorical_ : ndarray of bool of shape (`n_features_in_`,) or None
         Which features hold categories.
-    estimators_ : list of estimators, length `n_estimators`
-        The single nets, where there are several; these have the attributes of training.
     n_iter_ : int
         Epochs trained.
     best_epoch_ : int
@@ -150,6 +148,7 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
     See Also
     --------
     ResNetRegressor : The same net for numbers.
+    skdeep.ensemble.DeepEnsembleClassifier : The mean over several nets.
     sklearn.neural_network.MLPClassifier : A net without residual blocks.
     sklearn.ensemble.HistGradientBoostingClassifier : Boosted trees.
 
@@ -159,8 +158,6 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
     .. [2] Gorishniy et al. (2022), "On Embeddings for Numerical Features in Tabular Deep
        Learning", NeurIPS.
     .. [3] He et al. (2016), "Deep Residual Learning for Image Recognition", CVPR.
-    .. [4] Lakshminarayanan et al. (2017), "Simple and Scalable Predictive Uncertainty Estimation
-       using Deep Ensembles", NeurIPS.
 
     Examples
     --------

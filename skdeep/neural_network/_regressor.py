@@ -142,8 +142,6 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
     ----------
     is_categorical_ : ndarray of bool of shape (`n_features_in_`,) or None
         Which features hold categories; None where none does.
-    estimators_ : list of estimators, length `n_estimators`
-        The single nets, only where there are several; they have the attributes of training.
     n_iter_ : int
         Number of epochs trained.
     best_epoch_ : int
@@ -174,6 +172,7 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
     See Also
     --------
     ResNetClassifier : The same net for classes.
+    skdeep.ensemble.DeepEnsembleRegressor : The mean over several nets.
     sklearn.neural_network.MLPRegressor : A net without residual blocks.
     sklearn.ensemble.HistGradientBoostingRegressor : Boosted trees.
 
@@ -183,8 +182,6 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
     .. [2] Gorishniy et al. (2022), "On Embeddings for Numerical Features in Tabular Deep
        Learning", NeurIPS.
     .. [3] He et al. (2016), "Deep Residual Learning for Image Recognition", CVPR.
-    .. [4] Lakshminarayanan et al. (2017), "Simple and Scalable Predictive Uncertainty Estimation
-       using Deep Ensembles", NeurIPS.
 
     Examples
     --------
