@@ -20,7 +20,12 @@ from skdeep.nn._table import NUMERICAL_EMBEDDINGS
 from skdeep.utils._params import param
 from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import Interval, StrOptions, fit_context, with_callbacks
-from skdeep.utils._validation import check_rows, check_weights, must_be_numbers
+from skdeep.utils._validation import (
+    check_image_shape,
+    check_rows,
+    check_weights,
+    must_be_numbers,
+)
 
 __all__ = ["ResNetMixin"]
 
