@@ -220,7 +220,7 @@ def assert_same(outputs):
 def assert_same_state():
     """Function that fails unless two fitted estimators hold the same to the last bit.
 
-    Weights, optimizer and history, without the durations of the epochs.
+    Weights, moments of the optimizer and history, without the durations of the epochs.
     """
 
     def assert_same_state(actual, expected):
@@ -232,7 +232,7 @@ def assert_same_state():
 def _state(estimator):
     return {
         "module": dict(estimator.module_.state_dict()),
-        "optimizer": estimator.net_.optimizer_.state_dict(),
+        "optimizer": estimator.net_.optimizer_.state_dict()["state"],
         "history": [
             {key: value for key, value in row.items() if key != "dur"} for row in estimator.history_
         ],

