@@ -14,7 +14,8 @@ from skdeep._training._callbacks import (
     show_progress,
 )
 from skdeep._training._inference import apply_in_chunks
-from skdeep._training._net import make_net, plain_options
+from skdeep._training._net import make_net
+from skdeep._training._optim import plain_options
 from skdeep._training._run import Run
 from skdeep._training._state import continue_training
 from skdeep.utils._device import lease_device

@@ -15,13 +15,12 @@ from skdeep._training._optim import (
     advance,
     make_schedule,
     optimizer_options,
-    plain_parameter,
     resolve_optimizer,
     watched_loss,
 )
 from skdeep._training._split import GivenSplit
 
-__all__ = ["StopTraining", "TrainingNet", "make_net", "plain_options"]
+__all__ = ["StopTraining", "TrainingNet", "make_net"]
 
 _BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 
@@ -372,15 +371,6 @@ def _as_float32(output):
     if isinstance(output, torch.Tensor):
         return output.float()
     return type(output)(*(part if part is None else part.float() for part in output))
-
-
-def plain_options(estimator, net_class):
-    """Parameters of an estimator that its net takes, as plain values."""
-    return {
-        name: plain_parameter(getattr(estimator, name))
-        for name in net_class.estimator_parameters
-        if hasattr(estimator, name)
-    }
 
 
 def make_net(net_class, module, objective, options, **live):

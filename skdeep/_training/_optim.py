@@ -16,6 +16,7 @@ __all__ = [
     "advance",
     "make_schedule",
     "optimizer_options",
+    "plain_options",
     "plain_parameter",
     "resolve_optimizer",
     "watched_loss",
@@ -62,6 +63,15 @@ def plain_parameter(value):
         return value
     is_of_torch = getattr(torch.optim, value.__name__, None) is value
     return f"{_TORCH_PREFIX}{value.__name__}" if is_of_torch else value
+
+
+def plain_options(estimator, net_class):
+    """Parameters of an estimator that its net takes, as plain values."""
+    return {
+        name: plain_parameter(getattr(estimator, name))
+        for name in net_class.estimator_parameters
+        if hasattr(estimator, name)
+    }
 
 
 def resolve_optimizer(optimizer):
