@@ -1,4 +1,4 @@
-"""Nets that find a few numbers for each row, as ``PCA`` does."""
+"""Dimensionality reduction with deep nets."""
 
 from skdeep.decomposition._autoencoder import Autoencoder
 from skdeep.decomposition._variational import VariationalAutoencoder

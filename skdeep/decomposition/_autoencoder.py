@@ -1,4 +1,4 @@
-"""Autoencoders: rows to a few numbers and back."""
+"""Autoencoders."""
 
 from numbers import Real
 
@@ -26,150 +26,166 @@ _LOSSES = {
     "bce": losses.binary_cross_entropy,
     "multinomial": losses.multinomial,
 }
-# Losses that are computed on logits, and the output activation that belongs to each.
+# Losses that are computed on logits, and the output activation that matches each.
 _LOGIT_LOSSES = {"bce": "logistic", "multinomial": "softmax"}
 # Range that samples must lie in.
 _SUPPORTS = {"bce": (0.0, 1.0), "multinomial": (0.0, np.inf)}
 
 
 def _decodes_alone(estimator):
-    """Whether codes are enough to decode; with a global skip they are not."""
+    """Whether codes are sufficient for decoding; with a global skip they are not."""
     if estimator.global_skip:
         raise AttributeError(
-            "inverse_transform needs global_skip=False: with the skip a reconstruction is the "
-            "input plus a correction, and codes alone do not have the input. Use reconstruct(X)."
+            "inverse_transform needs global_skip=False: with the skip, a reconstruction is the "
+            "input plus a correction, and the input is unknown given the codes. Use reconstruct(X)."
         )
     return True
 
 
 class Autoencoder(CoderMixin, DeepEstimator):
-    """Autoencoder: a net that squeezes rows through a few numbers and restores them.
+    """Autoencoder: nonlinear dimensionality reduction by an encoder and a decoder.
 
-    Minimises the mean loss between a row and its reconstruction, plus the penalties that are asked
-    for. Without hidden layers it spans the same subspace as PCA; with them it bends it [3]_.
+    Minimizes the mean reconstruction loss of the samples, plus optional penalties. Without hidden
+    layers, the reconstructions span the same subspace as PCA; with hidden layers, they lie on a
+    curved manifold [3]_.
 
     Parameters
     ----------
     n_components : int, default=2
-        Width of the codes.
+        Number of components, that is, the dimension of the codes.
     output_activation : str, default="auto"
-        Function behind the decoder: ``"identity"``, ``"logistic"``, ``"relu"``, ``"softmax"``,
-        ``"softplus"`` or ``"tanh"``. ``"auto"`` is the one that belongs to the loss.
+        Activation function of the decoder's output: ``"identity"``, ``"logistic"``, ``"relu"``,
+        ``"softmax"``, ``"softplus"`` or ``"tanh"``. ``"auto"`` chooses the one that matches the
+        loss.
     loss : {"mse", "huber", "bce", "multinomial"}, default="mse"
-        Mean over features of: squared error; Huber loss (quadratic up to a distance of one);
-        binary cross-entropy, for features in [0, 1]; negative multinomial log-likelihood, for
-        counts [4]_, whose reconstructions are probabilities.
+        Reconstruction loss, averaged over the features: squared error; Huber loss, quadratic up to
+        a distance of one; binary cross-entropy, for features in [0, 1]; or negative multinomial
+        log-likelihood for counts [4]_, whose reconstructions are probabilities.
     noise : float, default=0.0
-        Corruption of the rows that the encoder sees in training, while the loss asks for the
-        clean ones [1]_: standard deviation of Gaussian noise in units of the scaled features,
-        or share of masked entries.
+        Amount of noise added to the input of the encoder during training, while the target remains
+        the clean sample [1]_: the standard deviation of Gaussian noise, in units of the scaled
+        features, or the fraction of masked entries.
     noise_kind : {"gaussian", "masking"}, default="gaussian"
-        ``"masking"`` sets entries to zero, which is a feature's mean where features are scaled.
+        ``"masking"`` sets entries to zero, which is the mean of a feature if features are scaled.
     sparsity : float, default=0.0
-        Weight of the mean absolute value of the codes in the loss.
+        Weight of an L1 penalty on the codes: the mean absolute value of their entries.
     contraction : float, default=0.0
-        Weight of the squared norm of the encoder's Jacobian in the loss [2]_. Costs
-        ``n_components`` more backward passes.
+        Weight of a penalty on the squared norm of the encoder's Jacobian [2]_. Takes
+        ``n_components`` additional backward passes.
     global_skip : bool, default=False
-        Whether the decoder gives a correction to its input instead of the row itself. Needs
-        ``noise``: without it, no correction at all would be the trivial optimum.
+        Whether to add the input to the output of the decoder, which then learns a correction
+        instead of the sample itself. Requires ``noise > 0``, as otherwise a correction of zero is
+        the trivial optimum.
     tied_weights : bool, default=False
-        Whether the decoder's weights are the encoder's, transposed [1]_. Dense blocks only.
+        Whether the weights of the decoder are the transposed weights of the encoder [1]_. Only for
+        dense blocks.
     hidden_layer_sizes : "auto", int or tuple of int, default="auto"
-        Widths of the encoder's layers; the decoder mirrors them. With ``image_shape`` the
-        channels of convolutional stages, each of which halves height and width. ``"auto"`` is
-        ``(256,)``, for images ``(16, 32)``; ``()`` is a linear map.
+        Number of units in each hidden layer of the encoder, in a GAN of the critic; the decoder, or
+        generator, mirrors them. With ``image_shape``, the number of channels in each convolutional
+        stage, every one of which halves height and width. ``"auto"`` is ``(256,)`` for autoencoders
+        and ``(128, 128)`` for GANs; for images it is ``(16, 32)`` and ``(32, 64)``. ``()`` makes
+        the nets linear.
     activation : str, default="relu"
-        Function behind each hidden layer: ``"identity"``, ``"relu"``, ``"leaky_relu"``,
+        Activation function of the hidden layers: ``"identity"``, ``"relu"``, ``"leaky_relu"``,
         ``"elu"``, ``"gelu"``, ``"silu"``, ``"softplus"``, ``"tanh"`` or ``"logistic"``.
     block : {"dense", "residual"}, default="dense"
-        ``"residual"`` puts a residual block behind each hidden layer or stage.
+        ``"residual"`` adds a residual block after each hidden layer or convolutional stage.
     image_shape : (int, int) or (int, int, int), default=None
-        ``(height, width)`` or ``(channels, height, width)`` of the image that a row holds, from
-        8 x 8 pixels up. Makes encoder and decoder convolutional.
+        ``(height, width)`` or ``(channels, height, width)`` of the image that each sample contains,
+        at least 8 x 8 pixels. If given, the net is convolutional.
     dropout : float, default=0.0
-        Share of hidden entries that training zeroes.
+        Fraction of the hidden units that are set to zero during training; in a GAN, of those of the
+        critic.
     batch_norm : bool, default=False
-        Whether hidden layers are normalised over the batch.
+        Whether to apply batch normalization to the hidden layers; in a GAN, to those of the
+        generator.
     feature_scaling : {"global", "standard"} or None, default="global"
-        What the net sees of a row. ``"global"`` takes off each feature's mean and divides all by
-        one number, the root of their mean variance, so that features keep their relative
-        variances as in PCA. ``"standard"`` divides each by its own standard deviation. Results
-        come back in the units of ``X``.
-        Losses and output activations that fix the range of ``X`` take rows as they are.
+        Scaling of the features. ``"global"`` subtracts the mean of each feature and divides all
+        features by one number, the square root of their mean variance, so that they keep their
+        relative variances, as in PCA. ``"standard"`` divides each feature by its standard
+        deviation. With None, or with a loss, likelihood or output activation that restricts the
+        range of ``X``, features are not scaled. Results are in the units of ``X``.
     optimizer : {"adamw", "adam", "sgd"} or torch.optim.Optimizer subclass, default="adamw"
-        How gradients become steps. ``"sgd"`` has Nesterov momentum of 0.9. A class is built as
+        Optimization algorithm. ``"sgd"`` has a Nesterov momentum of 0.9. A class is called as
         ``optimizer(parameters, lr=lr, weight_decay=weight_decay)``.
     early_stopping : bool, default=False
-        Whether to hold rows out, to stop when their loss stops falling, and to take the weights
-        of the best epoch.
+        Whether to hold out a validation set, stratified by class for classifiers, to stop training
+        when its loss stops improving, and to keep the weights of the best epoch.
     validation_fraction : float, default=0.1
-        Share of rows held out for ``early_stopping``.
+        Fraction of the training samples that are held out as the validation set if
+        ``early_stopping=True``.
     n_iter_no_change : int, default=10
-        Training stops when the loss (of the rows held out with ``early_stopping``) has not
-        fallen by ``tol`` for more than so many epochs in a row.
+        Training stops when the loss has not improved by at least ``tol`` for more than this number
+        of consecutive epochs. The loss is that of the validation set if ``early_stopping=True``,
+        else the training loss.
     tol : float, default=1e-4
-        Fall of the loss that counts as one, in units of ``loss_curve_``.
+        Minimum decrease of the loss that counts as an improvement, in the units of ``loss_curve_``.
     precision : {"float32", "bf16-mixed"}, default="float32"
-        Arithmetic of training. ``"bf16-mixed"`` pays on recent GPUs.
+        Floating-point precision of training. ``"bf16-mixed"`` can be faster on recent GPUs.
     compile : bool, default=False
-        Whether to train through ``torch.compile``. Pays for large nets on GPUs only.
+        Whether to train through ``torch.compile``. Only worthwhile for large nets on GPUs.
     max_epochs : int, default=100
-        Most passes over the rows.
+        Maximum number of epochs.
     batch_size : int, default=128
-        Rows per step. With as many rows or fewer, training sees them all at once, and then
-        neither their order nor the split of a weight over equal rows matters.
+        Number of samples per mini-batch. If the training set has no more samples than that, each
+        epoch is a single batch, and the result depends neither on the order of the samples nor on
+        whether a sample appears twice or has twice the weight. In a GAN, batches are drawn with
+        replacement instead, whatever the number of samples.
     lr : float, default=1e-3
-        Step size of the optimiser, per batch; the largest one of a schedule.
+        Learning rate of the optimizer; with a schedule, its maximum.
     weight_decay : float, default=0.0
-        Strength of the pull of all weights to zero, decoupled from the gradient for ``"adamw"``.
+        Weight decay, for all weights; AdamW applies it decoupled from the gradient.
     lr_schedule : {"constant", "cosine", "onecycle", "plateau"}, default="constant"
-        Step size over training: ``"cosine"`` falls to zero over ``max_epochs``, ``"onecycle"``
-        rises first, ``"plateau"`` divides by five when the loss stalls for
-        ``n_iter_no_change // 2`` epochs. ``partial_fit`` keeps it constant.
+        Learning rate schedule. ``"cosine"`` decreases the learning rate to zero over
+        ``max_epochs``; ``"onecycle"`` increases it first; ``"plateau"``, which GANs do not have,
+        divides it by five whenever the loss has not improved for ``n_iter_no_change // 2`` epochs.
+        ``partial_fit`` always uses a constant learning rate.
     gradient_clip_value : float, default=None
-        Largest norm of the gradient of all weights together; None leaves it as it is.
+        Maximum norm of the gradient with respect to all weights of a net. None disables gradient
+        clipping.
     warm_start : bool, default=False
-        Whether ``fit`` goes on from the fitted state instead of starting anew. Scaling, device
-        and random streams stay those of the first fit.
-        A pickle holds the state of the optimizer only with it, or after ``partial_fit``.
+        Whether ``fit`` continues from the fitted state instead of training from scratch. Feature
+        scaling, categories, classes, target scaling, device and random number generators are kept
+        from the first fit. The state of the optimizer is pickled only if ``warm_start=True`` or,
+        for estimators that have it, after ``partial_fit``.
     callbacks : list of skorch.callbacks.Callback, default=None
-        Callbacks of skorch, also as ``(name, callback)``. Its ``EarlyStopping``, and any that
-        calls ``net.request_stop()``, ends training behind the present epoch. The net sees
-        scaled rows in batches of its own: callbacks that predict, such as ``EpochScoring``, do
-        not work here. Callbacks of scikit-learn go to ``set_callbacks``.
+        skorch callbacks, or tuples ``(name, callback)``. skorch's ``EarlyStopping``, and any
+        callback that calls ``net.request_stop()``, ends training after the current epoch. Callbacks
+        that predict, such as ``EpochScoring``, are not supported, as the net is trained on batches
+        of scaled samples. Pass scikit-learn callbacks to ``set_callbacks``.
     device : str, torch.device or list of these, default="auto"
-        Where to train: ``"auto"`` takes CUDA, then MPS, then the CPU. Of a list each parallel
-        worker takes one.
+        Device to train on. ``"auto"`` uses CUDA if available, else MPS, else the CPU. If a list,
+        each parallel worker uses one of its devices.
     random_state : int, RandomState instance or None, default=None
-        Seed of weights, split, shuffling, dropout and noise. An int gives the same result on
-        every call.
+        Determines random number generation for weight initialization, the validation split, batch
+        sampling, dropout, noise and augmentation. Pass an int for reproducible results across
+        multiple function calls.
     verbose : int, default=0
-        0 prints nothing, 1 shows a bar over the epochs, 2 a line for each epoch.
+        0 prints nothing, 1 shows a progress bar over the epochs, 2 prints a line for each epoch.
 
     Attributes
     ----------
     n_iter_ : int
         Number of epochs trained.
     best_epoch_ : int
-        Epoch with the lowest loss of the rows held out; only with ``early_stopping``.
+        Epoch with the lowest validation loss. Only available if ``early_stopping=True``.
     loss_curve_ : list of float, length `n_iter_`
         Mean training loss of each epoch, per feature, in units of the scaled features: for
-        ``loss="mse"`` 1 is what the mean row would get as a reconstruction.
+        ``loss="mse"``, predicting the mean of the training samples has a loss of 1.
     validation_loss_curve_ : list of float, length `n_iter_`
-        Mean loss of the rows held out; only with ``early_stopping``.
+        Mean loss of the validation set in each epoch. Only available if ``early_stopping=True``.
     history_ : list of dict, length `n_iter_`
-        skorch's record of each epoch: losses, their terms, seconds.
+        Record of each epoch in skorch's format: losses, their terms, and seconds.
     device_ : str
-        Device the net is on.
+        Device that the net is on.
     module_ : torch.nn.Module
         The net itself.
     net_ : skorch.NeuralNet
-        The skorch net that trained it, on scaled rows; it holds ``history``.
+        The skorch net, which was trained on scaled samples and has the ``history``.
     n_features_in_ : int
         Number of features seen during ``fit``.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen during ``fit``, where all are strings.
+        Names of features seen during ``fit``. Defined only when all of them are strings.
 
     Raises
     ------
@@ -178,8 +194,8 @@ class Autoencoder(CoderMixin, DeepEstimator):
 
     See Also
     --------
-    VariationalAutoencoder : Codes with a distribution, from which new rows can be drawn.
-    sklearn.decomposition.PCA : The best linear map.
+    VariationalAutoencoder : Autoencoder with a prior over the codes, which can draw new samples.
+    sklearn.decomposition.PCA : The best linear dimensionality reduction.
 
     References
     ----------
@@ -218,17 +234,17 @@ class Autoencoder(CoderMixin, DeepEstimator):
 
     @available_if(_decodes_alone)
     def inverse_transform(self, X) -> np.ndarray:
-        """Decode codes; not available with ``global_skip``.
+        """Transform codes back to samples; not available with ``global_skip=True``.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_components)
-            Codes, as ``transform`` gives them.
+            Codes, as returned by ``transform``.
 
         Returns
         -------
         X_original : ndarray of shape (n_samples, n_features)
-            Rows in the units of the training data.
+            Samples in the units of the training data.
         """
         return super().inverse_transform(X)
 
@@ -236,8 +252,8 @@ class Autoencoder(CoderMixin, DeepEstimator):
         """Raise ``ValueError`` for parameters that do not go together."""
         if self.global_skip and not self.noise:
             raise ValueError(
-                "global_skip=True needs noise > 0: without noise, input plus zero is the trivial "
-                f"optimum and the codes stay empty; got noise={self.noise!r}."
+                "global_skip=True needs noise > 0: without noise, a correction of zero is the "
+                f"trivial optimum and codes carry no information; got noise={self.noise!r}."
             )
         if self.noise_kind == "masking" and self.noise >= 1:
             raise ValueError(
@@ -251,7 +267,7 @@ class Autoencoder(CoderMixin, DeepEstimator):
             )
         if self.contraction and self.compile:
             raise ValueError(
-                "compile must be False with contraction > 0, which differentiates twice; got "
+                "compile must be False with contraction > 0, which needs second derivatives; got "
                 f"compile={self.compile!r}, contraction={self.contraction!r}."
             )
         fixed = _LOGIT_LOSSES.get(self.loss)
@@ -297,7 +313,7 @@ class Autoencoder(CoderMixin, DeepEstimator):
         return Objective(_loss_terms, {"loss": self.loss, **hyperparameters}, support=support)
 
     def _reconstruction_loss(self, X, X_hat):
-        """Loss of each row between rows and reconstructions in the units of ``X``."""
+        """Loss of each sample, between samples and reconstructions in the units of ``X``."""
         loss = self._net_options["hyperparameters"]["loss"]
         if loss == "mse":
             return np.square(X - X_hat).mean(axis=1)

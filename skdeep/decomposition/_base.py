@@ -1,4 +1,4 @@
-"""What every estimator between rows and codes can do."""
+"""Methods and parameters that all autoencoders share."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -49,11 +49,11 @@ class CoderMixin(GradientDescentMixin, ClassNamePrefixFeaturesOutMixin, Transfor
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to train on. Memory-mapped and sparse ones are read batch by batch.
+            Training samples. Memory-mapped and sparse data are read batch by batch.
         y : Ignored
             Not used, present for API consistency.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows in the loss; a weight of zero leaves the row out.
+            Weights of the samples in the loss. Samples with a weight of zero are ignored.
 
         Returns
         -------
@@ -65,33 +65,33 @@ class CoderMixin(GradientDescentMixin, ClassNamePrefixFeaturesOutMixin, Transfor
     @fit_context(prefer_skip_nested_validation=True)
     @own_settings()
     def partial_fit(self, X, y=None, sample_weight=None) -> Self:
-        """Train the net for one pass over these rows.
+        """Train the net for one epoch on these samples.
 
-        The first call, of ``partial_fit`` or ``fit``, decides the feature scaling.
+        The first call of ``partial_fit`` or ``fit`` determines the feature scaling.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to train on.
+            Training samples.
         y : Ignored
             Not used, present for API consistency.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows in the loss.
+            Weights of the samples in the loss.
 
         Returns
         -------
         self : object
-            The estimator, one epoch further.
+            The fitted estimator.
         """
         self._check_combination()
         return self._partial_fit(X, y, sample_weight)
 
     @abstractmethod
     def _reconstruction_loss(self, X, X_hat):
-        """Loss of each row, mean over features, in the units of ``X``; (n_samples,)."""
+        """Loss of each sample, mean over features, in the units of ``X``; (n_samples,)."""
 
     def _coder_architecture(self, data):
-        """Part of the architecture that describes encoder and decoder."""
+        """Entries of the architecture that describe encoder and decoder."""
         image_shape = check_image_shape(self.image_shape)
         return {
             "n_features": data.X.shape[1],
@@ -108,17 +108,17 @@ class CoderMixin(GradientDescentMixin, ClassNamePrefixFeaturesOutMixin, Transfor
 
     @own_settings()
     def transform(self, X) -> np.ndarray:
-        """Encode rows.
+        """Encode samples.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to encode.
+            Samples to encode.
 
         Returns
         -------
         Z : ndarray of shape (n_samples, n_components)
-            Codes, float32 for float32 rows, else float64.
+            Codes: float32 if ``X`` is float32, else float64.
         """
         return self._encode(self._check_new(X))
 
@@ -127,17 +127,17 @@ class CoderMixin(GradientDescentMixin, ClassNamePrefixFeaturesOutMixin, Transfor
 
     @own_settings()
     def inverse_transform(self, X) -> np.ndarray:
-        """Decode codes.
+        """Transform codes back to samples.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_components)
-            Codes, as ``transform`` gives them.
+            Codes, as returned by ``transform``.
 
         Returns
         -------
         X_original : ndarray of shape (n_samples, n_features)
-            Rows in the units of the training data.
+            Samples in the units of the training data.
         """
         check_is_fitted(self)
         Z = check_array(X, dtype=[np.float64, np.float32])
@@ -151,18 +151,17 @@ class CoderMixin(GradientDescentMixin, ClassNamePrefixFeaturesOutMixin, Transfor
 
     @own_settings()
     def reconstruct(self, X) -> np.ndarray:
-        """Encode rows and decode them again.
+        """Reconstruct samples: encode and decode them.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to reconstruct.
+            Samples to reconstruct.
 
         Returns
         -------
         X_hat : ndarray of shape (n_samples, n_features)
-            Reconstructions in the units of the data. A denoising autoencoder gives rows without
-            their noise.
+            Reconstructions in the units of ``X``. A denoising autoencoder returns denoised samples.
         """
         return self._reconstruct(self._check_new(X))
 
@@ -170,23 +169,23 @@ class CoderMixin(GradientDescentMixin, ClassNamePrefixFeaturesOutMixin, Transfor
         return self._unscale(self._apply(self.module_.reconstruct, X))
 
     def _unscale(self, X):
-        """Rows in the units of the data, in the dtype that they came in."""
+        """Samples in the units of the data, in their own dtype."""
         return self._scaler.inverse(X).astype(X.dtype, copy=False)
 
     @own_settings()
     def reconstruction_error(self, X) -> np.ndarray:
-        """Measure how far each row is from its reconstruction.
+        """Compute the reconstruction error of each sample.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to reconstruct.
+            Samples to reconstruct.
 
         Returns
         -------
         error : ndarray of shape (n_samples,)
-            The loss between a row and its reconstruction, mean over features, without penalties;
-            the mean squared error in squared units of ``X`` for the default loss.
+            Reconstruction loss, averaged over features, without penalties. For the default loss,
+            the mean squared error in squared units of ``X``.
         """
         X = self._check_new(X)
         error = np.empty(X.shape[0], dtype=np.float64)
@@ -198,12 +197,12 @@ class CoderMixin(GradientDescentMixin, ClassNamePrefixFeaturesOutMixin, Transfor
         return error
 
     def score_samples(self, X) -> np.ndarray:
-        """Rate each row; the higher, the better it is reconstructed.
+        """Score each sample; higher is better reconstructed.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to rate.
+            Samples to score.
 
         Returns
         -------
@@ -213,16 +212,16 @@ class CoderMixin(GradientDescentMixin, ClassNamePrefixFeaturesOutMixin, Transfor
         return -self.reconstruction_error(X)
 
     def score(self, X, y=None, sample_weight=None) -> float:
-        """Rate the rows together; the higher, the better.
+        """Return the mean score of the samples; higher is better.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to rate.
+            Samples to score.
         y : Ignored
             Not used, present for API consistency.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows in the mean.
+            Weights of the samples in the mean.
 
         Returns
         -------
@@ -238,7 +237,7 @@ class CoderMixin(GradientDescentMixin, ClassNamePrefixFeaturesOutMixin, Transfor
         return self._fitted_architecture["n_components"]
 
     def __sklearn_tags__(self):
-        """Rows in float32 and float64 give codes of their own dtype."""
+        """Codes have the dtype of the samples, float32 or float64."""
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags

@@ -1,4 +1,4 @@
-"""Variational autoencoders: codes with a distribution, and new rows from it."""
+"""Variational autoencoders."""
 
 from numbers import Integral, Real
 
@@ -22,133 +22,146 @@ from skdeep.utils._validation import check_n_samples
 
 __all__ = ["VariationalAutoencoder"]
 
-# Draws per row for the expected log-likelihood in score_samples.
+# Draws per sample for the expected log-likelihood in score_samples.
 _N_SCORE_SAMPLES = 16
 
 
 class VariationalAutoencoder(CoderMixin, DeepEstimator):
-    r"""Variational autoencoder: a latent-variable model of rows, trained by its evidence bound.
+    r"""Variational autoencoder: a latent variable model with a Gaussian prior over the codes.
 
-    Minimises the negative evidence lower bound [1]_ with a weighted divergence [2]_,
-    :math:`-E_{q(z|x)} \log p(x|z) + \beta\, KL(q(z|x) \| N(0, I))`, in nats per row.
+    Minimizes the negative evidence lower bound [1]_ with a weighted KL divergence [2]_,
+    :math:`-E_{q(z|x)} \log p(x|z) + \beta\, KL(q(z|x) \| N(0, I))`, in nats per sample.
 
     Parameters
     ----------
     n_components : int, default=2
-        Width of the codes.
+        Number of components, that is, the dimension of the codes.
     likelihood : {"gaussian", "bernoulli"}, default="gaussian"
-        What a row is, given its code: Gaussian around the decoder's output, or, for features in
-        [0, 1], Bernoulli with the decoder's output as logits.
+        Distribution of a sample given its code: Gaussian with the output of the decoder as its mean
+        or, for features in [0, 1], Bernoulli with the output of the decoder as logits.
     scale : "learned" or float, default="learned"
-        Standard deviation of the Gaussian likelihood: one number that is trained [3]_, or a
-        fixed one in units of ``X``.
+        Standard deviation of the Gaussian likelihood: a single learned value [3]_, or a fixed one
+        in the units of ``X``.
     beta : float, default=1.0
-        Weight of the divergence in the loss. More than 1 asks for codes that are independent of
-        one another, at the price of the reconstruction [2]_.
+        Weight of the KL divergence in the loss. Values above 1 encourage independent components, at
+        the expense of reconstruction [2]_.
     n_samples : int, default=1
-        Draws from the posterior per row and step, over which the reconstruction is averaged.
+        Number of draws from the posterior per sample and training step, over which the
+        reconstruction term is averaged.
     hidden_layer_sizes : "auto", int or tuple of int, default="auto"
-        Widths of the encoder's layers; the decoder mirrors them. With ``image_shape`` the
-        channels of convolutional stages, each of which halves height and width. ``"auto"`` is
-        ``(256,)``, for images ``(16, 32)``; ``()`` is a linear map.
+        Number of units in each hidden layer of the encoder, in a GAN of the critic; the decoder, or
+        generator, mirrors them. With ``image_shape``, the number of channels in each convolutional
+        stage, every one of which halves height and width. ``"auto"`` is ``(256,)`` for autoencoders
+        and ``(128, 128)`` for GANs; for images it is ``(16, 32)`` and ``(32, 64)``. ``()`` makes
+        the nets linear.
     activation : str, default="relu"
-        Function behind each hidden layer: ``"identity"``, ``"relu"``, ``"leaky_relu"``,
+        Activation function of the hidden layers: ``"identity"``, ``"relu"``, ``"leaky_relu"``,
         ``"elu"``, ``"gelu"``, ``"silu"``, ``"softplus"``, ``"tanh"`` or ``"logistic"``.
     block : {"dense", "residual"}, default="dense"
-        ``"residual"`` puts a residual block behind each hidden layer or stage.
+        ``"residual"`` adds a residual block after each hidden layer or convolutional stage.
     image_shape : (int, int) or (int, int, int), default=None
-        ``(height, width)`` or ``(channels, height, width)`` of the image that a row holds, from
-        8 x 8 pixels up. Makes encoder and decoder convolutional.
+        ``(height, width)`` or ``(channels, height, width)`` of the image that each sample contains,
+        at least 8 x 8 pixels. If given, the net is convolutional.
     dropout : float, default=0.0
-        Share of hidden entries that training zeroes.
+        Fraction of the hidden units that are set to zero during training; in a GAN, of those of the
+        critic.
     batch_norm : bool, default=False
-        Whether hidden layers are normalised over the batch.
+        Whether to apply batch normalization to the hidden layers; in a GAN, to those of the
+        generator.
     feature_scaling : {"global", "standard"} or None, default="global"
-        What the net sees of a row. ``"global"`` takes off each feature's mean and divides all by
-        one number, the root of their mean variance, so that features keep their relative
-        variances as in PCA. ``"standard"`` divides each by its own standard deviation. Results
-        come back in the units of ``X``.
-        ``likelihood="bernoulli"`` takes rows as they are.
+        Scaling of the features. ``"global"`` subtracts the mean of each feature and divides all
+        features by one number, the square root of their mean variance, so that they keep their
+        relative variances, as in PCA. ``"standard"`` divides each feature by its standard
+        deviation. With None, or with a loss, likelihood or output activation that restricts the
+        range of ``X``, features are not scaled. Results are in the units of ``X``.
     optimizer : {"adamw", "adam", "sgd"} or torch.optim.Optimizer subclass, default="adamw"
-        How gradients become steps. ``"sgd"`` has Nesterov momentum of 0.9. A class is built as
+        Optimization algorithm. ``"sgd"`` has a Nesterov momentum of 0.9. A class is called as
         ``optimizer(parameters, lr=lr, weight_decay=weight_decay)``.
     early_stopping : bool, default=False
-        Whether to hold rows out, to stop when their loss stops falling, and to take the weights
-        of the best epoch.
+        Whether to hold out a validation set, stratified by class for classifiers, to stop training
+        when its loss stops improving, and to keep the weights of the best epoch.
     validation_fraction : float, default=0.1
-        Share of rows held out for ``early_stopping``.
+        Fraction of the training samples that are held out as the validation set if
+        ``early_stopping=True``.
     n_iter_no_change : int, default=10
-        Training stops when the loss (of the rows held out with ``early_stopping``) has not
-        fallen by ``tol`` for more than so many epochs in a row.
+        Training stops when the loss has not improved by at least ``tol`` for more than this number
+        of consecutive epochs. The loss is that of the validation set if ``early_stopping=True``,
+        else the training loss.
     tol : float, default=1e-4
-        Fall of the loss that counts as one, in units of ``loss_curve_``.
+        Minimum decrease of the loss that counts as an improvement, in the units of ``loss_curve_``.
     precision : {"float32", "bf16-mixed"}, default="float32"
-        Arithmetic of training. ``"bf16-mixed"`` pays on recent GPUs.
+        Floating-point precision of training. ``"bf16-mixed"`` can be faster on recent GPUs.
     compile : bool, default=False
-        Whether to train through ``torch.compile``. Pays for large nets on GPUs only.
+        Whether to train through ``torch.compile``. Only worthwhile for large nets on GPUs.
     max_epochs : int, default=100
-        Most passes over the rows.
+        Maximum number of epochs.
     batch_size : int, default=128
-        Rows per step. With as many rows or fewer, training sees them all at once, and then
-        neither their order nor the split of a weight over equal rows matters.
+        Number of samples per mini-batch. If the training set has no more samples than that, each
+        epoch is a single batch, and the result depends neither on the order of the samples nor on
+        whether a sample appears twice or has twice the weight. In a GAN, batches are drawn with
+        replacement instead, whatever the number of samples.
     lr : float, default=1e-3
-        Step size of the optimiser, per batch; the largest one of a schedule.
+        Learning rate of the optimizer; with a schedule, its maximum.
     weight_decay : float, default=0.0
-        Strength of the pull of all weights to zero, decoupled from the gradient for ``"adamw"``.
+        Weight decay, for all weights; AdamW applies it decoupled from the gradient.
     lr_schedule : {"constant", "cosine", "onecycle", "plateau"}, default="constant"
-        Step size over training: ``"cosine"`` falls to zero over ``max_epochs``, ``"onecycle"``
-        rises first, ``"plateau"`` divides by five when the loss stalls for
-        ``n_iter_no_change // 2`` epochs. ``partial_fit`` keeps it constant.
+        Learning rate schedule. ``"cosine"`` decreases the learning rate to zero over
+        ``max_epochs``; ``"onecycle"`` increases it first; ``"plateau"``, which GANs do not have,
+        divides it by five whenever the loss has not improved for ``n_iter_no_change // 2`` epochs.
+        ``partial_fit`` always uses a constant learning rate.
     gradient_clip_value : float, default=None
-        Largest norm of the gradient of all weights together; None leaves it as it is.
+        Maximum norm of the gradient with respect to all weights of a net. None disables gradient
+        clipping.
     warm_start : bool, default=False
-        Whether ``fit`` goes on from the fitted state instead of starting anew. Scaling, device
-        and random streams stay those of the first fit.
-        A pickle holds the state of the optimizer only with it, or after ``partial_fit``.
+        Whether ``fit`` continues from the fitted state instead of training from scratch. Feature
+        scaling, categories, classes, target scaling, device and random number generators are kept
+        from the first fit. The state of the optimizer is pickled only if ``warm_start=True`` or,
+        for estimators that have it, after ``partial_fit``.
     callbacks : list of skorch.callbacks.Callback, default=None
-        Callbacks of skorch, also as ``(name, callback)``. Its ``EarlyStopping``, and any that
-        calls ``net.request_stop()``, ends training behind the present epoch. The net sees
-        scaled rows in batches of its own: callbacks that predict, such as ``EpochScoring``, do
-        not work here. Callbacks of scikit-learn go to ``set_callbacks``.
+        skorch callbacks, or tuples ``(name, callback)``. skorch's ``EarlyStopping``, and any
+        callback that calls ``net.request_stop()``, ends training after the current epoch. Callbacks
+        that predict, such as ``EpochScoring``, are not supported, as the net is trained on batches
+        of scaled samples. Pass scikit-learn callbacks to ``set_callbacks``.
     device : str, torch.device or list of these, default="auto"
-        Where to train: ``"auto"`` takes CUDA, then MPS, then the CPU. Of a list each parallel
-        worker takes one.
+        Device to train on. ``"auto"`` uses CUDA if available, else MPS, else the CPU. If a list,
+        each parallel worker uses one of its devices.
     random_state : int, RandomState instance or None, default=None
-        Seed of weights, split, shuffling, dropout and noise. An int gives the same result on
-        every call.
+        Determines random number generation for weight initialization, the validation split, batch
+        sampling, dropout, noise and augmentation. Pass an int for reproducible results across
+        multiple function calls.
     verbose : int, default=0
-        0 prints nothing, 1 shows a bar over the epochs, 2 a line for each epoch.
+        0 prints nothing, 1 shows a progress bar over the epochs, 2 prints a line for each epoch.
 
     Attributes
     ----------
     n_iter_ : int
         Number of epochs trained.
     best_epoch_ : int
-        Epoch with the lowest loss of the rows held out; only with ``early_stopping``.
+        Epoch with the lowest validation loss. Only available if ``early_stopping=True``.
     loss_curve_ : list of float, length `n_iter_`
-        Mean training loss of each epoch in nats per row; a Gaussian's density is that of the
+        Mean training loss of each epoch, in nats per sample. A Gaussian density is that of the
         scaled features.
     reconstruction_curve_ : list of float, length `n_iter_`
-        Part of ``loss_curve_`` that is the negative expected log-likelihood.
+        Reconstruction term of ``loss_curve_``: the negative expected log-likelihood.
     kl_curve_ : list of float, length `n_iter_`
-        Part of ``loss_curve_`` that is the divergence, times ``beta``.
+        KL term of ``loss_curve_``: the divergence times ``beta``.
     scale_ : float or ndarray of shape (`n_features_in_`,)
-        Standard deviation of the Gaussian likelihood in units of ``X``, one per feature where it
-        is learned with ``feature_scaling="standard"``; only for ``likelihood="gaussian"``.
+        Standard deviation of the Gaussian likelihood in the units of ``X``; one per feature if it
+        is learned with ``feature_scaling="standard"``. Only available if ``likelihood="gaussian"``.
     validation_loss_curve_ : list of float, length `n_iter_`
-        Mean loss of the rows held out; only with ``early_stopping``.
+        Mean loss of the validation set in each epoch. Only available if ``early_stopping=True``.
     history_ : list of dict, length `n_iter_`
-        skorch's record of each epoch: losses, their terms, seconds.
+        Record of each epoch in skorch's format: losses, their terms, and seconds.
     device_ : str
-        Device the net is on.
+        Device that the net is on.
     module_ : torch.nn.Module
         The net itself.
     net_ : skorch.NeuralNet
-        The skorch net that trained it, on scaled rows; it holds ``history``.
+        The skorch net, which was trained on scaled samples and has the ``history``.
     n_features_in_ : int
         Number of features seen during ``fit``.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen during ``fit``, where all are strings.
+        Names of features seen during ``fit``. Defined only when all of them are strings.
 
     Raises
     ------
@@ -157,8 +170,8 @@ class VariationalAutoencoder(CoderMixin, DeepEstimator):
 
     See Also
     --------
-    Autoencoder : Codes without a distribution, with lower reconstruction error.
-    sklearn.decomposition.FactorAnalysis : The linear model with Gaussian codes.
+    Autoencoder : Autoencoder without a prior, with lower reconstruction error.
+    sklearn.decomposition.FactorAnalysis : The linear model with a Gaussian prior.
 
     References
     ----------
@@ -189,22 +202,23 @@ class VariationalAutoencoder(CoderMixin, DeepEstimator):
 
     @own_settings()
     def sample(self, n_samples=1, random_state=None, *, observation_noise=True) -> np.ndarray:
-        """Draw new rows from the model.
+        """Generate random samples from the model.
 
         Parameters
         ----------
         n_samples : int, default=1
-            Number of rows.
+            Number of samples to generate.
         random_state : int, RandomState instance or None, default=None
-            Seed of the draws; None draws anew on every call.
+            Determines random number generation. Pass an int for reproducible results across
+            multiple function calls.
         observation_noise : bool, default=True
-            Whether to draw each row from its likelihood; else its mean is returned, which for
-            images is the clean picture.
+            Whether to draw each sample from its likelihood. If False, the mean of the likelihood
+            is returned, which for images is an image without noise.
 
         Returns
         -------
         X : ndarray of shape (n_samples, n_features)
-            New rows in the units of the training data, float64.
+            Generated samples in the units of the training data, float64.
         """
         check_is_fitted(self)
         check_n_samples(n_samples)
@@ -235,7 +249,8 @@ class VariationalAutoencoder(CoderMixin, DeepEstimator):
         Returns
         -------
         score : ndarray of shape (n_samples,)
-            Bound in nats; a Gaussian's is a density in the units of ``X``.
+            Lower bound in nats. For the Gaussian likelihood, of the log-density in the units of
+            ``X``.
 
         References
         ----------
@@ -271,8 +286,8 @@ class VariationalAutoencoder(CoderMixin, DeepEstimator):
         """Raise ``ValueError`` for parameters that do not go together."""
         if self.likelihood == "bernoulli" and self.scale != "learned":
             raise ValueError(
-                "scale must be 'learned', its default, for likelihood='bernoulli', which has "
-                f"none; got {self.scale!r}."
+                "scale must be 'learned', its default, for likelihood='bernoulli', which has no "
+                f"scale; got {self.scale!r}."
             )
 
     def _fit_scaler(self, data, rng):
@@ -313,7 +328,7 @@ class VariationalAutoencoder(CoderMixin, DeepEstimator):
         return record
 
     def _likelihood_scale(self, module, scaler):
-        """Read the standard deviation of the Gaussian likelihood, in units of ``X``."""
+        """Return the standard deviation of the Gaussian likelihood, in the units of ``X``."""
         if self.scale != "learned":
             return float(self.scale)
         unit = np.ones(1) if scaler.scale is None else scaler.scale
@@ -321,7 +336,7 @@ class VariationalAutoencoder(CoderMixin, DeepEstimator):
         return scale if scaler.scaling == "standard" else float(scale[0])
 
     def _reconstruction_loss(self, X, X_hat):
-        """Mean squared error of each row in squared units of ``X``."""
+        """Mean squared error of each sample in squared units of ``X``."""
         return np.square(X - X_hat).mean(axis=1)
 
 

@@ -29,110 +29,126 @@ class GANSampler(SamplingMixin, RowGANMixin, AdversarialMixin, DeepEstimator):
     Parameters
     ----------
     sampling_strategy : str, float, dict or callable, default="auto"
-        Which classes ``fit_resample`` adds rows to, with imbalanced-learn's meaning.
-        ``"minority"``: the smallest class; ``"not minority"``, ``"not majority"``, ``"all"``:
-        all others or all, up to the size of the largest; ``"auto"`` is ``"not majority"``. A
-        float is the wanted ratio of the smaller class to the larger one, of two; a dict gives
-        the wanted number of rows by class; a callable gets ``y`` and returns such a dict. ``fit``
-        and ``sample`` do not look at it.
+        Which classes ``fit_resample`` oversamples, as in imbalanced-learn. ``"minority"``: the
+        smallest class; ``"not minority"``: all but the smallest; ``"not majority"``: all but the
+        largest; ``"all"``: all classes. ``"auto"`` is ``"not majority"``. Each of them is brought
+        to the size of the largest class. A float is the desired ratio of the minority to the
+        majority class, for two classes. A dict contains the desired number of samples of each
+        class. A callable takes ``y`` and returns such a dict. Not used by ``fit`` and ``sample``.
     style_weight : float, default=0.0
-        Weight of a style loss in the loss of the generator: the squared difference of the Gram
-        matrices of the critic's layers between real and generated rows [8]_.
+        Weight of a style loss in the loss of the generator: the squared difference between the Gram
+        matrices of the critic's layers for real and for generated samples [9]_.
     image_shape : (int, int) or (int, int, int), default=None
-        ``(height, width)`` or ``(channels, height, width)`` of the image that a row holds, from
-        8 x 8 pixels up. Makes both nets convolutional.
+        ``(height, width)`` or ``(channels, height, width)`` of the image that each sample contains,
+        at least 8 x 8 pixels. If given, the net is convolutional.
     batch_norm : bool, default=False
-        Whether the hidden layers of the generator are normalised over the batch.
+        Whether to apply batch normalization to the hidden layers; in a GAN, to those of the
+        generator.
     spectral_norm : bool, default=False
-        Whether the largest singular value of each of the critic's layers is kept at one [7]_.
-        Wants a smaller ``lr``, 2e-4 say.
+        Whether to apply spectral normalization to the layers of the critic, which keeps their
+        largest singular value at one [7]_. Works best with a smaller ``lr``, such as 2e-4.
     feature_scaling : {"auto", "quantile", "range", "standard"} or None, default="auto"
-        What the nets see of a row: features with mean zero and variance one (``"standard"``), by
-        their ranks (``"quantile"``), or brought to [-1, 1] by one shift and one scale for all
-        (``"range"``, behind which the generator ends in a hyperbolic tangent). ``"auto"`` is
-        ``"range"`` for images, else ``"standard"``.
+        Scaling of the numerical features: ``"standard"`` to zero mean and unit variance;
+        ``"quantile"`` to a standard normal distribution, by ranks; or all features by one common
+        factor, which suits images, see Notes. None leaves them unscaled. ``"auto"`` depends on the
+        data, see Notes.
     latent_dim : int, default=32
-        Number of noise values that a row is made of.
+        Dimension of the noise vectors, the input of the generator.
     hidden_layer_sizes : "auto", int or tuple of int, default="auto"
-        Widths of the critic's layers, each followed by a residual block; the generator mirrors
-        them. With ``image_shape`` the channels of convolutional stages, each of which halves
-        height and width. ``"auto"`` is ``(128, 128)``, for images ``(32, 64)``.
+        Number of units in each hidden layer of the encoder, in a GAN of the critic; the decoder, or
+        generator, mirrors them. With ``image_shape``, the number of channels in each convolutional
+        stage, every one of which halves height and width. ``"auto"`` is ``(256,)`` for autoencoders
+        and ``(128, 128)`` for GANs; for images it is ``(16, 32)`` and ``(32, 64)``. ``()`` makes
+        the nets linear.
     activation : str, default="leaky_relu"
-        Function behind each hidden layer: ``"identity"``, ``"relu"``, ``"leaky_relu"``,
+        Activation function of the hidden layers: ``"identity"``, ``"relu"``, ``"leaky_relu"``,
         ``"elu"``, ``"gelu"``, ``"silu"``, ``"softplus"``, ``"tanh"`` or ``"logistic"``.
     loss : {"wgan-gp", "hinge", "non-saturating", "least-squares"}, default="non-saturating"
-        The game of the two nets: difference of mean scores with a penalty between real and
-        generated rows [3]_; hinge loss [4]_; cross-entropy [1]_; squared
-        distance from one and zero [5]_.
+        Adversarial loss: Wasserstein distance with a gradient penalty [2]_, hinge loss [3]_,
+        cross-entropy [1]_ or least squares [4]_.
     gradient_penalty : float or "auto", default="auto"
-        Weight of the penalty on the critic's slope. For ``"wgan-gp"`` on its distance from one
-        between real and generated rows [3]_, for the other losses on half its square at
-        real rows (R1, [6]_). ``"auto"`` is 1; 0 leaves it out.
+        Weight of the gradient penalty of the critic. ``"wgan-gp"`` penalizes how far the norm of
+        the gradient is from one, between real and generated samples [2]_; the other losses penalize
+        half of its square, at real samples (R1, [5]_). ``"auto"`` is 1, but 10 in
+        :class:`TabularGANSampler` for ``"wgan-gp"``. 0 disables it.
     n_critic : int, default=1
-        Steps of the critic for each one of the generator.
+        Number of updates of the critic per update of the generator.
     ema_decay : float, default=0.999
-        Share of itself that the average of the generator's weights keeps in a step; rows are
-        drawn from the average [9]_. Over the first steps it forgets faster. 0 takes the newest
-        weights.
+        Decay rate of the exponential moving average of the generator's weights, from which samples
+        are drawn [6]_. The rate is lower over the first updates. 0 uses the latest weights.
     critic_lr : float, default=None
-        Step size of the critic.
+        Learning rate of the critic. None uses ``lr``, the learning rate of the generator, for both.
     betas : (float, float), default=(0.5, 0.9)
-        Decay rates of Adam's averages, of both nets.
+        Decay rates of AdamW's moment estimates, for generator and critic.
     max_epochs : int, default=100
-        Passes over the rows; as many batches as rows are seen in one.
+        Maximum number of epochs.
     batch_size : int, default=128
-        Rows per step, drawn with replacement: any number of rows fills any batch.
+        Number of samples per mini-batch. If the training set has no more samples than that, each
+        epoch is a single batch, and the result depends neither on the order of the samples nor on
+        whether a sample appears twice or has twice the weight. In a GAN, batches are drawn with
+        replacement instead, whatever the number of samples.
     lr : float, default=0.001
-        Step size of the generator, and of the critic where ``critic_lr`` is None.
+        Learning rate of the optimizer; with a schedule, its maximum.
     weight_decay : float, default=0.0
-        Strength of the pull of all weights to zero, decoupled from the gradient.
+        Weight decay, for all weights; AdamW applies it decoupled from the gradient.
     lr_schedule : {"constant", "cosine", "onecycle"}, default="constant"
-        Step sizes over training: ``"cosine"`` falls to zero over ``max_epochs``, ``"onecycle"``
-        rises first.
+        Learning rate schedule. ``"cosine"`` decreases the learning rate to zero over
+        ``max_epochs``; ``"onecycle"`` increases it first; ``"plateau"``, which GANs do not have,
+        divides it by five whenever the loss has not improved for ``n_iter_no_change // 2`` epochs.
+        ``partial_fit`` always uses a constant learning rate.
     gradient_clip_value : float, default=None
-        Largest norm of the gradient of each net's weights together; None leaves it as it is.
+        Maximum norm of the gradient with respect to all weights of a net. None disables gradient
+        clipping.
     warm_start : bool, default=False
-        Whether ``fit`` goes on from the fitted state instead of starting anew. Scaling, classes,
-        device and random streams stay those of the first fit.
-        A pickle holds the state of the optimizer only with it.
+        Whether ``fit`` continues from the fitted state instead of training from scratch. Feature
+        scaling, categories, classes, target scaling, device and random number generators are kept
+        from the first fit. The state of the optimizer is pickled only if ``warm_start=True`` or,
+        for estimators that have it, after ``partial_fit``.
     callbacks : list of skorch.callbacks.Callback, default=None
-        Callbacks of skorch, also as ``(name, callback)``. Callbacks of scikit-learn go to
-        ``set_callbacks``.
+        skorch callbacks, or tuples ``(name, callback)``. skorch's ``EarlyStopping``, and any
+        callback that calls ``net.request_stop()``, ends training after the current epoch. Callbacks
+        that predict, such as ``EpochScoring``, are not supported, as the net is trained on batches
+        of scaled samples. Pass scikit-learn callbacks to ``set_callbacks``.
     device : str, torch.device or list of these, default="auto"
-        Where to train: ``"auto"`` takes CUDA, then MPS, then the CPU. Of a list each parallel
-        worker takes one.
+        Device to train on. ``"auto"`` uses CUDA if available, else MPS, else the CPU. If a list,
+        each parallel worker uses one of its devices.
     random_state : int, RandomState instance or None, default=None
-        Seed of weights, draws of rows and noise. An int gives the same result on every call.
+        Determines random number generation for weight initialization, the validation split, batch
+        sampling, dropout, noise and augmentation. Pass an int for reproducible results across
+        multiple function calls.
     verbose : int, default=0
-        0 prints nothing, 1 shows a bar over the epochs, 2 a line for each epoch.
+        0 prints nothing, 1 shows a progress bar over the epochs, 2 prints a line for each epoch.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Labels; only where ``fit`` got classes.
+        Class labels. Only available if ``fit`` was given classes.
     class_shares_ : ndarray of shape (n_classes,)
-        Share of each class in the weights of the training rows; only with classes.
+        Fraction of each class in the training samples, by weight. Only available if ``fit`` was
+        given classes.
     sampling_strategy_ : dict
-        Number of rows that ``fit_resample`` generated of each class; only behind it.
+        Number of samples that ``fit_resample`` generated for each class. Only available after
+        ``fit_resample``.
     n_iter_ : int
         Number of epochs trained.
     loss_curve_ : list of float, length `n_iter_`
-        Mean loss of the generator in each epoch, without those of style and conditions, which
-        ``history_`` has. The losses of a game need not fall.
+        Mean loss of the generator in each epoch, without the style term, which is in ``history_``.
+        The losses of a GAN need not decrease.
     critic_loss_curve_ : list of float, length `n_iter_`
-        Mean loss of the critic in each epoch, without its penalty.
+        Mean loss of the critic in each epoch, without the gradient penalty.
     history_ : list of dict, length `n_iter_`
-        skorch's record of each epoch: the losses of both players and their terms, seconds.
+        Record of each epoch in skorch's format: losses of generator and critic, their terms, and
+        seconds.
     device_ : str
-        Device the nets are on.
+        Device that the nets are on.
     module_ : torch.nn.Module
-        The nets: ``generator``, its ``average`` and ``critic``.
+        The nets: ``generator``, its moving ``average`` and ``critic``.
     net_ : skorch.NeuralNet
-        The skorch net that trained them; it holds ``history``.
+        The skorch net that trained them. It has the ``history``.
     n_features_in_ : int
         Number of features seen during ``fit``.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen during ``fit``, where all are strings.
+        Names of features seen during ``fit``. Defined only when all of them are strings.
 
     Raises
     ------

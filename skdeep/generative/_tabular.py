@@ -33,102 +33,119 @@ class TabularGANSampler(TableGANMixin, SamplingMixin, AdversarialMixin, DeepEsti
     Parameters
     ----------
     sampling_strategy : str, float, dict or callable, default="auto"
-        Which classes ``fit_resample`` adds rows to, with imbalanced-learn's meaning.
-        ``"minority"``: the smallest class; ``"not minority"``, ``"not majority"``, ``"all"``:
-        all others or all, up to the size of the largest; ``"auto"`` is ``"not majority"``. A
-        float is the wanted ratio of the smaller class to the larger one, of two; a dict gives
-        the wanted number of rows by class; a callable gets ``y`` and returns such a dict. ``fit``
-        and ``sample`` do not look at it.
+        Which classes ``fit_resample`` oversamples, as in imbalanced-learn. ``"minority"``: the
+        smallest class; ``"not minority"``: all but the smallest; ``"not majority"``: all but the
+        largest; ``"all"``: all classes. ``"auto"`` is ``"not majority"``. Each of them is brought
+        to the size of the largest class. A float is the desired ratio of the minority to the
+        majority class, for two classes. A dict contains the desired number of samples of each
+        class. A callable takes ``y`` and returns such a dict. Not used by ``fit`` and ``sample``.
     categorical_features : "from_dtype" or array-like of shape (n,) or None, default="from_dtype"
-        Columns that hold categories: indices, names, or a mask. Strings, booleans and columns of
-        categorical dtype are categories in any case.
+        Categorical features: a boolean mask, indices or names. ``"from_dtype"`` selects the columns
+        of a dataframe that have a categorical dtype or contain only strings. See Notes for how
+        categories are treated.
     n_modes : int, default=10
-        Most modes of a column of numbers.
+        Maximum number of modes per numerical column.
     pac : int, default=1
-        Rows that the critic judges together. Batches are rounded up to a multiple of it.
+        Number of rows that the critic judges jointly [9]_. The batch size is rounded up to a
+        multiple of it.
     dropout : float, default=0.0
-        Share of the critic's hidden entries that training zeroes.
+        Fraction of the hidden units that are set to zero during training; in a GAN, of those of the
+        critic.
     latent_dim : int, default=128
-        Number of noise values that a row is made of.
+        Dimension of the noise vectors, the input of the generator.
     hidden_layer_sizes : "auto", int or tuple of int, default="auto"
-        Widths of the critic's layers, each followed by a residual block; the generator mirrors
-        them. ``"auto"`` is ``(128, 128)``.
+        Number of units in each hidden layer of the encoder, in a GAN of the critic; the decoder, or
+        generator, mirrors them. With ``image_shape``, the number of channels in each convolutional
+        stage, every one of which halves height and width. ``"auto"`` is ``(256,)`` for autoencoders
+        and ``(128, 128)`` for GANs; for images it is ``(16, 32)`` and ``(32, 64)``. ``()`` makes
+        the nets linear.
     activation : str, default="leaky_relu"
-        Function behind each hidden layer: ``"identity"``, ``"relu"``, ``"leaky_relu"``,
+        Activation function of the hidden layers: ``"identity"``, ``"relu"``, ``"leaky_relu"``,
         ``"elu"``, ``"gelu"``, ``"silu"``, ``"softplus"``, ``"tanh"`` or ``"logistic"``.
     loss : {"wgan-gp", "hinge", "non-saturating", "least-squares"}, default="wgan-gp"
-        The game of the two nets: difference of mean scores with a penalty between real and
-        generated rows [5]_; hinge loss [6]_; cross-entropy [7]_; squared
-        distance from one and zero [8]_.
+        Adversarial loss: Wasserstein distance with a gradient penalty [2]_, hinge loss [3]_,
+        cross-entropy [1]_ or least squares [4]_.
     gradient_penalty : float or "auto", default="auto"
-        Weight of the penalty on the critic's slope. For ``"wgan-gp"`` on its distance from one
-        between real and generated rows [5]_, for the other losses on half its square at
-        real rows (R1, [9]_). ``"auto"`` is 10 for ``"wgan-gp"``, else 1; 0 leaves it out.
+        Weight of the gradient penalty of the critic. ``"wgan-gp"`` penalizes how far the norm of
+        the gradient is from one, between real and generated samples [2]_; the other losses penalize
+        half of its square, at real samples (R1, [5]_). ``"auto"`` is 1, but 10 in
+        :class:`TabularGANSampler` for ``"wgan-gp"``. 0 disables it.
     n_critic : int, default=1
-        Steps of the critic for each one of the generator.
+        Number of updates of the critic per update of the generator.
     ema_decay : float, default=0.999
-        Share of itself that the average of the generator's weights keeps in a step; rows are
-        drawn from the average [10]_. Over the first steps it forgets faster. 0 takes the newest
-        weights.
+        Decay rate of the exponential moving average of the generator's weights, from which samples
+        are drawn [6]_. The rate is lower over the first updates. 0 uses the latest weights.
     critic_lr : float, default=None
-        Step size of the critic.
+        Learning rate of the critic. None uses ``lr``, the learning rate of the generator, for both.
     betas : (float, float), default=(0.5, 0.9)
-        Decay rates of Adam's averages, of both nets.
+        Decay rates of AdamW's moment estimates, for generator and critic.
     max_epochs : int, default=100
-        Passes over the rows; as many batches as rows are seen in one.
+        Maximum number of epochs.
     batch_size : int, default=200
-        Rows per step, drawn with replacement: any number of rows fills any batch.
+        Number of samples per mini-batch. They are drawn with replacement, so that it may exceed the
+        number of samples.
     lr : float, default=0.001
-        Step size of the generator, and of the critic where ``critic_lr`` is None.
+        Learning rate of the optimizer; with a schedule, its maximum.
     weight_decay : float, default=1e-06
-        Strength of the pull of all weights to zero, decoupled from the gradient.
+        Weight decay, for all weights; AdamW applies it decoupled from the gradient.
     lr_schedule : {"constant", "cosine", "onecycle"}, default="cosine"
-        Step sizes over training: ``"cosine"`` falls to zero over ``max_epochs``, ``"onecycle"``
-        rises first.
+        Learning rate schedule. ``"cosine"`` decreases the learning rate to zero over
+        ``max_epochs``; ``"onecycle"`` increases it first; ``"plateau"``, which GANs do not have,
+        divides it by five whenever the loss has not improved for ``n_iter_no_change // 2`` epochs.
+        ``partial_fit`` always uses a constant learning rate.
     gradient_clip_value : float, default=None
-        Largest norm of the gradient of each net's weights together; None leaves it as it is.
+        Maximum norm of the gradient with respect to all weights of a net. None disables gradient
+        clipping.
     warm_start : bool, default=False
-        Whether ``fit`` goes on from the fitted state instead of starting anew. Modes, categories,
-        classes, device and random streams stay those of the first fit.
-        A pickle holds the state of the optimizer only with it.
+        Whether ``fit`` continues from the fitted state instead of training from scratch. Feature
+        scaling, categories, classes, target scaling, device and random number generators are kept
+        from the first fit. The state of the optimizer is pickled only if ``warm_start=True`` or,
+        for estimators that have it, after ``partial_fit``.
     callbacks : list of skorch.callbacks.Callback, default=None
-        Callbacks of skorch, also as ``(name, callback)``. Callbacks of scikit-learn go to
-        ``set_callbacks``.
+        skorch callbacks, or tuples ``(name, callback)``. skorch's ``EarlyStopping``, and any
+        callback that calls ``net.request_stop()``, ends training after the current epoch. Callbacks
+        that predict, such as ``EpochScoring``, are not supported, as the net is trained on batches
+        of scaled samples. Pass scikit-learn callbacks to ``set_callbacks``.
     device : str, torch.device or list of these, default="auto"
-        Where to train: ``"auto"`` takes CUDA, then MPS, then the CPU. Of a list each parallel
-        worker takes one.
+        Device to train on. ``"auto"`` uses CUDA if available, else MPS, else the CPU. If a list,
+        each parallel worker uses one of its devices.
     random_state : int, RandomState instance or None, default=None
-        Seed of weights, draws of rows and noise. An int gives the same result on every call.
+        Determines random number generation for weight initialization, the validation split, batch
+        sampling, dropout, noise and augmentation. Pass an int for reproducible results across
+        multiple function calls.
     verbose : int, default=0
-        0 prints nothing, 1 shows a bar over the epochs, 2 a line for each epoch.
+        0 prints nothing, 1 shows a progress bar over the epochs, 2 prints a line for each epoch.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Labels; only where ``fit`` got classes.
+        Class labels. Only available if ``fit`` was given classes.
     class_shares_ : ndarray of shape (n_classes,)
-        Share of each class in the weights of the training rows; only with classes.
+        Fraction of each class in the training samples, by weight. Only available if ``fit`` was
+        given classes.
     sampling_strategy_ : dict
-        Number of rows that ``fit_resample`` generated of each class; only behind it.
+        Number of samples that ``fit_resample`` generated for each class. Only available after
+        ``fit_resample``.
     n_iter_ : int
         Number of epochs trained.
     loss_curve_ : list of float, length `n_iter_`
-        Mean loss of the generator in each epoch, without that of the conditions, which
-        ``history_`` has. The losses of a game need not fall.
+        Mean loss of the generator in each epoch, without the condition term, which is in
+        ``history_``. The losses of a GAN need not decrease.
     critic_loss_curve_ : list of float, length `n_iter_`
-        Mean loss of the critic in each epoch, without its penalty.
+        Mean loss of the critic in each epoch, without the gradient penalty.
     history_ : list of dict, length `n_iter_`
-        skorch's record of each epoch: the losses of both players and their terms, seconds.
+        Record of each epoch in skorch's format: losses of generator and critic, their terms, and
+        seconds.
     device_ : str
-        Device the nets are on.
+        Device that the nets are on.
     module_ : torch.nn.Module
-        The nets: ``generator``, its ``average`` and ``critic``.
+        The nets: ``generator``, its moving ``average`` and ``critic``.
     net_ : skorch.NeuralNet
-        The skorch net that trained them; it holds ``history``.
+        The skorch net that trained them. It has the ``history``.
     n_features_in_ : int
         Number of features seen during ``fit``.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen during ``fit``, where all are strings.
+        Names of features seen during ``fit``. Defined only when all of them are strings.
 
     Raises
     ------

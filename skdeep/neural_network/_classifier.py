@@ -28,117 +28,145 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
     Parameters
     ----------
     n_blocks : int, default=2
-        Residual blocks; with ``image_shape`` those of each of the three stages.
+        Number of residual blocks; with ``image_shape``, in each of the three stages.
     label_smoothing : float, default=0.0
-        Share of each label that goes to all classes alike.
+        Fraction of each label that is distributed evenly over all classes.
     class_weight : dict, "balanced" or None, default=None
-        Weight of each class in the loss, on top of ``sample_weight``. Not for multilabel targets.
+        Weights of the classes in the loss, multiplied with ``sample_weight``. Not supported for
+        multilabel targets.
     width : int, default=192
-        Width of the rows between blocks and of what ``embed`` gives; not used for images.
+        Number of units between the blocks, and the dimension of what ``embed`` returns. Ignored for
+        images.
     hidden_factor : float, default=2.0
-        Width inside a block, in multiples of ``width``; not used for images.
+        Number of hidden units in a block, as a multiple of ``width``. Ignored for images.
     dropout : float, default=0.15
-        Share of the entries inside a block that training zeroes.
+        Fraction of the hidden units in a block that are set to zero during training.
     residual_dropout : float, default=0.0
-        Share of the entries that a block adds which training zeroes.
+        Fraction of the entries of a block's output that are set to zero during training, before it
+        is added to its input.
     norm : {"batch", "layer"}, default="batch"
-        Normalisation in front of each block, for images behind each convolution.
+        Normalization layer before each block, or for images after each convolution.
     activation : str, default="relu"
-        Function between layers: ``"identity"``, ``"relu"``, ``"leaky_relu"``, ``"elu"``,
-        ``"gelu"``, ``"silu"``, ``"softplus"``, ``"tanh"`` or ``"logistic"``.
+        Activation function of the hidden layers: ``"identity"``, ``"relu"``, ``"leaky_relu"``,
+        ``"elu"``, ``"gelu"``, ``"silu"``, ``"softplus"``, ``"tanh"`` or ``"logistic"``.
     numerical_embedding : {"periodic", "piecewise-linear"} or None, default=None
-        Turns each number into a learned vector [2]_; needs ``pip install skdeep[embeddings]``.
+        Embedding of each numerical feature as a learned vector [2]_. Requires the package
+        ``rtdl_num_embeddings`` (``pip install skdeep[embeddings]``). ``"piecewise-linear"`` uses up
+        to 48 bins per feature.
     embedding_dim : int, default=24
-        Length of the vectors of numbers and of categories.
+        Dimension of the embeddings of numerical and of categorical features.
     frequency_scale : float, default=0.1
-        Standard deviation of the initial frequencies of ``"periodic"``, in scaled units.
+        Standard deviation of the initial frequencies of ``"periodic"`` embeddings, for scaled
+        features.
     image_shape : (int, int) or (int, int, int), default=None
-        ``(height, width)`` or ``(channels, height, width)`` of the image that a row holds, from
-        8 x 8 pixels up. Makes the net convolutional [3]_, with three stages of basic blocks.
+        ``(height, width)`` or ``(channels, height, width)`` of the image that each sample contains,
+        at least 8 x 8 pixels. If given, the net is convolutional.
     stem_width : int, default=16
-        Channels of the first stage; for images.
+        Number of channels in the first stage. Only used for images.
     augment : {"shift", "shift+flip"} or None, default=None
-        Moves training images by up to a twelfth of their shorter side, and mirrors half of them.
+        Data augmentation: shifts each training image by up to a twelfth of its shorter side, but at
+        least by up to one pixel; ``"shift+flip"`` also mirrors half of them. Only for images.
     categorical_features : "from_dtype" or array-like of shape (n,) or None, default="from_dtype"
-        Features that hold categories, which get learned vectors: columns of a dataframe that have
-        a categorical dtype or hold only strings, with ``"from_dtype"``; or a mask, indices or
-        names. A category that is missing or new counts as the mean of all. A column of nearly as
-        many different strings as rows is an error, unless it is named or has a categorical dtype.
+        Categorical features: a boolean mask, indices or names. ``"from_dtype"`` selects the columns
+        of a dataframe that have a categorical dtype or contain only strings. See Notes for how
+        categories are treated.
     feature_scaling : {"auto", "quantile", "standard", "global"} or None, default="auto"
-        What the net sees of numbers: ranks, mapped to a standard normal distribution; distances
-        from the mean in standard deviations, or in one unit for all. ``"auto"`` is ``"quantile"``
-        for tables, ``"standard"`` for sparse ones and ``"global"`` for images.
+        Scaling of the numerical features: ``"standard"`` to zero mean and unit variance;
+        ``"quantile"`` to a standard normal distribution, by ranks; or all features by one common
+        factor, which suits images, see Notes. None leaves them unscaled. ``"auto"`` depends on the
+        data, see Notes.
     missing : {"error", "indicator"}, default="error"
-        What NaN among the numbers is: an error, or the feature's mean, with a column of marks.
+        How to treat NaN in numerical features: raise an error, or impute the mean and add a missing
+        indicator for each feature that has missing values in training.
     refit_full : bool, default=False
-        Whether to train anew behind ``early_stopping``, on all rows, for the best number of
-        epochs of the same ``lr_schedule``, without the ``callbacks``.
+        Whether to train again after ``early_stopping``, from scratch and with the same seed, on all
+        samples, for the best number of epochs of the same ``lr_schedule``. The second training
+        ignores ``callbacks``.
     optimizer : {"adamw", "adam", "sgd"} or torch.optim.Optimizer subclass, default="adamw"
-        ``"sgd"`` has Nesterov momentum of 0.9; a class gets weights, ``lr`` and ``weight_decay``.
+        Optimization algorithm. ``"sgd"`` has a Nesterov momentum of 0.9. A class is called as
+        ``optimizer(parameters, lr=lr, weight_decay=weight_decay)``.
     early_stopping : bool, default=False
-        Whether to hold rows out, of each class its share, and to take the best epoch for them.
+        Whether to hold out a validation set, stratified by class for classifiers, to stop training
+        when its loss stops improving, and to keep the weights of the best epoch.
     validation_fraction : float, default=0.1
-        Share of rows held out for ``early_stopping``.
+        Fraction of the training samples that are held out as the validation set if
+        ``early_stopping=True``.
     n_iter_no_change : int, default=10
-        Training stops when the loss, of rows held out if there are some, has not fallen by
-        ``tol`` for more than so many epochs in a row.
+        Training stops when the loss has not improved by at least ``tol`` for more than this number
+        of consecutive epochs. The loss is that of the validation set if ``early_stopping=True``,
+        else the training loss.
     tol : float, default=1e-4
-        Fall of ``loss_curve_`` that counts as one.
+        Minimum decrease of the loss that counts as an improvement, in the units of ``loss_curve_``.
     precision : {"float32", "bf16-mixed"}, default="float32"
-        Arithmetic of training; ``"bf16-mixed"`` pays on recent GPUs.
+        Floating-point precision of training. ``"bf16-mixed"`` can be faster on recent GPUs.
     compile : bool, default=False
-        Whether to train through ``torch.compile``, which pays for large nets on GPUs.
+        Whether to train through ``torch.compile``. Only worthwhile for large nets on GPUs.
     max_epochs : int, default=50
-        Most passes over the rows.
+        Maximum number of epochs.
     batch_size : int, default=256
-        Rows per step. Where there are as many or fewer, training sees them all at once.
+        Number of samples per mini-batch. If the training set has no more samples than that, each
+        epoch is a single batch, and the result depends neither on the order of the samples nor on
+        whether a sample appears twice or has twice the weight.
     lr : float, default=1e-3
-        Step size of the optimiser, per batch; the largest one of a schedule.
+        Learning rate of the optimizer; with a schedule, its maximum.
     weight_decay : float, default=1e-5
-        Strength of the pull of all weights to zero, decoupled from the gradient for ``"adamw"``.
+        Weight decay, for all weights; AdamW applies it decoupled from the gradient.
     lr_schedule : {"constant", "cosine", "onecycle", "plateau"}, default="cosine"
-        ``"cosine"`` falls to zero over ``max_epochs``, ``"onecycle"`` rises first, ``"plateau"``
-        divides by five when the loss stalls for ``n_iter_no_change // 2`` epochs.
+        Learning rate schedule. ``"cosine"`` decreases the learning rate to zero over
+        ``max_epochs``; ``"onecycle"`` increases it first; ``"plateau"``, which GANs do not have,
+        divides it by five whenever the loss has not improved for ``n_iter_no_change // 2`` epochs.
+        ``partial_fit`` always uses a constant learning rate.
     gradient_clip_value : float, default=None
-        Largest norm of the gradient of all weights together; None leaves it as it is.
+        Maximum norm of the gradient with respect to all weights of a net. None disables gradient
+        clipping.
     warm_start : bool, default=False
-        Whether ``fit`` goes on from the fitted state. Scaling, classes and device stay.
-        A pickle holds the state of the optimizer only with it, or after ``partial_fit``.
+        Whether ``fit`` continues from the fitted state instead of training from scratch. Feature
+        scaling, categories, classes, target scaling, device and random number generators are kept
+        from the first fit. The state of the optimizer is pickled only if ``warm_start=True`` or,
+        for estimators that have it, after ``partial_fit``.
     callbacks : list of skorch.callbacks.Callback, default=None
-        Callbacks of skorch, but none that predict. scikit-learn's go to ``set_callbacks``.
+        skorch callbacks, or tuples ``(name, callback)``. skorch's ``EarlyStopping``, and any
+        callback that calls ``net.request_stop()``, ends training after the current epoch. Callbacks
+        that predict, such as ``EpochScoring``, are not supported, as the net is trained on batches
+        of scaled samples. Pass scikit-learn callbacks to ``set_callbacks``.
     device : str, torch.device or list of these, default="auto"
-        Where to train: ``"auto"`` takes CUDA, MPS or the CPU; of a list each worker one.
+        Device to train on. ``"auto"`` uses CUDA if available, else MPS, else the CPU. If a list,
+        each parallel worker uses one of its devices.
     random_state : int, RandomState instance or None, default=None
-        Seed of weights, split, shuffling, dropout, augmentation; an int repeats the same result.
+        Determines random number generation for weight initialization, the validation split, batch
+        sampling, dropout, noise and augmentation. Pass an int for reproducible results across
+        multiple function calls.
     verbose : int, default=0
-        0 prints nothing, 1 shows a bar over the epochs, 2 a line for each epoch.
+        0 prints nothing, 1 shows a progress bar over the epochs, 2 prints a line for each epoch.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Labels; for multilabel targets the numbers of the columns.
+        Class labels; for multilabel targets the column indices.
     is_categorical_ : ndarray of bool of shape (`n_features_in_`,) or None
-        Which features hold categories.
+        Mask of the categorical features; None if there are none.
     n_iter_ : int
-        Epochs trained.
+        Number of epochs trained.
     best_epoch_ : int
-        Epoch with the lowest loss of the rows held out; only with ``early_stopping``.
+        Epoch with the lowest validation loss. Only available if ``early_stopping=True``.
     loss_curve_ : list of float, length `n_iter_`
-        Mean training loss of each epoch: cross-entropy in nats, mean over labels if several.
+        Mean training loss of each epoch: cross-entropy in nats, averaged over the labels for
+        multilabel targets.
     validation_loss_curve_ : list of float, length n_epochs
-        Mean loss of the rows held out, in the training that did so; only with ``early_stopping``.
+        Mean loss of the validation set in each epoch of the training that had one. Only available
+        if ``early_stopping=True``.
     history_ : list of dict, length `n_iter_`
-        Record of each epoch.
+        Record of each epoch in skorch's format: losses and seconds.
     device_ : str
-        Device the net is on.
+        Device that the net is on.
     module_ : torch.nn.Module
-        The net itself: ``trunk`` and ``head``.
+        The net itself, with the submodules ``trunk`` and ``head``.
     net_ : skorch.NeuralNet
-        What trained it, on scaled rows.
+        The skorch net, which was trained on scaled samples and has the ``history``.
     n_features_in_ : int
         Number of features seen during ``fit``.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen during ``fit``, where all are strings.
+        Names of features seen during ``fit``. Defined only when all of them are strings.
 
     Raises
     ------
