@@ -1,4 +1,4 @@
-"""What residual nets for classification and for regression have in common."""
+"""Methods and parameters that residual nets for classification and for regression share."""
 
 from collections.abc import Sequence
 from numbers import Integral, Real
@@ -31,14 +31,15 @@ __all__ = ["ResNetMixin"]
 
 _HINTS = {
     "s": (
-        "Columns of a dataframe that hold nothing but strings are categories under "
-        'categorical_features="from_dtype"; name those of an array there.'
+        "Dataframe columns that contain only strings are categories under "
+        'categorical_features="from_dtype". For an array, pass the indices of the categorical '
+        "features as categorical_features."
     )
 }
 
 
 class ResNetMixin(GradientDescentMixin):
-    """Samples as users have them, and the residual net that reads them."""
+    """Validation and preprocessing of the samples, and the residual net."""
 
     n_blocks: int = param(Interval(Integral, 1, None, closed="left"), default=2, kw_only=False)
     width: int = param(Interval(Integral, 1, None, closed="left"), default=192)
@@ -68,7 +69,7 @@ class ResNetMixin(GradientDescentMixin):
     weight_decay: float = param(default=1e-5)
     lr_schedule: str = param(default="cosine")
 
-    # the rates of dropout and the augmentation have no weights
+    # no weights depend on dropout rates and augmentation
     _changeable = ("dropout", "residual_dropout", "augment")
 
     @with_callbacks
@@ -80,12 +81,12 @@ class ResNetMixin(GradientDescentMixin):
         Parameters
         ----------
         X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
-            Rows to train on. Memory-mapped and sparse ones are read batch by batch, unless they
-            hold categories.
+            Training samples. Memory-mapped and sparse data are read batch by batch, unless they
+            have categorical features.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            What to learn for each row; without it there is an error.
+            Targets. Required.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows in the loss; a weight of zero leaves the row out.
+            Weights of the samples in the loss. Samples with a weight of zero are ignored.
 
         Returns
         -------
@@ -96,24 +97,25 @@ class ResNetMixin(GradientDescentMixin):
 
     @own_settings()
     def embed(self, X) -> np.ndarray:
-        """Give the features that the head of the net reads: its last hidden layer.
+        """Return the activations of the last hidden layer, from which the net predicts.
 
         Parameters
         ----------
         X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
-            Rows to embed.
+            Samples to embed.
 
         Returns
         -------
         Z : ndarray of shape (n_samples, width)
-            Features, float32 for float32 rows without categories, else float64. Images have
-            ``4 * stem_width``. ``FunctionTransformer(net.embed)`` puts them into a pipeline.
+            Embeddings: float32 if ``X`` is float32 without categorical features, else float64.
+            For images they have ``4 * stem_width`` columns. Use them in a pipeline through
+            ``FunctionTransformer(net.embed)``.
         """
         X = self._check_new(X)
         return self._apply(self.module_.embed, X)
 
     def _predict_raw(self, X):
-        """Give the outputs of the net, float64, (n_samples, n_outputs)."""
+        """Return the outputs of the net, float64, (n_samples, n_outputs)."""
         X = self._check_new(X)
         return self._apply(self.module_, X).astype(np.float64, copy=False)
 
@@ -125,27 +127,28 @@ class ResNetMixin(GradientDescentMixin):
             )
         if self.image_shape is not None and self.numerical_embedding is not None:
             raise ValueError(
-                "numerical_embedding must be None with image_shape, whose pixels are no table; "
+                "numerical_embedding must be None with image_shape, as it is for tables only; "
                 f"got {self.numerical_embedding!r}."
             )
         if self.image_shape is not None and self.missing != "error":
             raise ValueError(
-                f"missing must be 'error' with image_shape; got {self.missing!r}. Fill the pixels "
-                "that are missing first."
+                f"missing must be 'error' with image_shape; got {self.missing!r}. Impute missing "
+                "pixels first."
             )
         if self.image_shape is not None and not isinstance(self.categorical_features, str | None):
             raise ValueError(
-                "categorical_features must be 'from_dtype' or None with image_shape, whose pixels "
-                f"are no categories; got {self.categorical_features!r}."
+                "categorical_features must be 'from_dtype' or None with image_shape, as pixels are "
+                f"numerical; got {self.categorical_features!r}."
             )
         if self.refit_full and not self.early_stopping:
             raise ValueError(
-                "refit_full=True needs early_stopping=True, which finds the number of epochs to "
-                "train for; got early_stopping=False."
+                "refit_full=True needs early_stopping=True, which determines the number of epochs; "
+                "got early_stopping=False."
             )
         if self.refit_full and self.warm_start:
             raise ValueError(
-                "refit_full must be False with warm_start=True: one trains anew, the other goes on."
+                "refit_full must be False with warm_start=True: the former trains from scratch, "
+                "the latter continues."
             )
 
     def _check(self, X, y=None, sample_weight=None, *, reset):
@@ -165,8 +168,8 @@ class ResNetMixin(GradientDescentMixin):
             if "X contains NaN" not in str(error):
                 raise
             raise ValueError(
-                f'{str(error).splitlines()[0]} Fit with missing="indicator", or fill the gaps '
-                "first, by SimpleImputer say."
+                f'{str(error).splitlines()[0]} Fit with missing="indicator", or impute missing '
+                "values first, for example with SimpleImputer."
             ) from error
         attributes = {
             "is_categorical_": None if codec is None else codec.is_categorical,
@@ -176,13 +179,13 @@ class ResNetMixin(GradientDescentMixin):
 
     @property
     def _codec(self):
-        """Codec of the categories that ``fit`` saw, None without categorical columns."""
+        """Codec of the categories seen during ``fit``, None without categorical columns."""
         if self.is_categorical_ is None:
             return None
         return CategoryCodec(self.is_categorical_, self._categories)
 
     def _fit_codec(self, X):
-        """Codec of the categories in ``X``, None where there are no categorical columns."""
+        """Codec of the categories in ``X``, None without categorical columns."""
         if sp.issparse(X) and not isinstance(self.categorical_features, str | None):
             raise ValueError(
                 "categorical_features must be 'from_dtype' or None for a sparse X; got "
@@ -193,7 +196,7 @@ class ResNetMixin(GradientDescentMixin):
         return CategoryCodec.fit(X, self.categorical_features)
 
     def _encode(self, X, codec, *, reset, allow_nan):
-        """Write samples with codes for their categories, float64."""
+        """Encode samples as float64, with codes for their categories."""
         X = _as_table(X)
         validate_data(self, X, skip_check_array=True, reset=reset)
         with must_be_numbers(X, _HINTS, codec.is_categorical):
@@ -263,7 +266,7 @@ class ResNetMixin(GradientDescentMixin):
             yield from fit.train(fit.best_epoch)
 
     def __sklearn_tags__(self):
-        """Missing numbers are welcome where they get an indicator."""
+        """Missing values are allowed with ``missing="indicator"``."""
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = self.missing == "indicator"
         tags.target_tags.required = True
@@ -271,10 +274,10 @@ class ResNetMixin(GradientDescentMixin):
 
 
 def _as_table(X):
-    """Dataframe or array of two dimensions from what users give."""
+    """Dataframe, or two-dimensional array from any other input."""
     X = X if hasattr(X, "shape") else np.asarray(X, dtype=object)
     if len(X.shape) != 2:
         raise ValueError(
-            f"X must be a table of rows and columns. Expected 2D array, got shape {X.shape}."
+            f"X must have two dimensions. Expected 2D array, got shape {X.shape}."
         )
     return X

@@ -1,4 +1,4 @@
-"""Residual nets that tell classes apart."""
+"""Residual nets for classification."""
 
 from numbers import Real
 from typing import Self
@@ -21,9 +21,10 @@ __all__ = ["ResNetClassifier"]
 
 
 class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
-    """Residual net that predicts classes, for tables [1]_ and for images [3]_.
+    """Residual net classifier, for tables [1]_ and images [3]_.
 
-    Minimises the mean cross-entropy between labels and probabilities.
+    Minimizes the mean cross-entropy of labels and predicted probabilities. For multilabel targets,
+    it is averaged over the labels.
 
     Parameters
     ----------
@@ -175,10 +176,23 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
 
     See Also
     --------
-    ResNetRegressor : The same net for numbers.
-    skdeep.ensemble.DeepEnsembleClassifier : The mean over several nets.
-    sklearn.neural_network.MLPClassifier : A net without residual blocks.
-    sklearn.ensemble.HistGradientBoostingClassifier : Boosted trees.
+    ResNetRegressor : The same net for regression.
+    sklearn.neural_network.MLPClassifier : A multilayer perceptron.
+    sklearn.ensemble.HistGradientBoostingClassifier : Gradient boosted trees.
+
+    Notes
+    -----
+    ``feature_scaling="auto"`` is ``"quantile"`` for dense tables, ``"standard"`` for sparse ones
+    and ``"global"`` for images. ``"global"`` subtracts the mean of each feature and divides all
+    features by one number.
+
+    Categorical features are embedded as learned vectors. Categories that are missing, or were not
+    seen during ``fit``, are embedded as the mean of all. With
+    ``categorical_features="from_dtype"``, a column of strings that are nearly all different is an
+    error; name it in ``categorical_features`` or give it a categorical dtype if it is one.
+
+    With ``image_shape``, the net has three stages of basic blocks [3]_. The second and the third
+    have half the height and width, and twice the channels, of the stage before.
 
     References
     ----------
@@ -207,25 +221,26 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
     @fit_context(prefer_skip_nested_validation=True)
     @own_settings()
     def partial_fit(self, X, y, classes=None, sample_weight=None) -> Self:
-        """Train the net for one pass over these rows.
+        """Train the net for one epoch on these samples.
 
-        The first call decides scaling, categories and classes: its rows must stand for all.
+        The first call of ``partial_fit`` or ``fit`` determines feature scaling, categories and
+        classes. Its samples must be representative of all.
 
         Parameters
         ----------
         X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
-            Rows to train on.
+            Training samples.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
-            Labels.
+            Class labels.
         classes : array-like of shape (n_classes,), default=None
-            All labels that will ever come; those of the first call for None.
+            All class labels that later calls may contain. None for those of the first call.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows in the loss.
+            Weights of the samples in the loss.
 
         Returns
         -------
         self : object
-            The estimator, one epoch further.
+            The fitted estimator.
         """
         self._check_combination()
         classes = _labels.announce(classes, vars(self).get("classes_"))
@@ -233,65 +248,67 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
 
     @own_settings()
     def predict(self, X) -> np.ndarray:
-        """Predict labels.
+        """Predict class labels.
 
         Parameters
         ----------
         X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
-            Rows to classify.
+            Samples to classify.
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_labels)
-            The most probable class; for multilabel targets 1 where a label is likely.
+            The most probable class of each sample. For multilabel targets, 1 for each label with a
+            probability above one half, else 0.
         """
         return _labels.decide(self._predict_raw(X), self._target_kind, self.classes_)
 
     @own_settings()
     def predict_proba(self, X) -> np.ndarray:
-        """Predict probabilities.
+        """Predict class probabilities.
 
         Parameters
         ----------
         X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
-            Rows to classify.
+            Samples to classify.
 
         Returns
         -------
         probability : ndarray of shape (n_samples, n_classes), float64
-            In the order of ``classes_``; rows sum to one, except for multilabel targets.
+            Probabilities in the order of ``classes_``. They sum to one for each sample, except for
+            multilabel targets.
         """
         return _labels.probabilities(self._predict_raw(X), self._target_kind)
 
     @own_settings()
     def predict_log_proba(self, X) -> np.ndarray:
-        """Predict logarithms of probabilities.
+        """Predict logarithms of class probabilities.
 
         Parameters
         ----------
         X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
-            Rows to classify.
+            Samples to classify.
 
         Returns
         -------
         log_probability : ndarray of shape (n_samples, n_classes), float64
-            Natural logarithm of ``predict_proba``, also where that rounds to zero.
+            Natural logarithm of the probabilities, finite even if a probability is rounded to zero.
         """
         return _labels.probabilities(self._predict_raw(X), self._target_kind, logarithm=True)
 
     @own_settings()
     def decision_function(self, X) -> np.ndarray:
-        """Predict log-odds, or what stands for them with several classes.
+        """Predict logits.
 
         Parameters
         ----------
         X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
-            Rows to classify.
+            Samples to classify.
 
         Returns
         -------
         decision : ndarray of shape (n_samples,) or (n_samples, n_classes), float64
-            Logits. Two classes have one, which is positive for ``classes_[1]``.
+            Logits. With two classes, the log-odds of ``classes_[1]``.
         """
         outputs = self._predict_raw(X)
         return outputs[:, 0] if self._target_kind == "binary" else outputs
@@ -307,7 +324,7 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
         kind = _labels.kind_of_target(labels, codes)
         if not reset and (kind != self._target_kind or len(labels) != len(self.classes_)):
             raise ValueError(
-                f"y must be of the kind that the first fit saw, {self._target_kind} with "
+                f"y must be of the same kind as in the first fit, {self._target_kind} with "
                 f"{len(self.classes_)} labels; got {kind} with {len(labels)}. Fit a clone instead."
             )
         weight = data.weight

@@ -1,4 +1,4 @@
-"""Labels as codes, their weights and shares, and logits as probabilities."""
+"""Class labels as targets, class weights, and logits as probabilities."""
 
 from numbers import Real
 
@@ -17,26 +17,26 @@ __all__ = [
 ]
 
 _SMALLEST_SHARE = 1e-6
-# Labels, unlike classes, may turn up later without having been announced.
+# Labels of multilabel targets, unlike classes, may first occur in a later call.
 _RARE_LABEL = 1e-3
 
 
 def kind_of_target(labels, codes):
-    """``"binary"``, ``"multiclass"`` or ``"multilabel"``; a single class is of several."""
+    """``"binary"``, ``"multiclass"`` or ``"multilabel"``; a single class is ``"multiclass"``."""
     if codes.ndim == 2:
         return "multilabel"
     return "binary" if len(labels) == 2 else "multiclass"
 
 
 def announce(classes, known):
-    """Sort the classes of a call of ``partial_fit``, which must be those of the first call."""
+    """Check and sort the classes passed to ``partial_fit``: those of the first call."""
     if classes is None:
         return None
     classes = np.asarray(classes)
     if not classes.size or not classes.ndim or len(set(map(type, classes.ravel().tolist()))) > 1:
         raise ValueError(
-            f"classes must be a list of labels of one kind; got {classes.tolist()!r}. List all "
-            "labels that will ever come."
+            f"classes must be a list of labels of one kind; got {classes.tolist()!r}. Pass all "
+            "class labels that later calls may contain."
         )
     classes = np.unique(classes)
     if known is not None and not np.array_equal(classes, known):
@@ -48,11 +48,11 @@ def announce(classes, known):
 
 
 def class_weights(codes, class_weight, classes, sample_weight):
-    """Weight of each row, its class's included."""
+    """Weight of each sample, including the weight of its class."""
     if codes.ndim == 2:
         raise ValueError(
-            f"class_weight must be None for multilabel y; got {class_weight!r}. Weigh rows by "
-            "sample_weight."
+            f"class_weight must be None for multilabel y; got {class_weight!r}. Use sample_weight "
+            "instead."
         )
     if class_weight == "balanced":
         mass = np.bincount(codes, weights=sample_weight, minlength=len(classes))
@@ -61,19 +61,19 @@ def class_weights(codes, class_weight, classes, sample_weight):
     else:
         wrong = [one for one in class_weight.values() if not isinstance(one, Real)]
         if wrong:
-            raise ValueError(f"class_weight must hold a number for each class; got {wrong[0]!r}.")
+            raise ValueError(f"class_weight must contain numbers only; got {wrong[0]!r}.")
         weight = compute_class_weight(class_weight, classes=classes, y=classes[codes])
     weight = weight[codes] if sample_weight is None else weight[codes] * sample_weight
     if not (np.isfinite(weight).all() and weight.min() >= 0 and weight.any()):
         raise ValueError(
-            "class_weight, times sample_weight, must be finite, not negative and not zero for "
-            f"every row; got {class_weight!r}."
+            "class_weight, times sample_weight, must be finite, not negative and not zero for all "
+            f"samples; got {class_weight!r}."
         )
     return weight
 
 
 def log_odds(targets, weight, kind, n_classes):
-    """Find the logits that give each class its share of the weights; tuple of float.
+    """Logits of the class frequencies, by weight; tuple of float.
 
     Targets are those that ``as_targets`` returns.
     """
@@ -83,7 +83,7 @@ def log_odds(targets, weight, kind, n_classes):
     codes = targets.ravel().astype(int)
     mass = np.bincount(codes, weights=weight, minlength=n_classes)
     shares = (mass / mass.sum()).clip(_SMALLEST_SHARE)
-    shares[mass == 0] = 1 / n_classes  # announced, and yet to come
+    shares[mass == 0] = 1 / n_classes  # in classes, but not in the data yet
     logits = np.log(shares)
     if kind == "binary":
         return (float(logits[1] - logits[0]),)
@@ -91,10 +91,20 @@ def log_odds(targets, weight, kind, n_classes):
 
 
 def as_targets(codes, kind):
-    """Codes as the loss wants them: (n_samples,) int for several classes, else a float matrix."""
+    """Codes as the loss expects them: (n_samples,) int for multiclass, else a float matrix."""
     if kind == "multiclass":
         return codes.astype(np.int64)
     return codes.reshape(len(codes), -1).astype(np.float32)
+
+
+def pool(logits, kind):
+    """Logits of the mean of the probabilities that belong to several logits."""
+    if len(logits) == 1:
+        return logits[0]
+    if kind == "multiclass":
+        return logsumexp([log_softmax(one, axis=1) for one in logits], axis=0) - np.log(len(logits))
+    likely, unlikely = log_expit(logits), log_expit(-np.asarray(logits))
+    return logsumexp(likely, axis=0) - logsumexp(unlikely, axis=0)
 
 
 def probabilities(logits, kind, *, logarithm=False):
@@ -108,7 +118,7 @@ def probabilities(logits, kind, *, logarithm=False):
 
 
 def decide(logits, kind, classes):
-    """Most probable class of each row; of several labels those more probable than not."""
+    """Most probable class of each sample; for multilabel, the labels more probable than not."""
     if kind == "multiclass":
         return classes[logits.argmax(axis=1)]
     is_likely = (logits > 0).astype(int)

@@ -26,15 +26,15 @@ _LOSSES = {
     "quantile": losses.pinball,
 }
 
-# Its square can be summed over any number of rows.
+# Its square can be summed over any number of samples.
 _LARGEST_TARGET = 1e140
 
 
 class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
-    """Residual net that predicts numbers, for tables [1]_ and for images [3]_.
+    """Residual net regressor, for tables [1]_ and images [3]_.
 
-    Minimises the mean loss between targets and predictions. Targets are standardised inside, and
-    predictions come back in their units.
+    Minimizes the mean loss between targets and predictions. Targets are standardized internally,
+    and predictions are in the units of the targets.
 
     Parameters
     ----------
@@ -185,10 +185,30 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
 
     See Also
     --------
+<<<<<<< HEAD
     ResNetClassifier : The same net for classes.
     skdeep.ensemble.DeepEnsembleRegressor : The mean over several nets.
     sklearn.neural_network.MLPRegressor : A net without residual blocks.
     sklearn.ensemble.HistGradientBoostingRegressor : Boosted trees.
+=======
+    ResNetClassifier : The same net for classification.
+    sklearn.neural_network.MLPRegressor : A multilayer perceptron.
+    sklearn.ensemble.HistGradientBoostingRegressor : Gradient boosted trees.
+
+    Notes
+    -----
+    ``feature_scaling="auto"`` is ``"quantile"`` for dense tables, ``"standard"`` for sparse ones
+    and ``"global"`` for images. ``"global"`` subtracts the mean of each feature and divides all
+    features by one number.
+
+    Categorical features are embedded as learned vectors. Categories that are missing, or were not
+    seen during ``fit``, are embedded as the mean of all. With
+    ``categorical_features="from_dtype"``, a column of strings that are nearly all different is an
+    error; name it in ``categorical_features`` or give it a categorical dtype if it is one.
+
+    With ``image_shape``, the net has three stages of basic blocks [3]_. The second and the third
+    have half the height and width, and twice the channels, of the stage before.
+>>>>>>> 41d31c3 (DOC Plain English in the residual nets)
 
     References
     ----------
@@ -213,37 +233,37 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
     @fit_context(prefer_skip_nested_validation=True)
     @own_settings()
     def partial_fit(self, X, y, sample_weight=None) -> Self:
-        """Train the net for one pass over these rows.
+        """Train the net for one epoch on these samples.
 
-        The first call, of ``partial_fit`` or ``fit``, decides scaling, categories and the unit of
-        ``y``: its rows must stand for all. Numbers beyond theirs count as their largest or
-        smallest one.
+        The first call of ``partial_fit`` or ``fit`` determines feature scaling, categories and
+        target scaling. Its samples must be representative of all: with quantile scaling, later
+        values outside the range of its features are clipped to that range.
 
         Parameters
         ----------
         X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
-            Rows to train on.
+            Training samples.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows in the loss.
+            Weights of the samples in the loss.
 
         Returns
         -------
         self : object
-            The estimator, one epoch further.
+            The fitted estimator.
         """
         self._check_combination()
         return self._partial_fit(X, y, sample_weight)
 
     @own_settings()
     def predict(self, X) -> np.ndarray:
-        """Predict numbers.
+        """Predict targets.
 
         Parameters
         ----------
         X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
-            Rows to predict for.
+            Samples to predict for.
 
         Returns
         -------
@@ -281,8 +301,8 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
         """Targets as float64, (n_samples,) or (n_samples, n_outputs)."""
         if np.asarray(y).dtype.kind in "mM":
             raise TypeError(
-                "y must hold numbers; got dates or times. Turn them into numbers, such as days "
-                "since a date."
+                "y must hold numbers; got dates or times. Convert them to numbers, for example the "
+                "number of days since some date."
             )
         y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y", estimator=self)
         y = column_or_1d(y, warn=True) if y.ndim == 1 or y.shape[1] == 1 else y
