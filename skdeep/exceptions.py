@@ -1,27 +1,36 @@
-"""Errors and warnings that skdeep raises."""
+"""Custom errors and warnings of skdeep."""
 
 __all__ = ["DeviceUnavailableWarning", "DivergenceError", "ModeCollapseWarning"]
 
 
 class DivergenceError(ValueError):
-    """Training produced a loss or a parameter that is not finite.
+    """Error raised when the loss or a weight stops being finite during training.
 
-    The message names the epoch and the step size. An estimator that was never fitted stays
-    unfitted; one that was fitted before keeps the state it had when the call began.
+    The message names the epoch and the learning rate. An unfitted estimator remains unfitted; a
+    fitted one keeps the state that it had before the call.
     """
 
 
 class DeviceUnavailableWarning(UserWarning):
-    """An estimator moves to the CPU: this machine lacks the device that it was trained on."""
+    """Warning used when an estimator is loaded on the CPU as its device is not available."""
 
 
 class ModeCollapseWarning(UserWarning):
-    """A generator ended its training with rows that are far less diverse than the real ones.
+    """Warning used when generated samples are far less diverse than the real ones.
 
-    Up to 1000 generated rows are compared with as many real ones of the same conditions, in the
-    units that the net sees. The warning comes when the generated rows vary within their
-    conditions by less than 1 % of the real rows' variance. From 100 rows on it also comes when, in
-    the plane of the real rows' two leading principal components, at least half of the generated
-    rows lie nearer to some real row than its fifth real neighbour does, and yet they come that
-    near to less than 30 % of the real rows.
+    At the end of training, up to 1000 generated samples are compared with as many real samples of
+    the same conditions, after scaling. The warning is raised if the variance of the generated
+    samples within conditions is less than 1 % of that of the real samples. With at least 100
+    samples, it is also raised if precision [1]_ is at least 50 % and coverage [2]_ is below 30 %
+    in the plane of the first two principal components of the real samples. Precision is the
+    fraction of generated samples, and coverage the fraction of real samples, for which the distance
+    between a generated and a real sample is no larger than the distance from that real sample to
+    its fifth nearest real neighbor.
+
+    References
+    ----------
+    .. [1] Kynkäänniemi et al. (2019), "Improved Precision and Recall Metric for Assessing
+       Generative Models", NeurIPS.
+    .. [2] Naeem et al. (2020), "Reliable Fidelity and Diversity Metrics for Generative Models",
+       ICML.
     """

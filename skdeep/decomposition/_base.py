@@ -169,7 +169,7 @@ class CoderMixin(GradientDescentMixin, ClassNamePrefixFeaturesOutMixin, Transfor
         return self._unscale(self._apply(self.module_.reconstruct, X))
 
     def _unscale(self, X):
-        """Samples in the units of the data, in their own dtype."""
+        """Return samples in the units of the data, in their own dtype."""
         return self._scaler.inverse(X).astype(X.dtype, copy=False)
 
     @own_settings()

@@ -118,7 +118,7 @@ class VariationalAutoencoder(CoderMixin, DeepEstimator):
         from the first fit. The state of the optimizer is pickled only if ``warm_start=True`` or,
         for estimators that have it, after ``partial_fit``.
     callbacks : list of skorch.callbacks.Callback, default=None
-        skorch callbacks, or tuples ``(name, callback)``. skorch's ``EarlyStopping``, and any
+        Callbacks of skorch, or tuples ``(name, callback)``. skorch's ``EarlyStopping``, and any
         callback that calls ``net.request_stop()``, ends training after the current epoch. Callbacks
         that predict, such as ``EpochScoring``, are not supported, as the net is trained on batches
         of scaled samples. Pass scikit-learn callbacks to ``set_callbacks``.

@@ -1,4 +1,4 @@
-"""Generators of rows, images and tables, trained against a critic."""
+"""Generative adversarial nets for numerical features, images and tables."""
 
 from skdeep.generative._feature_extractor import GANFeatureExtractor
 from skdeep.generative._gan import GANSampler

@@ -22,7 +22,7 @@ _HYPERPARAMETERS = ("loss", "gradient_penalty", "style_weight")
 
 
 class Game(nn.Module):
-    """What critic and generator minimise.
+    """Losses of critic and generator.
 
     Parameters
     ----------
@@ -90,15 +90,15 @@ class AdversarialNet(TrainingNet):
     """skorch net with two players and a step for each.
 
     Each step trains the critic on a batch of real and as many generated samples; every
-    ``n_critic``-th step trains the generator, too. One optimiser has a parameter group with its own
-    learning rate for each player, and does not move weights without a gradient.
+    ``n_critic``-th step also trains the generator. One optimizer has a parameter group with its own
+    learning rate for each player, and does not update weights without a gradient.
 
     Parameters
     ----------
     module : GAN
     criterion : Game
     critic_lr : float or None
-        None for that of the generator.
+        None uses that of the generator.
     betas : (float, float)
         Decay rates of Adam's moment estimates.
     n_critic : int
@@ -136,7 +136,7 @@ class AdversarialNet(TrainingNet):
         return callbacks
 
     def initialize_optimizer(self, triggered_directly=None):
-        """Build one optimiser with a parameter group for each player."""
+        """Build one optimizer with a parameter group for each player."""
         players = self.module_.generator, self.module_.critic
         groups = [
             {"params": list(player.parameters()), "lr": lr}
@@ -203,13 +203,13 @@ class AdversarialNet(TrainingNet):
         terms = self.criterion_.generator_terms(self.module_, real, condition)
         self._descend(terms, player=0)
         count = self.n_averaged_
-        # a shorter average over the first steps
+        # a lower decay rate over the first steps
         self.module_.update_average(min(self.ema_decay, (1 + count) / (10 + count)))
         self.n_averaged_ += 1
         return terms
 
     def _descend(self, terms, player):
-        """Update the weights of one player, and clear their gradients."""
+        """Update the weights of one player and clear their gradients."""
         weights = [
             one for one in self.optimizer_.param_groups[player]["params"] if one.requires_grad
         ]

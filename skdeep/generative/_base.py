@@ -1,4 +1,4 @@
-"""What every estimator with a generator and a critic has in common."""
+"""Methods and parameters that all generative adversarial nets share."""
 
 from collections.abc import Sequence
 from numbers import Integral, Real
@@ -34,7 +34,7 @@ class AdversarialMixin(Parameters):
     ema_decay: float = param(Interval(Real, 0, 1, closed="left"), default=0.999)
     critic_lr: float | None = param(Interval(Real, 0, None, closed="neither"), None, default=None)
     betas: Sequence[float] = param(tuple, list, default=(0.5, 0.9))
-    # the loss of a game does not fall: there is no plateau to wait for
+    # adversarial losses need not decrease: there is no plateau to wait for
     lr_schedule: str = param(StrOptions({"constant", "cosine", "onecycle"}), default="constant")
 
     _net_class = AdversarialNet
@@ -44,7 +44,7 @@ class AdversarialMixin(Parameters):
         betas = tuple(self.betas)
         if len(betas) != 2 or not all(isinstance(one, Real) and 0 <= one < 1 for one in betas):
             raise ValueError(
-                f"betas must be two numbers in [0, 1), as (0.9, 0.999) is; got {self.betas!r}."
+                f"betas must be two numbers in [0, 1), such as (0.9, 0.999); got {self.betas!r}."
             )
 
     def _objective(self, phase):
@@ -54,8 +54,8 @@ class AdversarialMixin(Parameters):
         return Game(self.loss, float(penalty))
 
     def _default_penalty(self):
-        """Weight of the penalty on the critic's slope that suits the loss."""
-        # NOTE[DIFF]: Gulrajani et al. take 10, which with n_critic=1 trains too slowly here
+        """Weight of the gradient penalty for ``gradient_penalty="auto"``."""
+        # NOTE[DIFF]: Gulrajani et al. use 10, which with n_critic=1 trains too slowly here
         return 1.0
 
     def _record(self, fit):
@@ -64,7 +64,7 @@ class AdversarialMixin(Parameters):
         return record
 
     def _generate(self, condition, n_rows, rng):
-        """Output of the averaged generator behind ``_finish``, (n_rows, n_features).
+        """Output of the averaged generator after ``_finish``, (n_rows, n_features).
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""What a critic learned to look at, as features."""
+"""Features learned by the critic of a generative adversarial net."""
 
 from numbers import Integral
 from typing import Self
@@ -27,11 +27,11 @@ class GANFeatureExtractor(
     AdversarialMixin,
     DeepEstimator,
 ):
-    """Features that the critic of a generative adversarial net learned, as a transformer.
+    """Feature extraction with the critic of a generative adversarial net.
 
-    A critic that tells real rows from generated ones learns what real rows are made of; its
-    hidden layers describe rows without any labels [1]_. The nets are those of
-    :class:`GANSampler`; classes are not looked at.
+    The critic learns to distinguish real from generated samples. Its hidden layers are features of
+    the samples that are learned without labels [8]_. The nets are those of :class:`GANSampler`
+    without classes.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ class GANFeatureExtractor(
         from the first fit. The state of the optimizer is pickled only if ``warm_start=True`` or,
         for estimators that have it, after ``partial_fit``.
     callbacks : list of skorch.callbacks.Callback, default=None
-        skorch callbacks, or tuples ``(name, callback)``. skorch's ``EarlyStopping``, and any
+        Callbacks of skorch, or tuples ``(name, callback)``. skorch's ``EarlyStopping``, and any
         callback that calls ``net.request_stop()``, ends training after the current epoch. Callbacks
         that predict, such as ``EpochScoring``, are not supported, as the net is trained on batches
         of scaled samples. Pass scikit-learn callbacks to ``set_callbacks``.
@@ -150,26 +150,35 @@ class GANFeatureExtractor(
     Warns
     -----
     ModeCollapseWarning
-        From ``fit``, if the generated rows are far less diverse than the real ones; the criterion
-        stands with :class:`skdeep.exceptions.ModeCollapseWarning`.
+        From ``fit``, if the generated samples are far less diverse than the real ones. See
+        :class:`skdeep.exceptions.ModeCollapseWarning` for the criterion.
 
     See Also
     --------
-    GANSampler : Draws new rows with the same nets.
-    skdeep.decomposition.Autoencoder : Codes from which rows can be restored.
+    GANSampler : Generates new samples with the same nets.
+    skdeep.decomposition.Autoencoder : Dimensionality reduction with an inverse transform.
+
+    Notes
+    -----
+    ``feature_scaling="auto"`` is ``"range"`` for images, else ``"standard"``. ``"range"`` shifts
+    and scales all features alike, so that they lie in [-1, 1], and the generator then ends in a
+    hyperbolic tangent.
+
+    Both nets have a residual block after each hidden layer. An epoch consists of as many batches
+    as are needed to draw at least as many samples as the training set has.
 
     References
     ----------
-    .. [1] Radford, Metz and Chintala (2016), "Unsupervised Representation Learning with Deep
-       Convolutional Generative Adversarial Networks", ICLR.
+    .. [1] Goodfellow et al. (2014), "Generative Adversarial Nets", NeurIPS.
     .. [2] Gulrajani et al. (2017), "Improved Training of Wasserstein GANs", NeurIPS.
     .. [3] Lim and Ye (2017), "Geometric GAN", arXiv:1705.02894.
-    .. [4] Goodfellow et al. (2014), "Generative Adversarial Nets", NeurIPS.
-    .. [5] Mao et al. (2017), "Least Squares Generative Adversarial Networks", ICCV.
-    .. [6] Mescheder, Geiger and Nowozin (2018), "Which Training Methods for GANs do actually
+    .. [4] Mao et al. (2017), "Least Squares Generative Adversarial Networks", ICCV.
+    .. [5] Mescheder, Geiger and Nowozin (2018), "Which Training Methods for GANs do actually
        Converge?", ICML.
+    .. [6] Yazici et al. (2019), "The Unusual Effectiveness of Averaging in GAN Training", ICLR.
     .. [7] Miyato et al. (2018), "Spectral Normalization for Generative Adversarial Networks", ICLR.
-    .. [8] Yazici et al. (2019), "The Unusual Effectiveness of Averaging in GAN Training", ICLR.
+    .. [8] Radford, Metz and Chintala (2016), "Unsupervised Representation Learning with Deep
+       Convolutional Generative Adversarial Networks", ICLR.
 
     Examples
     --------
@@ -195,17 +204,17 @@ class GANFeatureExtractor(
     @fit_context(prefer_skip_nested_validation=True)
     @own_settings()
     def fit(self, X, y=None, sample_weight=None) -> Self:
-        """Train critic and generator.
+        """Train generator and critic.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to learn the features of.
+            Training samples.
         y : Ignored
             Not used, present for API consistency.
         sample_weight : array-like of shape (n_samples,), default=None
-            How often each row is drawn in training, in proportion; a weight of zero leaves the
-            row out.
+            Sample weights: each sample is drawn in proportion to its weight during training.
+            Samples with a weight of zero are ignored.
 
         Returns
         -------
@@ -216,18 +225,18 @@ class GANFeatureExtractor(
 
     @own_settings()
     def transform(self, X) -> np.ndarray:
-        """Describe rows by what the critic sees in them.
+        """Extract the features that the critic has learned.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to describe.
+            Samples to transform.
 
         Returns
         -------
         Z : ndarray of shape (n_samples, n_components)
-            Features, float32 for float32 rows, else float64; with ``n_components=None`` as many
-            as the last hidden layer of the critic has.
+            Features: float32 if ``X`` is float32, else float64. With ``n_components=None`` they
+            are as many as the units of the critic's last hidden layer.
         """
         X = self._check_new(X)
         if self._kept is None:
@@ -257,7 +266,7 @@ class GANFeatureExtractor(
         return {**super()._record(fit), "_kept": self._choose_features(fit)}
 
     def _choose_features(self, fit):
-        """Places of the features that vary most over the samples, None for the last layer."""
+        """Find the features with the largest variance; None for the last layer."""
         if self.n_components is None:
             return None
         rows = sample_rows(fit.data.X, fit.data.weight, numpy_generator(fit.seed))
@@ -276,7 +285,7 @@ class GANFeatureExtractor(
         return self.module_.critic.out_features if self._kept is None else len(self._kept)
 
     def __sklearn_tags__(self):
-        """Rows in float32 and float64 give features of their own dtype."""
+        """Features have the dtype of the samples, float32 or float64."""
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
@@ -286,5 +295,5 @@ class GANFeatureExtractor(
 def _count_pooled(module, n_features):
     """Count the features of all layers of the critic."""
     row = next(module.parameters()).new_zeros(1, n_features)
-    critic = module.critic.eval()  # training would move the estimates of spectral_norm
+    critic = module.critic.eval()  # training would update the estimates of spectral_norm
     return critic.pooled(row).shape[1]

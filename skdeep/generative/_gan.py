@@ -1,4 +1,4 @@
-"""GANs for rows of numbers and for images, as samplers."""
+"""GANs for numerical features and for images, as samplers."""
 
 from dataclasses import replace
 from numbers import Real
@@ -19,12 +19,13 @@ __all__ = ["GANSampler"]
 
 
 class GANSampler(SamplingMixin, RowGANMixin, AdversarialMixin, DeepEstimator):
-    """Generative adversarial net: draws new rows or images, and balances classes with them.
+    """Generative adversarial net: generates samples or images, and oversamples classes.
 
-    A generator learns to make rows that a critic cannot tell from real ones [1]_. Where
-    ``fit`` gets classes, rows are generated class by class: the generator reads the class beside
-    its noise, and the critic projects it [2]_. Classes are drawn in training in proportion to
-    the logarithm of their frequency, so that rare ones are seen often.
+    A generator is trained to generate samples that a critic cannot distinguish from real ones
+    [1]_. If ``fit`` is given classes, samples are generated conditional on their class, which is an
+    input of the generator besides the noise, and enters the critic by projection [8]_. During
+    training, classes are drawn in proportion to the logarithm of their frequency, so that
+    rare classes are seen often.
 
     Parameters
     ----------
@@ -33,7 +34,7 @@ class GANSampler(SamplingMixin, RowGANMixin, AdversarialMixin, DeepEstimator):
         smallest class; ``"not minority"``: all but the smallest; ``"not majority"``: all but the
         largest; ``"all"``: all classes. ``"auto"`` is ``"not majority"``. Each of them is brought
         to the size of the largest class. A float is the desired ratio of the minority to the
-        majority class, for two classes. A dict contains the desired number of samples of each
+        majority class, for two classes only. A dict contains the desired number of samples of each
         class. A callable takes ``y`` and returns such a dict. Not used by ``fit`` and ``sample``.
     style_weight : float, default=0.0
         Weight of a style loss in the loss of the generator: the squared difference between the Gram
@@ -105,7 +106,7 @@ class GANSampler(SamplingMixin, RowGANMixin, AdversarialMixin, DeepEstimator):
         from the first fit. The state of the optimizer is pickled only if ``warm_start=True`` or,
         for estimators that have it, after ``partial_fit``.
     callbacks : list of skorch.callbacks.Callback, default=None
-        skorch callbacks, or tuples ``(name, callback)``. skorch's ``EarlyStopping``, and any
+        Callbacks of skorch, or tuples ``(name, callback)``. skorch's ``EarlyStopping``, and any
         callback that calls ``net.request_stop()``, ends training after the current epoch. Callbacks
         that predict, such as ``EpochScoring``, are not supported, as the net is trained on batches
         of scaled samples. Pass scikit-learn callbacks to ``set_callbacks``.
@@ -158,29 +159,38 @@ class GANSampler(SamplingMixin, RowGANMixin, AdversarialMixin, DeepEstimator):
     Warns
     -----
     ModeCollapseWarning
-        From ``fit``, if the generated rows are far less diverse than the real ones; the criterion
-        stands with :class:`skdeep.exceptions.ModeCollapseWarning`.
+        From ``fit``, if the generated samples are far less diverse than the real ones. See
+        :class:`skdeep.exceptions.ModeCollapseWarning` for the criterion.
 
     See Also
     --------
-    TabularGANSampler : For tables with categories, dates and missing values.
-    GANFeatureExtractor : What the critic learned to look at, as a transformer.
-    skdeep.decomposition.VariationalAutoencoder : Draws new rows as well.
-    sklearn.mixture.GaussianMixture : Density with a ``sample`` of its own.
+    TabularGANSampler : GAN for tables with categorical features, dates and missing values.
+    GANFeatureExtractor : The features that the critic has learned, as a transformer.
+    skdeep.decomposition.VariationalAutoencoder : Generative model with an encoder.
+    sklearn.mixture.GaussianMixture : Density estimation with a method ``sample``.
+
+    Notes
+    -----
+    ``feature_scaling="auto"`` is ``"range"`` for images, else ``"standard"``. ``"range"`` shifts
+    and scales all features alike, so that they lie in [-1, 1], and the generator then ends in a
+    hyperbolic tangent.
+
+    Both nets have a residual block after each hidden layer. An epoch consists of as many batches
+    as are needed to draw at least as many samples as the training set has.
 
     References
     ----------
     .. [1] Goodfellow et al. (2014), "Generative Adversarial Nets", NeurIPS.
-    .. [2] Miyato and Koyama (2018), "cGANs with Projection Discriminator", ICLR.
-    .. [3] Gulrajani et al. (2017), "Improved Training of Wasserstein GANs", NeurIPS.
-    .. [4] Lim and Ye (2017), "Geometric GAN", arXiv:1705.02894.
-    .. [5] Mao et al. (2017), "Least Squares Generative Adversarial Networks", ICCV.
-    .. [6] Mescheder, Geiger and Nowozin (2018), "Which Training Methods for GANs do actually
+    .. [2] Gulrajani et al. (2017), "Improved Training of Wasserstein GANs", NeurIPS.
+    .. [3] Lim and Ye (2017), "Geometric GAN", arXiv:1705.02894.
+    .. [4] Mao et al. (2017), "Least Squares Generative Adversarial Networks", ICCV.
+    .. [5] Mescheder, Geiger and Nowozin (2018), "Which Training Methods for GANs do actually
        Converge?", ICML.
+    .. [6] Yazici et al. (2019), "The Unusual Effectiveness of Averaging in GAN Training", ICLR.
     .. [7] Miyato et al. (2018), "Spectral Normalization for Generative Adversarial Networks", ICLR.
-    .. [8] Gatys, Ecker and Bethge (2016), "Image Style Transfer Using Convolutional Neural
+    .. [8] Miyato and Koyama (2018), "cGANs with Projection Discriminator", ICLR.
+    .. [9] Gatys, Ecker and Bethge (2016), "Image Style Transfer Using Convolutional Neural
        Networks", CVPR.
-    .. [9] Yazici et al. (2019), "The Unusual Effectiveness of Averaging in GAN Training", ICLR.
 
     Examples
     --------
@@ -197,18 +207,18 @@ class GANSampler(SamplingMixin, RowGANMixin, AdversarialMixin, DeepEstimator):
 
     @own_settings()
     def score_samples(self, X, y=None) -> np.ndarray:
-        """Score each row by the critic; the higher, the more real it looks to it.
+        """Score each sample with the critic; higher is more realistic.
 
-        The scores are neither normalised nor likelihoods, and only those of one fit can be
+        The scores are neither normalized nor likelihoods. Scores of different fits cannot be
         compared.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to score.
+            Samples to score.
         y : array-like of shape (n_samples,), default=None
-            Class of each row, for a critic that was fitted with classes: how real the row looks
-            as one of its class. None gives the mean over classes by their shares in training.
+            Classes, if the critic was fitted with classes: each sample is scored as a sample of its
+            class. None averages over the classes by their frequency in the training data.
 
         Returns
         -------
@@ -227,7 +237,7 @@ class GANSampler(SamplingMixin, RowGANMixin, AdversarialMixin, DeepEstimator):
         codes = self._codes_of(column_or_1d(y))
         if len(codes) != X.shape[0]:
             raise ValueError(
-                f"y must have a class for each row; got {len(codes)} for {X.shape[0]}."
+                f"y must have a class for each sample; got {len(codes)} for {X.shape[0]}."
             )
         score = np.empty(X.shape[0])
         for code in np.unique(codes):

@@ -98,20 +98,20 @@ def warn_of_collapse(net, rows):
     gan.noise_generator.set_state(position)  # training must not depend on these draws
     ratio = variance_ratio(real, fake, condition)
     if ratio < _LEAST_VARIANCE:
-        _warn(f"the generated rows vary by {ratio:.2%} of the real rows' variance")
+        _warn(f"they have {ratio:.2%} of the variance of the real samples")
     elif len(real) >= _FEWEST_ROWS and bool((real != real[0]).any()):
         plane = PCA(min(2, real.shape[1]), svd_solver="randomized", random_state=0)
         real_points = plane.fit_transform(real.cpu().numpy())
         fake_points = plane.transform(fake.cpu().numpy())
         coverage, precision = coverage_and_precision(real_points, fake_points)
         if precision >= _REALISTIC and coverage < _LEAST_COVERAGE:
-            _warn(f"the generated rows come near to {coverage:.0%} of the real rows only")
+            _warn(f"they are close to only {coverage:.0%} of the real samples")
 
 
 def _warn(finding):
     warn_user(
-        f"Generated rows are far less diverse than real ones: {finding}. After a short training "
-        "raise max_epochs or lower batch_size; after a long one the generator has collapsed: try "
-        "another loss, another gradient_penalty, a larger n_critic or a smaller lr.",
+        f"Generated samples are far less diverse than real ones: {finding}. After a short "
+        "training, increase max_epochs or decrease batch_size. After a long one, the generator has "
+        "collapsed: try another loss, another gradient_penalty, a larger n_critic or a smaller lr.",
         ModeCollapseWarning,
     )

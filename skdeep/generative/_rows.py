@@ -1,4 +1,4 @@
-"""Generators and critics of rows of numbers and of images."""
+"""Generators and critics for numerical features and for images."""
 
 from collections.abc import Sequence
 
@@ -14,12 +14,12 @@ from skdeep.utils._validation import check_image_shape, check_layer_sizes, check
 
 __all__ = ["RowGANMixin"]
 
-_HINT = "TabularGANSampler draws tables of mixed columns."
+_HINT = "Use TabularGANSampler for tables of mixed columns."
 _HINTS = dict.fromkeys("sMm", _HINT)
 
 
 class RowGANMixin(Parameters):
-    """Residual nets: dense for numbers, convolutional for images."""
+    """Residual nets: dense for numerical features, convolutional for images."""
 
     image_shape: Sequence[int] | None = param("array-like", None, default=None, data=True)
     batch_norm: bool = param("boolean", default=False)
@@ -34,7 +34,7 @@ class RowGANMixin(Parameters):
             names = [name for name, is_one in zip(X.columns, mask, strict=True) if is_one]
             raise ValueError(
                 f"X must hold numbers; got categories in columns {names}. "
-                f"Encode them, by sklearn.preprocessing.OneHotEncoder for example. {_HINT}"
+                f"Encode them, for example with sklearn.preprocessing.OneHotEncoder. {_HINT}"
             )
         image_shape = self.image_shape if reset else self._fitted_image_shape
         X = check_rows(self, X, reset=reset, image_shape=image_shape, hints=_HINTS)
@@ -82,11 +82,11 @@ class RowGANMixin(Parameters):
         )
 
     def _finish(self, rows):
-        """Generate rows in scaled units, (batch, n_noise) -> (batch, n_features)."""
+        """Generate scaled samples, (batch, n_noise) -> (batch, n_features)."""
         return self.module_.output(self.module_.average(rows))
 
     def _score(self, X, condition=None):
-        """Score rows by the critic, float64, (n_samples,); ``condition`` is (n_conditions,)."""
+        """Score samples by the critic, float64, (n_samples,); ``condition`` is (n_conditions,)."""
         if condition is not None:
             condition = next(self.module_.parameters()).new_tensor(condition)
 

@@ -1,4 +1,4 @@
-"""Drawing new rows, and balancing classes with them."""
+"""Generating samples, and oversampling classes with them."""
 
 import copy
 from abc import abstractmethod
@@ -27,7 +27,7 @@ _RESAMPLING = 1
 
 
 class SamplingMixin(Parameters, OneToOneFeatureMixin):
-    """``sample`` as density estimators have it, ``fit_resample`` as imbalanced-learn has it."""
+    """``sample`` like a density estimator, ``fit_resample`` like imbalanced-learn."""
 
     sampling_strategy: float | str | dict | Callable = param(
         Interval(Real, 0, 1, closed="right"),
@@ -42,11 +42,11 @@ class SamplingMixin(Parameters, OneToOneFeatureMixin):
 
     @abstractmethod
     def _draw(self, codes, n_samples, rng):
-        """Draw rows, of the classes with those codes where there are classes."""
+        """Draw samples, of the classes with these codes if there are classes."""
 
     @abstractmethod
     def _as_given(self, rows):
-        """Drawn rows as ``sample`` returns them."""
+        """Drawn samples as ``sample`` returns them."""
 
     @with_callbacks
     @fit_context(prefer_skip_nested_validation=True)
@@ -57,12 +57,12 @@ class SamplingMixin(Parameters, OneToOneFeatureMixin):
         Parameters
         ----------
         X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
-            Rows to imitate.
+            Training samples.
         y : array-like of shape (n_samples,), default=None
-            Class of each row. Where there are some, rows are generated class by class.
+            Class of each sample. If given, samples are generated conditional on their class.
         sample_weight : array-like of shape (n_samples,), default=None
-            How often each row is drawn in training, in proportion; a weight of zero leaves the
-            row out.
+            Sample weights: each sample is drawn in proportion to its weight during training.
+            Samples with a weight of zero are ignored.
 
         Returns
         -------
@@ -71,31 +71,32 @@ class SamplingMixin(Parameters, OneToOneFeatureMixin):
         """
         if self.warm_start and hasattr(self, "net_") and (y is None) == hasattr(self, "classes_"):
             raise ValueError(
-                "y must be given in a warm start exactly if it was given before. Fit a clone "
-                "instead."
+                "y must be given in a warm start exactly if it was given in the first fit. Fit a "
+                "clone instead."
             )
         return self._fit(X, y, sample_weight)
 
     @own_settings()
     def sample(self, n_samples=1, y=None, random_state=None) -> Any:
-        """Draw new rows.
+        """Generate random samples.
 
         Parameters
         ----------
         n_samples : int, default=1
-            Number of rows.
+            Number of samples to generate.
         y : array-like of shape (n_samples,) or a label, default=None
-            Classes of the rows, for a generator that was fitted with classes. None draws them
-            with the shares that they have in the training data.
+            Classes of the samples, if the generator was fitted with classes. None draws classes
+            with the frequencies that they have in the training data.
         random_state : int, RandomState instance or None, default=None
-            Seed of the draws; None draws anew on every call.
+            Determines random number generation. Pass an int for reproducible results across
+            multiple function calls.
 
         Returns
         -------
         X : {ndarray, dataframe} of shape (n_samples, n_features)
-            New rows.
+            Generated samples.
         y : ndarray of shape (n_samples,)
-            Their classes; only where the generator was fitted with classes.
+            Their classes. Only returned if the generator was fitted with classes.
         """
         check_is_fitted(self)
         check_n_samples(n_samples)
@@ -105,12 +106,12 @@ class SamplingMixin(Parameters, OneToOneFeatureMixin):
         return rows if codes is None else (rows, self.classes_[codes])
 
     def _encode_classes(self, y, X, *, reset):
-        """Codes of the classes and fitted attributes; None and none where there are no classes."""
+        """Codes of the classes and fitted attributes; None and an empty dict without classes."""
         if y is None:
             return None, {}
         labels, codes = encode_labels(y, X)
         if codes.ndim == 2:
-            raise ValueError("y must be one label per row; got one column per label.")
+            raise ValueError("y must be one label per sample; got one column per label.")
         if reset:
             return codes, {"classes_": labels}
         return match_classes(labels, codes, self.classes_), {"classes_": self.classes_}
@@ -129,7 +130,7 @@ class SamplingMixin(Parameters, OneToOneFeatureMixin):
             if y is not None:
                 raise ValueError(
                     "y must be None for a generator that was fitted without classes; got "
-                    f"{y!r}. Fit with y to generate rows class by class."
+                    f"{y!r}. Fit with y to generate samples of given classes."
                 )
             return None
         if y is None:
@@ -142,8 +143,8 @@ class SamplingMixin(Parameters, OneToOneFeatureMixin):
         return self._codes_of(labels)
 
     def _codes_of(self, y):
-        """Codes of the classes that a fitted estimator is asked for."""
-        remedy = "Ask for some of these, or fit on rows of the other classes."
+        """Codes of classes seen during ``fit``."""
+        remedy = "Choose among these, or fit on samples of the other classes."
         places = {}  # unlike np.unique, this takes labels of several types
         codes = [places.setdefault(label, len(places)) for label in y.tolist()]
         return match_classes(np.array([*places], dtype=object), codes, self.classes_, remedy)
@@ -151,24 +152,24 @@ class SamplingMixin(Parameters, OneToOneFeatureMixin):
     @fit_context(prefer_skip_nested_validation=True)
     @own_settings()
     def fit_resample(self, X, y) -> tuple[Any, Any]:
-        """Train the nets and add generated rows until the classes are balanced.
+        """Fit the nets and resample the dataset with generated samples.
 
-        Needs imbalanced-learn.
+        Requires imbalanced-learn.
 
         Parameters
         ----------
         X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
-            Rows.
+            Samples.
         y : array-like of shape (n_samples,)
-            Class of each row.
+            Class of each sample.
 
         Returns
         -------
         X_resampled : {array-like, sparse matrix, dataframe} of shape (n_new_samples, n_features)
-            The rows given, in their order, and behind them the generated ones; of the same kind
-            and dtypes as ``X``.
+            The given samples in their order, followed by the generated ones. Container and dtypes
+            are those of ``X``.
         y_resampled : array-like of shape (n_new_samples,)
-            Class of each row.
+            Class of each sample.
         """
         X, y = in_memory(X), in_memory(y)
         check_labels(y)
@@ -187,12 +188,12 @@ class SamplingMixin(Parameters, OneToOneFeatureMixin):
         return append_rows(X, self._as_given(X_new)), append_labels(y, labels)
 
     def __sklearn_tags__(self):
-        """Those of a sampler, which imbalanced-learn asks for."""
+        """Tags of a sampler, as imbalanced-learn requires them."""
         return as_sampler_tags(super().__sklearn_tags__())
 
 
 def drop_weightless(X, y, sample_weight):
-    """Leave out samples of weight zero, which must bring neither classes nor categories."""
+    """Drop samples of weight zero, so that they add neither classes nor categories."""
     if sample_weight is None:
         return X, y, None
     weight = check_weights(sample_weight, X)

@@ -1,4 +1,4 @@
-"""Generators and critics of tables of mixed columns."""
+"""Generators and critics for tables of mixed columns."""
 
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
@@ -20,12 +20,12 @@ from skdeep.utils._validation import check_layer_sizes, check_weights
 
 __all__ = ["TableGANMixin"]
 
-# Rounds of drawing in which rows that do not meet their conditions are drawn again.
+# Rounds in which rows that do not meet their conditions are drawn again.
 _MAX_ROUNDS = 100
 
 
 class TableGANMixin(Parameters):
-    """Dataframes as numbers, the nets behind them, and rows that meet conditions."""
+    """Encoding of tables, their nets, and sampling of rows that meet conditions."""
 
     categorical_features: str | Sequence[str | int | bool] | None = param(
         "array-like", StrOptions({"from_dtype"}), None, default="from_dtype", data=True
@@ -40,7 +40,7 @@ class TableGANMixin(Parameters):
 
     @property
     def _codec(self):
-        """From dataframes to numbers and back."""
+        """Codec between tables and arrays of numbers."""
         return FrameCodec(**self._codec_state)
 
     def _check(self, X, y=None, sample_weight=None, *, reset):
@@ -56,13 +56,13 @@ class TableGANMixin(Parameters):
         return Data(X, _category_codes(X, sizes), weight, attributes=attributes)
 
     def _encode(self, X, *, reset):
-        """Write samples as numbers; with the codec that did it."""
+        """Encode samples as numbers; also returns the codec."""
         if not hasattr(X, "columns"):
             X = X if hasattr(X, "shape") else as_table(X, min_rows=0)[0]
             X = check_array(X, dtype=None, ensure_all_finite="allow-nan", estimator=self)
         elif not X.shape[0]:
             raise ValueError(
-                f"X must have a row at least; found array with 0 sample(s), shape={X.shape}."
+                f"X must have at least one row; found array with 0 sample(s), shape={X.shape}."
             )
         validate_data(self, X, skip_check_array=True, reset=reset)
         codec = FrameCodec.fit(X, self.categorical_features) if reset else self._codec
@@ -130,14 +130,14 @@ class TableGANMixin(Parameters):
         return self._draw_matching({self.n_features_in_: codes}, n_samples, rng, insists=False)
 
     def _draw_matching(self, wanted, n_samples, rng, *, insists=True):
-        """Table of rows that have the wanted codes, (n_samples, n_columns).
+        """Table of rows that have the desired codes, (n_samples, n_columns).
 
         Parameters
         ----------
         wanted : dict
             Codes, (n_samples,), by column.
         insists : bool
-            Whether rows that never come out as wanted are an error; else their codes are set.
+            Whether rows that never meet the conditions are an error; else their codes are set.
         """
         table = np.empty((n_samples, len(self._n_categories)))
         missing = np.arange(n_samples)
@@ -153,21 +153,21 @@ class TableGANMixin(Parameters):
         if insists:
             raise ValueError(
                 f"conditions must be met by some rows; {len(missing)} of {n_samples} did not meet "
-                f"them in {_MAX_ROUNDS} draws. Ask for fewer conditions, or train longer."
+                f"them in {_MAX_ROUNDS} draws. Use fewer conditions, or train longer."
             )
         for column, codes in wanted.items():
             table[missing, column] = codes[missing]
         return table
 
     def _codes(self, values, column):
-        """Codes of a column of categories, those of missing ones too."""
+        """Codes of a categorical column, including those of missing values."""
         return np.where(np.isnan(values), self._n_categories[column], values)
 
     def _draw_once(self, wanted, n_rows, rng):
-        """Table of rows, each drawn under one of its wanted codes, or under any category."""
+        """Table of rows, each conditional on one of its desired codes, or on any category."""
         condition = self._draw_conditions(wanted, n_rows, rng)
         raw = self._generate(condition, n_rows, rng)
-        # the largest of logits with such noise is a draw from their softmax
+        # the argmax of logits with Gumbel noise is a draw from their softmax
         array = raw + rng.gumbel(size=raw.shape)
         starts = np.cumsum([0, *(sum(sizes) for sizes in self._scaler.layout)])
         floats = [s for s, (n, _) in zip(starts, self._scaler.layout, strict=False) if n]
@@ -176,7 +176,7 @@ class TableGANMixin(Parameters):
         return self._scaler.inverse(array)
 
     def _unseen_places(self, starts):
-        """Columns of what the generator writes that stand for categories without a training row."""
+        """Columns of the generator's output for categories without a training row."""
         if self._shares is None:
             return []
         places = [
@@ -188,7 +188,7 @@ class TableGANMixin(Parameters):
         return np.concatenate(places)[self._shares == 0]
 
     def _draw_conditions(self, wanted, n_rows, rng):
-        """Draw the number of a condition for each row; None where there are none."""
+        """Draw the index of a condition for each row; None without conditions."""
         if self._shares is None:
             return None
         if wanted:
@@ -198,15 +198,15 @@ class TableGANMixin(Parameters):
         return rng.choice(len(self._shares), size=n_rows, p=self._shares)
 
     def _first_conditions(self):
-        """Find the number of the first condition of each column of categories, by column."""
+        """Index of the first condition of each categorical column, by column."""
         firsts = np.cumsum([0, *self.module_.condition_sizes[:-1]])
         return dict(zip(self._fitted_architecture["conditions"], firsts.tolist(), strict=True))
 
     def _find_conditions(self, conditions, n_samples):
-        """Codes of the wanted categories by column."""
+        """Codes of the desired categories by column."""
         if not isinstance(conditions, Mapping):
             raise ValueError(
-                "conditions must be a dict of categories by the name of their column; got "
+                "conditions must be a dict that maps column names to categories; got "
                 f"{conditions!r}."
             )
         names, sizes = self._codec.names, self._codec.n_categories
@@ -215,24 +215,24 @@ class TableGANMixin(Parameters):
         for name, category in conditions.items():
             if name not in known:
                 raise ValueError(
-                    f"conditions must name columns of categories, {known}; got {name!r}."
+                    f"conditions must name categorical columns, {known}; got {name!r}."
                 )
             column = names.index(name)
             wanted[column] = np.full(n_samples, self._find_code(column, name, category))
         return wanted
 
     def _find_code(self, column, name, category):
-        """Code of a category, or of what is missing, that some row of the training has."""
+        """Code of a category, or of a missing value, that occurs in the training data."""
         options = [*self._codec.columns[column]["categories"], None]
         first = self._first_conditions()[column]
         shares = self._shares[first : first + self._scaler.layout[column][1]]
         seen = [option for option, share in zip(options, shares, strict=False) if share > 0]
-        # the missing values of NumPy and pandas print so
+        # how missing values of NumPy and pandas print
         if not isinstance(category, str) and str(category) in ("nan", "NaT", "<NA>"):
             category = None
         if np.ndim(category) or category not in seen:
             raise ValueError(
-                f"conditions must name categories of {name!r} that training had, {seen}; got "
+                f"conditions must name categories of {name!r} in the training data, {seen}; got "
                 f"{category!r}."
             )
         return options.index(category)
@@ -241,7 +241,7 @@ class TableGANMixin(Parameters):
         return self._codec.decode(rows[:, : self.n_features_in_])
 
     def __sklearn_tags__(self):
-        """Missing values are welcome, sparse tables are not."""
+        """Missing values are allowed, sparse matrices are not."""
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.input_tags.sparse = False
@@ -261,7 +261,7 @@ def _category_codes(table, sizes):
 
 
 def _category_shares(data, layout):
-    """Fractions of all categories, by which ``sample`` draws conditions; None without any."""
+    """Frequencies of all categories, by which ``sample`` draws conditions; None without any."""
     if data.y is None:
         return None
     columns = np.flatnonzero(data.attributes["_n_categories"])

@@ -19,16 +19,16 @@ __all__ = ["TabularGANSampler"]
 class TabularGANSampler(TableGANMixin, SamplingMixin, AdversarialMixin, DeepEstimator):
     """Conditional generative adversarial net for tables of mixed columns.
 
-    Numbers are written as a mode of a Gaussian mixture and a distance from it, categories as
-    one-hot choices by Gumbel-softmax [1]_. In training, a row is drawn by a condition on one
-    of its categories, which is chosen in proportion to the logarithm of its frequency, and the
-    generator is asked for a row that meets it [2]_. The critic judges several rows together
-    [3]_. Values that many rows share, zeros say, and missing ones are choices of their own
-    [4]_.
+    A generator is trained to generate rows that a critic cannot distinguish from real ones [1]_.
+    Numbers are represented by a mode of a Gaussian mixture and the distance from it, categories by
+    one-hot vectors, generated with the Gumbel-softmax [7]_. Each training row is drawn conditional
+    on one of its categories, chosen in proportion to the logarithm of its frequency, and the
+    generator has to generate a row that meets the same condition [8]_. Values that many rows
+    share, such as zero, and missing values are represented by modes of their own [10]_.
 
-    What it draws has the columns, order, dtypes, categories and bounds of the training table;
-    integers, booleans and dates stay what they are, and values are missing only where some were
-    missing before.
+    Generated tables have the columns, dtypes, categories and value ranges of the training table.
+    Integers, booleans and dates keep their type, and values are missing only in columns that had
+    missing values.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class TabularGANSampler(TableGANMixin, SamplingMixin, AdversarialMixin, DeepEsti
         smallest class; ``"not minority"``: all but the smallest; ``"not majority"``: all but the
         largest; ``"all"``: all classes. ``"auto"`` is ``"not majority"``. Each of them is brought
         to the size of the largest class. A float is the desired ratio of the minority to the
-        majority class, for two classes. A dict contains the desired number of samples of each
+        majority class, for two classes only. A dict contains the desired number of samples of each
         class. A callable takes ``y`` and returns such a dict. Not used by ``fit`` and ``sample``.
     categorical_features : "from_dtype" or array-like of shape (n,) or None, default="from_dtype"
         Categorical features: a boolean mask, indices or names. ``"from_dtype"`` selects the columns
@@ -102,7 +102,7 @@ class TabularGANSampler(TableGANMixin, SamplingMixin, AdversarialMixin, DeepEsti
         from the first fit. The state of the optimizer is pickled only if ``warm_start=True`` or,
         for estimators that have it, after ``partial_fit``.
     callbacks : list of skorch.callbacks.Callback, default=None
-        skorch callbacks, or tuples ``(name, callback)``. skorch's ``EarlyStopping``, and any
+        Callbacks of skorch, or tuples ``(name, callback)``. skorch's ``EarlyStopping``, and any
         callback that calls ``net.request_stop()``, ends training after the current epoch. Callbacks
         that predict, such as ``EpochScoring``, are not supported, as the net is trained on batches
         of scaled samples. Pass scikit-learn callbacks to ``set_callbacks``.
@@ -155,28 +155,36 @@ class TabularGANSampler(TableGANMixin, SamplingMixin, AdversarialMixin, DeepEsti
     Warns
     -----
     ModeCollapseWarning
-        From ``fit``, if the generated rows are far less diverse than the real ones; the criterion
-        stands with :class:`skdeep.exceptions.ModeCollapseWarning`.
+        From ``fit``, if the generated samples are far less diverse than the real ones. See
+        :class:`skdeep.exceptions.ModeCollapseWarning` for the criterion.
 
     See Also
     --------
-    GANSampler : For numbers alone, and for images.
-    skdeep.metrics.synthetic_table_report : Rates synthetic tables against real ones.
+    GANSampler : GAN for numerical features and for images.
+    skdeep.metrics.synthetic_table_report : Compares synthetic tables with real ones.
+
+    Notes
+    -----
+    Columns of strings and of a categorical dtype are always treated as categorical, and booleans
+    as categories of two values.
+
+    Both nets have a residual block after each hidden layer. An epoch consists of as many batches
+    as are needed to draw at least as many samples as the training set has.
 
     References
     ----------
-    .. [1] Jang, Gu and Poole (2017), "Categorical Reparameterization with Gumbel-Softmax", ICLR.
-    .. [2] Xu et al. (2019), "Modeling Tabular data using Conditional GAN", NeurIPS.
-    .. [3] Lin et al. (2018), "PacGAN: The power of two samples in generative adversarial
-       networks", NeurIPS.
-    .. [4] Zhao et al. (2021), "CTAB-GAN: Effective Table Data Synthesizing", ACML.
-    .. [5] Gulrajani et al. (2017), "Improved Training of Wasserstein GANs", NeurIPS.
-    .. [6] Lim and Ye (2017), "Geometric GAN", arXiv:1705.02894.
-    .. [7] Goodfellow et al. (2014), "Generative Adversarial Nets", NeurIPS.
-    .. [8] Mao et al. (2017), "Least Squares Generative Adversarial Networks", ICCV.
-    .. [9] Mescheder, Geiger and Nowozin (2018), "Which Training Methods for GANs do actually
+    .. [1] Goodfellow et al. (2014), "Generative Adversarial Nets", NeurIPS.
+    .. [2] Gulrajani et al. (2017), "Improved Training of Wasserstein GANs", NeurIPS.
+    .. [3] Lim and Ye (2017), "Geometric GAN", arXiv:1705.02894.
+    .. [4] Mao et al. (2017), "Least Squares Generative Adversarial Networks", ICCV.
+    .. [5] Mescheder, Geiger and Nowozin (2018), "Which Training Methods for GANs do actually
        Converge?", ICML.
-    .. [10] Yazici et al. (2019), "The Unusual Effectiveness of Averaging in GAN Training", ICLR.
+    .. [6] Yazici et al. (2019), "The Unusual Effectiveness of Averaging in GAN Training", ICLR.
+    .. [7] Jang, Gu and Poole (2017), "Categorical Reparameterization with Gumbel-Softmax", ICLR.
+    .. [8] Xu et al. (2019), "Modeling Tabular data using Conditional GAN", NeurIPS.
+    .. [9] Lin et al. (2018), "PacGAN: The power of two samples in generative adversarial
+       networks", NeurIPS.
+    .. [10] Zhao et al. (2021), "CTAB-GAN: Effective Table Data Synthesizing", ACML.
 
     Examples
     --------
@@ -196,36 +204,37 @@ class TabularGANSampler(TableGANMixin, SamplingMixin, AdversarialMixin, DeepEsti
 
     @own_settings()
     def sample(self, n_samples=1, y=None, random_state=None, *, conditions=None) -> Any:
-        """Draw new rows.
+        """Generate random samples, optionally with given categories.
 
-        Rows that do not meet their conditions are drawn again. A single condition, or class, that
-        is not met in 100 draws is written into the row.
+        Samples that do not meet the conditions are drawn again. A single condition, or class, that
+        a sample has not met after 100 draws is set to the desired value.
 
         Parameters
         ----------
         n_samples : int, default=1
-            Number of rows.
+            Number of samples to generate.
         y : array-like of shape (n_samples,) or a label, default=None
-            Classes of the rows, for a generator that was fitted with classes. None draws them
-            with the shares that they have in the training data.
+            Classes of the samples, if the generator was fitted with classes. None draws classes
+            with the frequencies that they have in the training data.
         random_state : int, RandomState instance or None, default=None
-            Seed of the draws; None draws anew on every call.
+            Determines random number generation. Pass an int for reproducible results across
+            multiple function calls.
         conditions : dict, default=None
-            Category that all rows have by name (index, for arrays) of the column; None or NaN
-            where they shall miss it.
+            Category that all samples have in a categorical column, by the name of the column (by
+            its index for arrays). None or NaN for a missing value.
 
         Returns
         -------
         X : {ndarray, dataframe} of shape (n_samples, n_features)
-            New rows.
+            Generated samples.
         y : ndarray of shape (n_samples,)
-            Their classes; only where the generator was fitted with classes.
+            Their classes. Only returned if the generator was fitted with classes.
 
         Raises
         ------
         ValueError
-            If a condition names no column of categories or no category of the training rows, or if
-            rows do not come to meet several conditions at once.
+            If a condition names a column that is not categorical or a category that is not in the
+            training data, or if several conditions are not met together.
         """
         if conditions is None:
             return super().sample(n_samples, y, random_state)

@@ -277,7 +277,5 @@ def _as_table(X):
     """Dataframe, or two-dimensional array from any other input."""
     X = X if hasattr(X, "shape") else np.asarray(X, dtype=object)
     if len(X.shape) != 2:
-        raise ValueError(
-            f"X must have two dimensions. Expected 2D array, got shape {X.shape}."
-        )
+        raise ValueError(f"X must have two dimensions. Expected 2D array, got shape {X.shape}.")
     return X

@@ -195,13 +195,15 @@ def test_columns_of_arrays_are_named_by_their_index():
     fitted = sampler(categorical_features=[1]).fit(X)
     rows = fitted.sample(40, random_state=0, conditions={1: 2})
     assert (rows[:, 1] == 2).all()
-    with pytest.raises(ValueError, match=r"conditions must name columns of categories, \[1\]"):
+    with pytest.raises(ValueError, match=r"conditions must name categorical columns, \[1\]"):
         fitted.sample(4, conditions={0: 2})
 
 
 @pytest.mark.parametrize("name", ["nope", "num", "day", "count", 0])
 def test_conditions_on_other_columns_are_an_error(trained, name):
-    with pytest.raises(ValueError, match=rf"conditions must name columns .*'kind'.* got {name!r}"):
+    with pytest.raises(
+        ValueError, match=rf"conditions must name categorical columns.*'kind'.* got {name!r}"
+    ):
         trained.sample(5, conditions={name: "a"})
 
 
