@@ -1,4 +1,4 @@
-"""What batched searches have in common: ``fit``."""
+"""``fit`` of all batched searches."""
 
 import contextlib
 import time
@@ -33,27 +33,16 @@ from skdeep.utils._sklearn import (
     with_callbacks,
 )
 
-__all__ = ["BatchedSearchMixin"]
+__all__ = ["BATCHED_CONSTRAINTS", "BatchedSearchMixin"]
+
+#: Constraints on the parameter that batched searches have in addition to those of scikit-learn.
+BATCHED_CONSTRAINTS = {
+    "max_batch_models": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})]
+}
 
 
-class BatchedSearchMixin(DocumentationLinkMixin, Parameters):
-    """``fit`` of a search that trains many nets at once; the rest is scikit-learn's search.
-
-    The constraints on parameters of scikit-learn's searches are theirs.
-    """
-
-    estimator: BaseEstimator = param(kw_only=False)
-    scoring: str | Callable | Sequence | dict | None = param(default=None)
-    n_jobs: int | None = param(default=None)
-    refit: bool | str | Callable = param(default=True)
-    cv: Any = param(default=None)
-    verbose: int = param(default=0)
-    pre_dispatch: int | str = param(default="2*n_jobs")
-    error_score: str | float = param(default=np.nan)
-    return_train_score: bool = param(default=False)
-    max_batch_models: int | str = param(
-        Interval(Integral, 1, None, closed="left"), StrOptions({"auto"}), default="auto"
-    )
+class BatchedSearchMixin(DocumentationLinkMixin):
+    """``fit`` of a search that trains many nets at once; everything else is scikit-learn's."""
 
     @with_callbacks
     @fit_context(
@@ -66,18 +55,18 @@ class BatchedSearchMixin(DocumentationLinkMixin, Parameters):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows to search on.
+            Training samples.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-            Targets, where the estimator takes some.
+            Targets. None for unsupervised learning.
         **params : dict
-            Metadata for the ``fit`` of the estimator, for the scorer and for the splitter, as
-            :class:`~sklearn.model_selection.GridSearchCV` takes it: ``sample_weight``,
-            ``groups``, ``stepname__parameter``.
+            Metadata for the ``fit`` method of the estimator, for the scorer and for the splitter,
+            as in :class:`~sklearn.model_selection.GridSearchCV`: ``sample_weight``, ``groups``,
+            ``stepname__parameter``.
 
         Returns
         -------
         self : object
-            The search, with its results.
+            The fitted search.
         """
         scorer = check_scoring(self.estimator, self.scoring, raise_exc=self.error_score == "raise")
         named_scorers = scorers_by_name(scorer)
@@ -110,19 +99,19 @@ class BatchedSearchMixin(DocumentationLinkMixin, Parameters):
     def _search(self, data, root):
         """Evaluate candidates; ``cv_results_`` and the scores of the first fit.
 
-        Below the root, callbacks see the tasks that they see of scikit-learn's searches.
+        Below the root, callbacks receive the same tasks as from scikit-learn's searches.
         """
 
     def _check_refit(self, scorers):
-        """Raise ``ValueError`` where ``refit`` does not say which of several scores counts."""
+        """Raise ``ValueError`` if ``refit`` does not name one of several scores."""
         if self.refit is False or callable(self.refit):
             return
         if not isinstance(self.refit, str) or self.refit not in scorers:
             raise ValueError(
                 "For multi-metric scoring, the parameter refit must be set to a scorer key or a "
                 "callable to refit an estimator with the best parameter setting, or to False; the "
-                f"keys are {list(scorers)}, {self.refit!r} was passed. Set "
-                f"refit={next(iter(scorers))!r}, say."
+                f"keys are {list(scorers)}, {self.refit!r} was passed. Set for example "
+                f"refit={next(iter(scorers))!r}."
             )
 
     def _route(self, params, scorer):
@@ -145,7 +134,7 @@ class BatchedSearchMixin(DocumentationLinkMixin, Parameters):
         }
 
     def _accepts_weights(self, scorer):
-        """Whether the scorer takes weights; warns for each that does not."""
+        """Whether the scorer accepts weights; warns for each that does not."""
         named = scorers_by_name(scorer)
         scorers = {"": scorer} if named is None else {f"{name}=": named[name] for name in named}
         for name, one in scorers.items():
@@ -208,14 +197,14 @@ class BatchedSearchMixin(DocumentationLinkMixin, Parameters):
         return table, results[0]["test_scores"]
 
     def _metric(self, first_scores):
-        """Name of the score that counts, as ``cv_results_`` has it."""
+        """Name in ``cv_results_`` of the score that decides."""
         if not isinstance(first_scores, dict):
             return "score"
-        self._check_refit(first_scores)  # a callable says only now what it gives
+        self._check_refit(first_scores)  # the names of a callable's scores are known only now
         return self.refit
 
     def _choose(self, first_scores):
-        """Set what says which candidate is the best."""
+        """Set the attributes that describe the best candidate."""
         metric = self._metric(first_scores)
         self.multimetric_ = isinstance(first_scores, dict)
         if not self.refit and self.multimetric_:
@@ -230,7 +219,7 @@ class BatchedSearchMixin(DocumentationLinkMixin, Parameters):
         return choose_best(self.refit, metric, self.cv_results_)
 
     def _refit(self, fit_params, task, root):
-        """Fit the best candidate on all rows."""
+        """Fit the best candidate on all samples."""
         best = clone(self.estimator).set_params(**clone(self.best_params_, safe=False))
         X, y = task["X"], task["y"]
         targets = () if y is None else (y,)
@@ -247,7 +236,7 @@ class BatchedSearchMixin(DocumentationLinkMixin, Parameters):
 
     @contextlib.contextmanager
     def _subtask(self, context, name, **options):
-        """Context of a task below another one."""
+        """Context of a subtask."""
         subtask = context.subcontext(task_name=name, **options)
         subtask.call_on_fit_task_begin(estimator=self)
         yield subtask
@@ -260,7 +249,7 @@ class BatchedSearchMixin(DocumentationLinkMixin, Parameters):
 
 
 def _is_own(scoring):
-    """Whether a function of the user's is among the scorers."""
+    """Whether the scorers include a callable of the user."""
     if isinstance(scoring, dict):
         return any(map(callable, scoring.values()))
     return callable(scoring)

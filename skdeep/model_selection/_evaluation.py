@@ -1,4 +1,4 @@
-"""Evaluating many candidates: what can be stacked as stacks, the rest one by one."""
+"""Evaluation of many candidates: in stacks where possible, else one by one."""
 
 import itertools
 import math
@@ -17,7 +17,7 @@ from skdeep.utils._sklearn import has_callbacks
 
 __all__ = ["evaluate"]
 
-# The name that scikit-learn's searches give to the task of one candidate on one split.
+# Name of the task of one candidate on one split in scikit-learn's searches.
 _EVALUATION = "candidate-split-evaluation"
 
 
@@ -27,13 +27,13 @@ def evaluate(search, data, params, context, paused=None):
     Parameters
     ----------
     search : estimator
-        Its ``estimator``, ``n_jobs``, ``pre_dispatch`` and ``verbose`` are read.
+        Its ``estimator``, ``n_jobs``, ``pre_dispatch`` and ``verbose`` are used.
     data : SearchData
     params : list of dict
     context : sklearn.callback.CallbackContext
         Its subtasks are the candidates on the splits.
     paused : PausedFits or None
-        Fits that go on from an earlier call.
+        Fits to be continued from an earlier call.
 
     Returns
     -------
@@ -44,14 +44,14 @@ def evaluate(search, data, params, context, paused=None):
     jobs = [Job(one, split) for one in candidates for split in range(len(data.splits))]
     is_watched = has_callbacks(search)
     for number, job in enumerate(jobs):
-        # callbacks of what is fitted in the ordinary way may belong to a part of it
+        # callbacks of an ordinary fit may belong to a part of the estimator
         if is_watched or not job.candidate.deep:
             job.context = context.subcontext(_EVALUATION, task_id=number)
     return _Evaluation(search, data, paused).run(jobs)
 
 
 class _Evaluation:
-    """Sends jobs through the stages that they have in common."""
+    """Runs jobs stage by stage; shared stages run once."""
 
     def __init__(self, search, data, paused):
         self.search, self.data, self.paused = search, data, paused
@@ -59,7 +59,7 @@ class _Evaluation:
         options = {"n_jobs": search.n_jobs}
         n_devices = _n_devices(search.estimator)
         if search.n_jobs is None and self.n_workers < n_devices:
-            # threads of this process: each takes the device that fewest others hold
+            # threads of this process: each uses the device with the fewest other fits
             self.n_workers = n_devices
             options = {"n_jobs": n_devices, "prefer": "threads"}
         self.parallel = Parallel(pre_dispatch=search.pre_dispatch, **options)
@@ -67,7 +67,7 @@ class _Evaluation:
         self.log = Counter()
 
     def run(self, jobs):
-        """Give the results in the order of the jobs."""
+        """Return the results in the order of the jobs."""
         with self.parallel:
             for present in self._rounds([job for job in jobs if job.candidate.deep]):
                 level = 0
@@ -80,9 +80,9 @@ class _Evaluation:
         return [self.results[id(job)] for job in jobs]
 
     def _rounds(self, jobs):
-        """Split jobs so that the rows behind the steps that they share fit into working memory.
+        """Split jobs so that the samples after their shared steps fit into working memory.
 
-        What is shared with all of its splits is never torn apart. Paused nets keep their rows.
+        Jobs that share steps, on all splits, stay together. Paused nets keep their samples.
         """
         if self.paused is not None:
             return [jobs]
@@ -93,7 +93,7 @@ class _Evaluation:
         size = len(self.data.splits) * _n_bytes(self.data.X)
         rounds, n_bytes = [[]], 0
         for (place, *_), some in sharing.items():
-            own = size if place else 0  # rows in front of all steps are no copies
+            own = size if place else 0  # samples before all steps are not copied
             if rounds[-1] and n_bytes + own > room:
                 rounds.append([])
                 n_bytes = 0
@@ -102,13 +102,13 @@ class _Evaluation:
         return rounds
 
     def _advance(self, jobs, level):
-        """Bring all jobs in front of their next net; shared steps are fitted once."""
+        """Fit the steps before the next net of all jobs; shared steps are fitted once."""
         shared = {}
         for job in jobs:
             job.node = Node(job.split) if job.node is None else job.node
             start, stop = _span(job.candidate, level)
             known = None if self.paused is None else self.paused.node(job, stop)
-            if known is not None:  # the net goes on behind the steps that it was trained behind
+            if known is not None:  # a paused net continues after the same fitted steps
                 job.node = known
             elif stop > start:
                 key = job.split, start, stop, job.candidate.key(stop)
@@ -128,7 +128,7 @@ class _Evaluation:
                 job.node = node
 
     def _train(self, jobs, level):
-        """Train the next net of each job; the jobs that have another one behind it."""
+        """Train the next net of each job; returns the jobs that have another net after it."""
         chunks = self._chunks(jobs, level)
         parts = self.parallel(delayed(train_chunk)(self.data, nets, self.search) for nets in chunks)
         nets = list(itertools.chain.from_iterable(chunks))
@@ -149,7 +149,7 @@ class _Evaluation:
         return going_on
 
     def _chunks(self, jobs, level):
-        """Split the next nets of all jobs into lists of those that are trained in one go."""
+        """Split the next nets of all jobs into lists that are trained together."""
         groups = {}
         for job in jobs:
             place = job.candidate.deep[level]
@@ -158,7 +158,7 @@ class _Evaluation:
             group.setdefault(key, Net(job.node, place, [])).jobs.append(job)
         chunks = []
         for group in groups.values():
-            # fits of equal length beside each other
+            # fits of equal length next to each other
             nets = sorted(
                 group.values(), key=lambda net: len(self.data.splits[net.before.split][0])
             )
@@ -169,14 +169,14 @@ class _Evaluation:
         return chunks
 
     def _shape(self, job, place):
-        """Describe what nets of one stack have in common, as far as parameters say."""
+        """Describe what the nets of a stack have in common, by their parameters."""
         step = job.candidate.steps()[place][1]
         settings, lifted = step.get_params(deep=False), step._lifted_parameters
         shape = {name: value for name, value in settings.items() if name not in lifted}
         return place, type(step), repr(sorted(shape.items(), key=str))
 
     def _log_nets(self, nets, outcomes):
-        """Note how nets have been trained."""
+        """Record how nets were trained."""
         for net, outcome in zip(nets, outcomes, strict=True):
             kind = type(net.step[1]).__name__
             if outcome.reason is not None:
@@ -185,11 +185,11 @@ class _Evaluation:
                 self.log[f"{kind}: {{}} nets are trained in stacks of up to {outcome.limit}"] += 1
 
     def _run_whole(self, jobs):
-        """Fit jobs in which there is no net to be stacked."""
+        """Fit jobs without a net that can be stacked."""
         results = self.parallel(delayed(score_whole)(self.data, job, self.search) for job in jobs)
         self.results.update(zip(map(id, jobs), results, strict=True))
         if jobs:
-            self.log["{} fits are done one by one: no step holds a net that can be stacked"] += len(
+            self.log["{} fits are done one by one: no step is a net that can be stacked"] += len(
                 jobs
             )
 
@@ -200,18 +200,18 @@ class _Evaluation:
 
 
 def _n_bytes(X):
-    """Tell how much memory rows of numbers take, about."""
+    """Estimate the memory of numerical samples."""
     return 8 * (X.nnz if issparse(X) else math.prod(getattr(X, "shape", (len(X),))))
 
 
 def _n_devices(estimator):
-    """Count the devices that the nets of an estimator may be spread over."""
+    """Count the devices over which the nets of an estimator may be distributed."""
     steps = estimator.steps if isinstance(estimator, Pipeline) else [(None, estimator)]
     devices = [steps[place][1].device for place in deep_places(estimator)]
     return max((len(one) for one in devices if isinstance(one, list | tuple)), default=1)
 
 
 def _span(candidate, level):
-    """Place of the first step behind the net before, and of the net."""
+    """Place of the first step after the previous net, and of the net."""
     start = candidate.deep[level - 1] + 1 if level else 0
     return start, candidate.deep[level]

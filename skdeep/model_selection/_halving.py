@@ -1,4 +1,4 @@
-"""Successive halving in which survivors train on."""
+"""Successive halving in which candidates continue their training."""
 
 from collections.abc import Sequence
 from math import ceil
@@ -17,161 +17,167 @@ __all__ = ["BatchedHalvingSearchCV"]
 
 
 class BatchedHalvingSearchCV(BatchedSearchMixin, RandomizedSearchCV):
-    """Successive halving in which survivors train on.
+    """Successive halving that continues the training of the remaining candidates.
 
-    Many candidates are trained for a few epochs; the better ones of them go on, for ``factor``
-    times as many epochs, until one is left or the epochs run out [1]_. Nets that go on do so
-    from where they are, so that all iterations together cost a survivor no more than one fit.
-    Nets of one shape, from all candidates and splits, are trained as one stacked net.
+    Many candidates are trained for a few epochs. The best of them are trained for ``factor`` times
+    as many epochs, and so on, until one is left or ``max_resources`` is reached [1]_. Training
+    continues from the previous iteration, so that all iterations together take a candidate no
+    longer than a single fit. Nets of the same shape, from all candidates and splits, are trained as
+    one stacked net.
 
     Parameters
     ----------
     estimator : estimator
-        What to search over: one of skdeep's, a :class:`~sklearn.pipeline.Pipeline` with one or
-        more of these as steps, or any other with a parameter that can be the resource.
+        Estimator to search over: an estimator of skdeep, a :class:`~sklearn.pipeline.Pipeline` with
+        one or more of them as steps, or any other estimator with a parameter that can be the
+        resource.
     param_distributions : dict or list of dict
-        For each parameter a list of values, or a distribution with a method ``rvs``, as those of
-        ``scipy.stats``. Of a list of dicts one is drawn for each candidate.
-        :func:`search_space` gives a ready one.
+        For each parameter a list of values, or a distribution with a method ``rvs``, such as those
+        of ``scipy.stats``. From a list of dicts, one is drawn for each candidate.
+        :func:`search_space` returns a ready-made one.
     n_candidates : int, "exhaust" or "all", default="exhaust"
-        Candidates at the start. ``"exhaust"`` draws as many as leave few to the last iteration
-        with all resources, ``max_resources_ // min_resources_``; ``"all"`` is every combination,
-        of lists only.
+        Number of candidates in the first iteration. ``"exhaust"`` draws
+        ``max_resources_ // min_resources_`` candidates, so that few are left for a last iteration
+        with all resources. ``"all"`` uses every combination; for lists only.
     factor : int or float, default=3
-        In each iteration the best ``1 / factor`` of the candidates go on, with ``factor`` times
-        the resource. Greater than one.
+        The best ``1 / factor`` of the candidates are kept for the next iteration, which has
+        ``factor`` times the resource. Greater than one.
     resource : str, default="max_epochs"
-        Parameter of the estimator, a whole number, that grows from one iteration to the next;
-        ``step__max_epochs`` in a pipeline. With any other one than the epochs of a net,
-        candidates start anew in each iteration.
+        Integer parameter of the estimator that increases with each iteration; ``step__max_epochs``
+        in a pipeline. If it is not the number of epochs of a net, candidates are trained from
+        scratch in each iteration.
     max_resources : int or "auto", default="auto"
-        Most of the resource that a candidate is given. ``"auto"`` is the estimator's own value.
+        Maximum amount of the resource for a candidate. ``"auto"`` is the value of the parameter in
+        ``estimator``.
     min_resources : int, "smallest" or "exhaust", default="smallest"
-        What candidates have in the first iteration. ``"smallest"`` is
-        ``max_resources_ // factor**3``, at least one; ``"exhaust"`` as much as lets the last
-        iteration come near ``max_resources_``.
+        Amount of the resource in the first iteration. ``"smallest"`` is
+        ``max_resources_ // factor**3``, but at least one. ``"exhaust"`` is such that the last
+        iteration uses as much of ``max_resources_`` as possible.
     aggressive_elimination : bool, default=False
-        Whether to repeat the first iteration, with fewer candidates each time, where there are
-        too many of them for the resource to leave fewer than ``factor`` to the last iteration.
-        Where there are fewer than the resource allows for, the first iteration has more than
-        ``min_resources_``, and the last one comes near ``max_resources_``.
+        Whether to repeat the first iteration, each time with fewer candidates, if there are too
+        many candidates for the resource to leave fewer than ``factor`` in the last iteration. If
+        there are fewer than the resource allows for, the first iteration uses more than
+        ``min_resources_``, and the last one close to ``max_resources_``.
     scoring : str, callable, list, tuple, set or dict, default=None
-        What makes one candidate better than another, as in scikit-learn's searches: a name, a
-        callable ``scorer(estimator, X, y)``, or several of them as a list of names, as a dict
-        or as a callable that returns a dict. None is the estimator's own ``score``.
+        Strategy to score the candidates, as in scikit-learn's searches: the name of a scorer, a
+        callable ``scorer(estimator, X, y)``, or several of them as a list of names, as a dict, or
+        as a callable that returns a dict. None uses the ``score`` method of the estimator.
     n_jobs : int, default=None
-        Processes over which stacks, shared steps and single fits are spread; -1 is one for each
-        core. None is one, except within ``joblib.parallel_config``; if the nets' ``device`` is
-        a list, None is a thread for each device.
+        Number of processes over which stacks, shared steps and single fits are distributed. -1 uses
+        all processors. None means 1 unless in a ``joblib.parallel_config`` context; if the
+        ``device`` of the nets is a list, None uses one thread per device.
     refit : bool, str or callable, default=True
-        Whether to fit the best candidate once more, on all rows. With several scores the name
-        of the one that decides. A callable is
-        given ``cv_results_`` and returns ``best_index_``.
+        Whether to refit the best candidate on all samples. With several scores, the name of the
+        score that decides. A callable is passed ``cv_results_`` and returns ``best_index_``.
     cv : int, splitter or iterable, default=None
-        Splits of the rows. None is five folds and an int a number of folds, stratified where a
-        classifier is searched over; else a splitter, or pairs of training and test indices.
+        Cross-validation splitting strategy. None is 5-fold cross-validation and an int is the
+        number of folds, stratified if the estimator is a classifier. Otherwise, a splitter or an
+        iterable of pairs of training and test indices.
     verbose : int, default=0
-        1 prints the number of fits, how many nets are trained in stacks of which size, and how
-        many are trained one by one and why. 2 prints a line for each fit too, 3 its score.
+        1 prints the number of fits, how many nets are trained in stacks and of which size, and how
+        many are trained one by one and why. 2 also prints a line for each fit, 3 also its score.
     pre_dispatch : int or str, default="2*n_jobs"
-        Pieces of work that are handed to the processes in advance; fewer save memory.
+        Number of tasks that are dispatched to the processes in advance. Fewer tasks need less
+        memory.
     random_state : int, RandomState instance or None, default=None
-        Seed of the draw of candidates. An int gives the same ones on every call. The nets
-        have a ``random_state`` of their own.
+        Determines the candidates that are drawn. Pass an int for reproducible results across
+        multiple function calls. The nets have their own ``random_state``.
     error_score : "raise" or float, default=numpy.nan
-        Score of a fit that fails, for example because the loss stops being finite; the other
-        nets of its stack go on. ``"raise"`` raises its error instead.
+        Score of a fit that fails, for example because the loss stops being finite. The other nets
+        of its stack are trained on. ``"raise"`` raises the error instead.
     return_train_score : bool, default=False
-        Whether ``cv_results_`` has scores on the training rows, too.
+        Whether ``cv_results_`` also contains scores on the training samples.
     max_batch_models : int or "auto", default="auto"
-        Most nets in a stack. ``"auto"`` is what is fastest: as many as a CPU's caches or a
-        quarter of a GPU's free memory hold, or one where a stack would be slower. An int
-        stacks whatever can be stacked, up to so many nets; 1 switches stacking off.
+        Maximum number of nets in a stack. ``"auto"`` chooses the fastest: as many as fit into the
+        caches of a CPU or a quarter of the free memory of a GPU, or one if a stack would be slower.
+        An int stacks whatever can be stacked, up to that many nets; 1 disables stacking.
 
     Attributes
     ----------
     n_candidates_ : list of int, length `n_iterations_`
-        Candidates of each iteration.
+        Number of candidates in each iteration.
     n_resources_ : list of int, length `n_iterations_`
-        Resource of each iteration.
+        Amount of the resource in each iteration.
     max_resources_ : int
-        Most of the resource that a candidate could be given.
+        Maximum amount of the resource for a candidate.
     min_resources_ : int
-        Least of the resource that a candidate is given; that of the first iteration, unless
-        ``aggressive_elimination`` leaves more.
+        Minimum amount of the resource for a candidate: that of the first iteration, unless
+        ``aggressive_elimination=True`` raises it.
     n_iterations_ : int
         Number of iterations.
     n_possible_iterations_ : int
-        Iterations that the resource allows for.
+        Number of iterations that the resource allows for.
     n_required_iterations_ : int
-        Iterations of which the last one has fewer than ``factor`` candidates.
+        Number of iterations needed to leave fewer than ``factor`` candidates in the last one.
     n_remaining_candidates_ : int
-        Candidates that would have gone on from the last iteration.
+        Number of candidates that would have been kept after the last iteration.
     cv_results_ : dict of str to ndarray of shape (n_candidates,)
-        A table with a row for each candidate and iteration: ``iter``,
-        ``n_resources``, ``param_...`` for each parameter, ``params``,
-        ``split0_test_score`` and its like, ``mean_test_score``, ``std_test_score``,
-        ``rank_test_score``, and the same of ``train`` scores where they are asked for. With
-        several scores their names stand in place of ``score``. ``mean_fit_time`` and its like
+        Results as a dict that can be imported as a dataframe with a row for each candidate and
+        iteration: ``iter``, ``n_resources``, ``param_...`` for each parameter, ``params``,
+        ``split0_test_score`` and so on, ``mean_test_score``, ``std_test_score``,
+        ``rank_test_score``, and the same for ``train`` scores if ``return_train_score=True``. With
+        several scores, ``score`` is replaced by their names. ``mean_fit_time`` and the other times
         are in seconds, see Notes.
     best_estimator_ : estimator
-        The best candidate of the last iteration, fitted on all rows; only with ``refit``.
+        The best candidate of the last iteration, refitted on all samples. Only available if
+        ``refit`` is not False.
     best_score_ : float
-        Its mean score over the splits; not if ``refit`` is a callable.
+        Mean cross-validated score of the best candidate. Not available if ``refit`` is a callable.
     best_params_ : dict
-        Its parameters.
+        Parameters of the best candidate.
     best_index_ : int
-        Its row in ``cv_results_``. This and the two above need ``refit`` where there are
-        several scores.
+        Index of the best candidate in ``cv_results_``. With several scores, ``best_score_``,
+        ``best_params_`` and ``best_index_`` are only available if ``refit`` is not False.
     scorer_ : callable or dict
-        The scorer, or several by name.
+        The scorer, or a dict of several scorers by name.
     n_splits_ : int
-        Number of splits.
+        Number of cross-validation splits.
     refit_time_ : float
-        Seconds that the last fit on all rows took; only with ``refit``.
+        Seconds used to refit the best candidate on all samples. Only available if ``refit`` is not
+        False.
     multimetric_ : bool
         Whether there are several scores.
     classes_ : ndarray of shape (n_classes,)
-        Labels of the classes, where the best estimator is a classifier.
+        Class labels. Only available if the best estimator is a classifier.
     n_features_in_, feature_names_in_ : int, and ndarray of shape (`n_features_in_`,)
-        Number of features seen during ``fit``, and their names where the best estimator knows
-        them; only with ``refit``.
+        Number of features seen during ``fit`` and their names, if the best estimator has them. Only
+        available if ``refit`` is not False.
 
     Raises
     ------
     ValueError
-        From ``fit``, if every fit fails, or if there are several scores and ``refit`` does not
-        say which one decides,
-        or if ``resource`` is no whole number of the estimator or is searched over too.
+        From ``fit``, if every fit fails, if there are several scores and ``refit`` does not name
+        the one that decides, or if ``resource`` is not an integer parameter of the estimator or is
+        also searched over.
 
     See Also
     --------
     BatchedGridSearchCV : Trains every combination to the end.
     BatchedRandomizedSearchCV : Trains every candidate that is drawn to the end.
-    search_space : A ready ``param_distributions`` for an estimator.
-    sklearn.model_selection.HalvingRandomSearchCV : Starts anew in each iteration.
+    search_space : Ready-made ``param_distributions`` for an estimator.
+    sklearn.model_selection.HalvingRandomSearchCV : Trains from scratch in each iteration.
 
     Notes
     -----
-    ``lr_schedule`` is made for the epochs of the last iteration, so that a survivor has had one
-    whole schedule and not a new one in each iteration. With ``lr_schedule="constant"`` scores are
-    those of candidates that start anew in each iteration. Nets with ``callbacks``, ``warm_start``
-    or ``refit_full``, deep ensembles and generative nets cannot be paused and do
-    start anew.
+    ``lr_schedule`` spans the epochs of the last iteration: a candidate that reaches it has been
+    trained with one whole schedule, not with a new one in each iteration. With
+    ``lr_schedule="constant"``, scores are those of training from scratch in each iteration. Nets
+    with ``callbacks``, ``warm_start`` or ``refit_full``, deep ensembles and generative nets cannot
+    be paused and are trained from scratch in each iteration.
 
     Candidates, resources and iterations are those of
     :class:`~sklearn.model_selection.HalvingRandomSearchCV` and
-    :class:`~sklearn.model_selection.HalvingGridSearchCV` with an estimator's parameter as
-    ``resource``, except that ``max_resources="auto"`` is the estimator's own value, that
-    ``"smallest"`` is not one, that ``n_candidates`` and ``min_resources`` may both be
-    ``"exhaust"``, and that powers of ``factor`` are counted exactly: 243 candidates need six
-    iterations with ``factor=3``, of which rounding leaves scikit-learn five. Rows are no
-    resource.
+    :class:`~sklearn.model_selection.HalvingGridSearchCV` with a parameter of the estimator as
+    ``resource``, with these exceptions: ``max_resources="auto"`` is the value in the estimator,
+    ``min_resources="smallest"`` is not one, both ``n_candidates`` and ``min_resources`` may be
+    ``"exhaust"``, and powers of ``factor`` are computed exactly: 243 candidates need six iterations
+    with ``factor=3``, where scikit-learn uses five due to rounding. The number of samples cannot be
+    the resource.
 
-    Scores of different iterations are of different numbers of epochs: only those of the last one
-    count for ``best_index_``, whatever ``rank_test_score`` says, unless ``refit`` is a callable.
-    What is stacked, what is done once and what fit times mean is told in the Notes of
-    :class:`BatchedGridSearchCV`; the fit time of an iteration is that of its own epochs.
+    Scores of different iterations belong to different numbers of epochs. Unless ``refit`` is a
+    callable, only those of the last iteration count for ``best_index_``, regardless of
+    ``rank_test_score``. The Notes of :class:`BatchedGridSearchCV` explain what is stacked, what is
+    done once and what fit times mean. The fit time of an iteration is that of its own epochs.
 
     References
     ----------
@@ -245,24 +251,24 @@ class BatchedHalvingSearchCV(BatchedSearchMixin, RandomizedSearchCV):
         super()._check_refit(scorers)
         if not isinstance(self.refit, str):
             raise ValueError(
-                "refit must name the score by which candidates drop out where there are several; "
+                "refit must name the score by which candidates are selected if there are several; "
                 f"got refit={self.refit!r}. The scores are {list(scorers)}."
             )
 
     def _survivors(self, candidates, scores):
-        """Give the candidates that go on, in scikit-learn's order, also where scores are equal."""
+        """Return the candidates to continue with, in scikit-learn's order, even for ties."""
         order = np.roll(np.argsort(scores), np.count_nonzero(np.isnan(scores)))
         n_kept = ceil(len(candidates) / self.factor)
         return [candidates[place] for place in order[-n_kept:]]
 
     def _check_resource(self):
-        """Raise ``ValueError`` where the resource is no whole number that can be set."""
+        """Raise ``ValueError`` if the resource is not an integer parameter that can be set."""
         value = self.estimator.get_params().get(self.resource)
         if not isinstance(value, Integral) or isinstance(value, bool):
             names = [name for name in self.estimator.get_params() if name.endswith("max_epochs")]
             raise ValueError(
-                "resource must be a parameter of the estimator that is a whole number; got "
-                f"{self.resource!r}, whose value is {value!r}. Parameters of that kind that are "
+                "resource must be an integer parameter of the estimator; got "
+                f"{self.resource!r}, whose value is {value!r}. Parameters that are numbers of "
                 f"epochs: {names}."
             )
         spaces = self.param_distributions
@@ -287,7 +293,7 @@ class BatchedHalvingSearchCV(BatchedSearchMixin, RandomizedSearchCV):
 
     def _draw_candidates(self):
         number = self.n_candidates
-        if number == "exhaust":  # as many as let the last iteration have all resources
+        if number == "exhaust":  # the last iteration can have all resources
             number = self.max_resources_ // self.min_resources_
         elif number == "all":
             return list(ParameterGrid(self.param_distributions))
@@ -296,7 +302,7 @@ class BatchedHalvingSearchCV(BatchedSearchMixin, RandomizedSearchCV):
         )
 
     def _plan(self, n_candidates):
-        """Resources of each iteration."""
+        """Amount of the resource in each iteration."""
         self.n_required_iterations_ = 1 + _log(n_candidates, self.factor)
         if self.min_resources == "exhaust":
             power = self.n_required_iterations_ - 1
@@ -332,7 +338,7 @@ def _scores(table, metric, iteration):
 
 
 def _log(number, base):
-    """Whole part of a logarithm."""
+    """Integer part of a logarithm."""
     power = 0
     while base ** (power + 1) <= number:
         power += 1

@@ -1,4 +1,4 @@
-"""Candidates times splits as jobs, and the steps that several of them have in common."""
+"""Jobs, each a candidate on a split, and the steps that they share."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,22 +14,22 @@ __all__ = ["Candidate", "Job", "Net", "Node", "PausedFits", "deep_places"]
 
 
 class Candidate:
-    """Parameters to try, and what can be shared with other candidates.
+    """Parameters to evaluate, and what can be shared with other candidates.
 
     Parameters
     ----------
     number : int
     params : dict
     base : estimator
-        What the parameters are set on.
+        Estimator that the parameters are set on.
 
     Attributes
     ----------
     estimator : estimator
         A clone with the parameters.
     deep : list of int
-        Places of the steps that hold a net; empty where it has to be fitted as a whole. A bare
-        estimator counts as a pipeline of one step.
+        Places of the steps that are nets; empty if the estimator has to be fitted as a whole. A
+        single estimator counts as a pipeline of one step.
     """
 
     def __init__(self, number, params, base):
@@ -44,13 +44,13 @@ class Candidate:
         return [(None, self.estimator)]
 
     def key(self, stop, without=None):
-        """Describe the steps in front of a place as something hashable, for this search only.
+        """Describe the steps before a place by a hashable key, valid in this search only.
 
         Parameters
         ----------
         stop : int
         without : str or None
-            A parameter that is not looked at.
+            A parameter that is ignored.
         """
         later = {name for name, _ in self.steps()[stop:]}
         params = {
@@ -62,7 +62,7 @@ class Candidate:
 
 
 def _tokens(params):
-    """Parameters as something hashable; values that are not count as equal to themselves only."""
+    """Parameters as a hashable key; values that are not hashable equal only themselves."""
     return tuple((name, _token(value)) for name, value in sorted(params.items()))
 
 
@@ -77,10 +77,10 @@ def _token(value):
 
 
 def deep_places(estimator):
-    """Places of the steps whose nets may be trained together with others, as a list."""
+    """List the places of the steps whose nets may be trained together with others."""
     if isinstance(estimator, BaseEstimator) and not isinstance(estimator, Pipeline):
         return [0] if _is_deep(estimator) and not has_callbacks(estimator) else []
-    # a subclass may pass rows on in another way
+    # a subclass may pass samples on in another way
     if type(estimator) is not Pipeline or has_callbacks(estimator):
         return []
     if estimator.transform_input is not None or not is_valid_pipeline(estimator):
@@ -92,7 +92,7 @@ def deep_places(estimator):
 
 
 def _is_deep(step):
-    """Whether a step holds a net that is fitted in our own way: a subclass may have another."""
+    """Whether a step is a net with our ``fit``: a subclass may have another."""
     if not (isinstance(step, GradientDescentMixin) and isinstance(step, DeepEstimator)):
         return False
     methods = [getattr(type(step), name, None) for name in ("fit", "fit_transform")]
@@ -102,20 +102,20 @@ def _is_deep(step):
 
 @dataclass
 class Node:
-    """Leading steps of pipelines, fitted on the training rows of a split.
+    """Leading steps of pipelines, fitted on the training samples of a split.
 
     Attributes
     ----------
     split : int
-        Number of the split.
+        Index of the split.
     steps : list of (str, estimator)
         Fitted.
     X : array-like or None
-        The training rows behind these steps; None for the rows themselves.
+        The training samples after these steps; None for the samples themselves.
     seconds : float
-        Time that the steps took, the share of each where several were fitted at once.
+        Fit time of the steps, divided equally if several were fitted at once.
     error : Exception or None
-        What the fit of a step raised.
+        Error raised by the fit of a step.
     """
 
     split: int
@@ -134,9 +134,9 @@ class Job:
     candidate : Candidate
     split : int
     context : sklearn.callback.CallbackContext or None
-        That of its evaluation; None where no callback can hear of it.
+        Context of its evaluation; None if no callback can receive it.
     node : Node or None
-        The steps that are fitted.
+        The fitted steps.
     """
 
     candidate: Candidate
@@ -147,17 +147,17 @@ class Job:
 
 @dataclass
 class Net:
-    """A net to be trained on what the steps in front of it give.
+    """A net to be trained on the output of the steps before it.
 
     Attributes
     ----------
     before : Node
     place : int
-        Of the net among the steps.
+        Place of the net among the steps.
     jobs : list of Job
         Those that share it.
     paused : (estimator, Pause) or None
-        What it goes on from, where it is trained part by part.
+        State to continue from, if it is trained in parts.
     """
 
     before: Node
@@ -180,19 +180,19 @@ class Net:
         return [job for job in self.jobs if job.candidate.deep[-1] == self.place]
 
     def watched_jobs(self):
-        """List those of the last jobs that callbacks hear of."""
+        """List those of the last jobs that callbacks receive."""
         return [job for job in self.last_jobs() if job.context is not None]
 
 
 class PausedFits:
-    """Nets that go on training when the search comes back to them with more epochs.
+    """Nets whose training is continued when the search assigns them more epochs.
 
     Parameters
     ----------
     resource : str
-        Parameter of the searched estimator that says how many epochs.
+        Parameter of the searched estimator that is the number of epochs.
     n_schedule_epochs : int
-        Epochs that nets which never drop out will have had in the end.
+        Total number of epochs of nets that are never eliminated.
     """
 
     def __init__(self, resource, n_schedule_epochs):
@@ -201,11 +201,11 @@ class PausedFits:
         self._fits = {}
 
     def node(self, job, place):
-        """Give the fitted steps that a net was trained behind; None for a new one."""
+        """Return the fitted steps before a paused net; None for a new net."""
         return self._fits.get(self._key(job, place), (None, None))[0]
 
     def take(self, net):
-        """Give an estimator and what it goes on from; None where a net cannot be paused."""
+        """Return an estimator and its pause; None if a net cannot be paused."""
         name, step = net.step
         resource = "max_epochs" if name is None else f"{name}__max_epochs"
         if resource != self.resource or not _can_pause(step):
@@ -217,7 +217,7 @@ class PausedFits:
         return estimator.set_params(max_epochs=step.max_epochs), pause
 
     def keep(self, found):
-        """Keep those that have just been trained, and no others.
+        """Keep the nets that have just been trained, and no others.
 
         Parameters
         ----------
@@ -232,7 +232,7 @@ class PausedFits:
 
 
 def _can_pause(estimator):
-    """Whether a fit of it can be trained part by part."""
+    """Whether the estimator can be trained in parts."""
     return (
         not estimator.callbacks
         and not estimator.warm_start

@@ -22,7 +22,7 @@ def make_cv_results(params, results, n_splits, extra=None):
         Those of ``fit_and_score``, candidate by candidate, each split by split.
     n_splits : int
     extra : dict of str to list, or None
-        More to say of each candidate.
+        Additional columns.
     """
     table = {key: np.asarray(values) for key, values in (extra or {}).items()}
     columns = aggregate_score_dicts(results)
@@ -62,7 +62,7 @@ def _add_scores(table, name, values):
 
 
 def _rank(means):
-    """Ranks from one on; candidates without a score share the last one."""
+    """Ranks, starting at one; candidates without a score share the last rank."""
     if np.isnan(means).all():
         return np.ones(len(means), dtype=np.int32)
     worst = np.nanmin(means) - 1
@@ -70,12 +70,12 @@ def _rank(means):
 
 
 def choose_best(refit, metric, table):
-    """Place of the best candidate: the first of rank one, or what the callable says.
+    """Index of the best candidate: the first of rank one, or what the callable returns.
 
     Raises
     ------
     TypeError, IndexError
-        If the callable gives something that is no place of a candidate.
+        If the callable returns something that is not the index of a candidate.
     """
     if not callable(refit):
         return table[f"rank_test_{metric}"].argmin()

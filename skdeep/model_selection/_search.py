@@ -1,4 +1,4 @@
-"""Grid and randomised search over many nets at once."""
+"""Grid search and randomized search that train many nets at once."""
 
 from collections.abc import Sequence
 
@@ -20,83 +20,87 @@ class BatchedGridSearchCV(BatchedSearchMixin, GridSearchCV):
     """Grid search that trains many nets at once.
 
     Used like :class:`~sklearn.model_selection.GridSearchCV`, with the same results. Every
-    combination of values is scored on every split, and the best one is fitted on all rows. Nets
-    of one shape, from all candidates and splits, are trained as one stacked net.
+    combination of values is scored on every split, and the best one is refitted on all samples.
+    Nets of the same shape, from all candidates and splits, are trained as one stacked net.
 
     Parameters
     ----------
     estimator : estimator
-        What to search over: one of skdeep's, a :class:`~sklearn.pipeline.Pipeline` with one or
-        more of these as steps, or any other, whose fits are then done one by one.
+        Estimator to search over: an estimator of skdeep, a :class:`~sklearn.pipeline.Pipeline` with
+        one or more of them as steps, or any other estimator, which is then fitted once per
+        candidate and split as usual.
     param_grid : dict or list of dict
-        Values to try for each parameter, by name; ``step__parameter`` in a pipeline. Of a list
-        of dicts each is a grid of its own.
+        Values to try for each parameter, by name; ``step__parameter`` in a pipeline. From a list of
+        dicts, each is a grid of its own, and all of them are searched.
     scoring : str, callable, list, tuple, set or dict, default=None
-        What makes one candidate better than another, as in scikit-learn's searches: a name, a
-        callable ``scorer(estimator, X, y)``, or several of them as a list of names, as a dict
-        or as a callable that returns a dict. None is the estimator's own ``score``.
+        Strategy to score the candidates, as in scikit-learn's searches: the name of a scorer, a
+        callable ``scorer(estimator, X, y)``, or several of them as a list of names, as a dict, or
+        as a callable that returns a dict. None uses the ``score`` method of the estimator.
     n_jobs : int, default=None
-        Processes over which stacks, shared steps and single fits are spread; -1 is one for each
-        core. None is one, except within ``joblib.parallel_config``; if the nets' ``device`` is
-        a list, None is a thread for each device.
+        Number of processes over which stacks, shared steps and single fits are distributed. -1 uses
+        all processors. None means 1 unless in a ``joblib.parallel_config`` context; if the
+        ``device`` of the nets is a list, None uses one thread per device.
     refit : bool, str or callable, default=True
-        Whether to fit the best candidate once more, on all rows. With several scores the name
-        of the one that decides, or False. A callable is
-        given ``cv_results_`` and returns ``best_index_``.
+        Whether to refit the best candidate on all samples. With several scores, the name of the
+        score that decides, or False. A callable is passed ``cv_results_`` and returns
+        ``best_index_``.
     cv : int, splitter or iterable, default=None
-        Splits of the rows. None is five folds and an int a number of folds, stratified where a
-        classifier is searched over; else a splitter, or pairs of training and test indices.
+        Cross-validation splitting strategy. None is 5-fold cross-validation and an int is the
+        number of folds, stratified if the estimator is a classifier. Otherwise, a splitter or an
+        iterable of pairs of training and test indices.
     verbose : int, default=0
-        1 prints the number of fits, how many nets are trained in stacks of which size, and how
-        many are trained one by one and why. 2 prints a line for each fit too, 3 its score.
+        1 prints the number of fits, how many nets are trained in stacks and of which size, and how
+        many are trained one by one and why. 2 also prints a line for each fit, 3 also its score.
     pre_dispatch : int or str, default="2*n_jobs"
-        Pieces of work that are handed to the processes in advance; fewer save memory.
+        Number of tasks that are dispatched to the processes in advance. Fewer tasks need less
+        memory.
     error_score : "raise" or float, default=numpy.nan
-        Score of a fit that fails, for example because the loss stops being finite; the other
-        nets of its stack go on. ``"raise"`` raises its error instead.
+        Score of a fit that fails, for example because the loss stops being finite. The other nets
+        of its stack are trained on. ``"raise"`` raises the error instead.
     return_train_score : bool, default=False
-        Whether ``cv_results_`` has scores on the training rows, too.
+        Whether ``cv_results_`` also contains scores on the training samples.
     max_batch_models : int or "auto", default="auto"
-        Most nets in a stack. ``"auto"`` is what is fastest: as many as a CPU's caches or a
-        quarter of a GPU's free memory hold, or one where a stack would be slower. An int
-        stacks whatever can be stacked, up to so many nets; 1 switches stacking off.
+        Maximum number of nets in a stack. ``"auto"`` chooses the fastest: as many as fit into the
+        caches of a CPU or a quarter of the free memory of a GPU, or one if a stack would be slower.
+        An int stacks whatever can be stacked, up to that many nets; 1 disables stacking.
 
     Attributes
     ----------
     cv_results_ : dict of str to ndarray of shape (n_candidates,)
-        A table with a row for each candidate: ``param_...`` for each parameter, ``params``,
-        ``split0_test_score`` and its like, ``mean_test_score``, ``std_test_score``,
-        ``rank_test_score``, and the same of ``train`` scores where they are asked for. With
-        several scores their names stand in place of ``score``. ``mean_fit_time`` and its like
-        are in seconds, see Notes.
+        Results as a dict that can be imported as a dataframe with a row for each candidate:
+        ``param_...`` for each parameter, ``params``, ``split0_test_score`` and so on,
+        ``mean_test_score``, ``std_test_score``, ``rank_test_score``, and the same for ``train``
+        scores if ``return_train_score=True``. With several scores, ``score`` is replaced by their
+        names. ``mean_fit_time`` and the other times are in seconds, see Notes.
     best_estimator_ : estimator
-        The best candidate, fitted on all rows; only with ``refit``.
+        The best candidate, refitted on all samples. Only available if ``refit`` is not False.
     best_score_ : float
-        Its mean score over the splits; not if ``refit`` is a callable.
+        Mean cross-validated score of the best candidate. Not available if ``refit`` is a callable.
     best_params_ : dict
-        Its parameters.
+        Parameters of the best candidate.
     best_index_ : int
-        Its row in ``cv_results_``. This and the two above need ``refit`` where there are
-        several scores.
+        Index of the best candidate in ``cv_results_``. With several scores, ``best_score_``,
+        ``best_params_`` and ``best_index_`` are only available if ``refit`` is not False.
     scorer_ : callable or dict
-        The scorer, or several by name.
+        The scorer, or a dict of several scorers by name.
     n_splits_ : int
-        Number of splits.
+        Number of cross-validation splits.
     refit_time_ : float
-        Seconds that the last fit on all rows took; only with ``refit``.
+        Seconds used to refit the best candidate on all samples. Only available if ``refit`` is not
+        False.
     multimetric_ : bool
         Whether there are several scores.
     classes_ : ndarray of shape (n_classes,)
-        Labels of the classes, where the best estimator is a classifier.
+        Class labels. Only available if the best estimator is a classifier.
     n_features_in_, feature_names_in_ : int, and ndarray of shape (`n_features_in_`,)
-        Number of features seen during ``fit``, and their names where the best estimator knows
-        them; only with ``refit``.
+        Number of features seen during ``fit`` and their names, if the best estimator has them. Only
+        available if ``refit`` is not False.
 
     Raises
     ------
     ValueError
         From ``fit``, if every fit fails, or if there are several scores and ``refit`` does not
-        say which one decides.
+        name the one that decides.
 
     See Also
     --------
@@ -106,22 +110,22 @@ class BatchedGridSearchCV(BatchedSearchMixin, GridSearchCV):
 
     Notes
     -----
-    Nets share a stack where they have equal shapes, batch sizes and numbers of batches.
-    Parameters that do not change these, such as ``lr``, ``noise``, ``dropout`` or
-    ``weight_decay``, may differ, and so may the split. On a CPU each net ends equal to the last
-    bit to the same one fitted by itself, and the search chooses as scikit-learn's does. Where
-    images are stacked, on GPUs or with an int as ``max_batch_models``, random draws may lie
-    differently, and scores are equal within chance.
+    Nets are stacked if they have equal shapes, batch sizes and numbers of batches. They may differ
+    in the split and in parameters that do not affect these, such as ``lr``, ``noise``, ``dropout``
+    or ``weight_decay``. On a CPU, each net is equal, to the last bit, to the same net fitted on its
+    own, and the search selects the same candidate as scikit-learn's. If images are stacked, on GPUs
+    or with an int as ``max_batch_models``, random draws may differ, and scores are equal up to
+    random variation.
 
-    What candidates have in common is done once: steps in front of a net once for each split and
-    distinct parameters, a net once for all candidates that differ only behind it.
+    Work that candidates share is done once: steps before a net are fitted once for each split and
+    distinct parameters, and a net is trained once for all candidates that differ only after it.
 
-    The fit time of a net is that of its stack, divided by the number of its members; the time of
+    The fit time of a net is that of its stack, divided by the number of its members. The time of
     shared steps is divided by the number of candidates that share them.
 
-    Callbacks given to ``set_callbacks`` see the tasks that they see of
-    :class:`~sklearn.model_selection.GridSearchCV`: one for each candidate on each split, which
-    contains the epochs of its net. Nets of a stack report theirs at the same time.
+    Callbacks passed to ``set_callbacks`` receive the same tasks as from
+    :class:`~sklearn.model_selection.GridSearchCV`: one for each candidate and split, which contains
+    the epochs of its net. Nets of a stack report their epochs at the same time.
 
     Examples
     --------
@@ -145,108 +149,113 @@ class BatchedGridSearchCV(BatchedSearchMixin, GridSearchCV):
 
 
 class BatchedRandomizedSearchCV(BatchedSearchMixin, RandomizedSearchCV):
-    """Randomised search that trains many nets at once.
+    """Randomized search that trains many nets at once.
 
-    Used like :class:`~sklearn.model_selection.RandomizedSearchCV`, with the same results. A
-    number of candidates is drawn, each is scored on every split, and the best one is fitted on
-    all rows. Where only a few of the parameters matter, it finds good values in fewer fits than
-    a grid [1]_. Nets of one shape, from all candidates and splits, are trained as one stacked
-    net.
+    Used like :class:`~sklearn.model_selection.RandomizedSearchCV`, with the same results. A fixed
+    number of candidates is drawn and scored on every split, and the best one is refitted on all
+    samples. If only a few of the parameters matter, good values are found with fewer fits than by
+    a grid search [1]_. Nets of the same shape, from all candidates and splits, are trained as one
+    stacked net.
 
     Parameters
     ----------
     estimator : estimator
-        What to search over: one of skdeep's, a :class:`~sklearn.pipeline.Pipeline` with one or
-        more of these as steps, or any other, whose fits are then done one by one.
+        Estimator to search over: an estimator of skdeep, a :class:`~sklearn.pipeline.Pipeline` with
+        one or more of them as steps, or any other estimator, which is then fitted once per
+        candidate and split as usual.
     param_distributions : dict or list of dict
-        For each parameter a list of values, or a distribution with a method ``rvs``, as those of
-        ``scipy.stats``. Of a list of dicts one is drawn for each candidate.
-        :func:`search_space` gives a ready one.
+        For each parameter a list of values, or a distribution with a method ``rvs``, such as those
+        of ``scipy.stats``. From a list of dicts, one is drawn for each candidate.
+        :func:`search_space` returns a ready-made one.
     n_iter : int, default=10
-        Number of candidates; with lists only, no more than there are combinations.
+        Number of candidates that are drawn; if all parameters are lists, at most the number of
+        combinations.
     scoring : str, callable, list, tuple, set or dict, default=None
-        What makes one candidate better than another, as in scikit-learn's searches: a name, a
-        callable ``scorer(estimator, X, y)``, or several of them as a list of names, as a dict
-        or as a callable that returns a dict. None is the estimator's own ``score``.
+        Strategy to score the candidates, as in scikit-learn's searches: the name of a scorer, a
+        callable ``scorer(estimator, X, y)``, or several of them as a list of names, as a dict, or
+        as a callable that returns a dict. None uses the ``score`` method of the estimator.
     n_jobs : int, default=None
-        Processes over which stacks, shared steps and single fits are spread; -1 is one for each
-        core. None is one, except within ``joblib.parallel_config``; if the nets' ``device`` is
-        a list, None is a thread for each device.
+        Number of processes over which stacks, shared steps and single fits are distributed. -1 uses
+        all processors. None means 1 unless in a ``joblib.parallel_config`` context; if the
+        ``device`` of the nets is a list, None uses one thread per device.
     refit : bool, str or callable, default=True
-        Whether to fit the best candidate once more, on all rows. With several scores the name
-        of the one that decides, or False. A callable is
-        given ``cv_results_`` and returns ``best_index_``.
+        Whether to refit the best candidate on all samples. With several scores, the name of the
+        score that decides, or False. A callable is passed ``cv_results_`` and returns
+        ``best_index_``.
     cv : int, splitter or iterable, default=None
-        Splits of the rows. None is five folds and an int a number of folds, stratified where a
-        classifier is searched over; else a splitter, or pairs of training and test indices.
+        Cross-validation splitting strategy. None is 5-fold cross-validation and an int is the
+        number of folds, stratified if the estimator is a classifier. Otherwise, a splitter or an
+        iterable of pairs of training and test indices.
     verbose : int, default=0
-        1 prints the number of fits, how many nets are trained in stacks of which size, and how
-        many are trained one by one and why. 2 prints a line for each fit too, 3 its score.
+        1 prints the number of fits, how many nets are trained in stacks and of which size, and how
+        many are trained one by one and why. 2 also prints a line for each fit, 3 also its score.
     pre_dispatch : int or str, default="2*n_jobs"
-        Pieces of work that are handed to the processes in advance; fewer save memory.
+        Number of tasks that are dispatched to the processes in advance. Fewer tasks need less
+        memory.
     random_state : int, RandomState instance or None, default=None
-        Seed of the draw of candidates. An int gives the same ones on every call. The nets
-        have a ``random_state`` of their own.
+        Determines the candidates that are drawn. Pass an int for reproducible results across
+        multiple function calls. The nets have their own ``random_state``.
     error_score : "raise" or float, default=numpy.nan
-        Score of a fit that fails, for example because the loss stops being finite; the other
-        nets of its stack go on. ``"raise"`` raises its error instead.
+        Score of a fit that fails, for example because the loss stops being finite. The other nets
+        of its stack are trained on. ``"raise"`` raises the error instead.
     return_train_score : bool, default=False
-        Whether ``cv_results_`` has scores on the training rows, too.
+        Whether ``cv_results_`` also contains scores on the training samples.
     max_batch_models : int or "auto", default="auto"
-        Most nets in a stack. ``"auto"`` is what is fastest: as many as a CPU's caches or a
-        quarter of a GPU's free memory hold, or one where a stack would be slower. An int
-        stacks whatever can be stacked, up to so many nets; 1 switches stacking off.
+        Maximum number of nets in a stack. ``"auto"`` chooses the fastest: as many as fit into the
+        caches of a CPU or a quarter of the free memory of a GPU, or one if a stack would be slower.
+        An int stacks whatever can be stacked, up to that many nets; 1 disables stacking.
 
     Attributes
     ----------
     cv_results_ : dict of str to ndarray of shape (n_candidates,)
-        A table with a row for each candidate: ``param_...`` for each parameter, ``params``,
-        ``split0_test_score`` and its like, ``mean_test_score``, ``std_test_score``,
-        ``rank_test_score``, and the same of ``train`` scores where they are asked for. With
-        several scores their names stand in place of ``score``. ``mean_fit_time`` and its like
-        are in seconds, see Notes.
+        Results as a dict that can be imported as a dataframe with a row for each candidate:
+        ``param_...`` for each parameter, ``params``, ``split0_test_score`` and so on,
+        ``mean_test_score``, ``std_test_score``, ``rank_test_score``, and the same for ``train``
+        scores if ``return_train_score=True``. With several scores, ``score`` is replaced by their
+        names. ``mean_fit_time`` and the other times are in seconds, see Notes.
     best_estimator_ : estimator
-        The best candidate, fitted on all rows; only with ``refit``.
+        The best candidate, refitted on all samples. Only available if ``refit`` is not False.
     best_score_ : float
-        Its mean score over the splits; not if ``refit`` is a callable.
+        Mean cross-validated score of the best candidate. Not available if ``refit`` is a callable.
     best_params_ : dict
-        Its parameters.
+        Parameters of the best candidate.
     best_index_ : int
-        Its row in ``cv_results_``. This and the two above need ``refit`` where there are
-        several scores.
+        Index of the best candidate in ``cv_results_``. With several scores, ``best_score_``,
+        ``best_params_`` and ``best_index_`` are only available if ``refit`` is not False.
     scorer_ : callable or dict
-        The scorer, or several by name.
+        The scorer, or a dict of several scorers by name.
     n_splits_ : int
-        Number of splits.
+        Number of cross-validation splits.
     refit_time_ : float
-        Seconds that the last fit on all rows took; only with ``refit``.
+        Seconds used to refit the best candidate on all samples. Only available if ``refit`` is not
+        False.
     multimetric_ : bool
         Whether there are several scores.
     classes_ : ndarray of shape (n_classes,)
-        Labels of the classes, where the best estimator is a classifier.
+        Class labels. Only available if the best estimator is a classifier.
     n_features_in_, feature_names_in_ : int, and ndarray of shape (`n_features_in_`,)
-        Number of features seen during ``fit``, and their names where the best estimator knows
-        them; only with ``refit``.
+        Number of features seen during ``fit`` and their names, if the best estimator has them. Only
+        available if ``refit`` is not False.
 
     Raises
     ------
     ValueError
         From ``fit``, if every fit fails, or if there are several scores and ``refit`` does not
-        say which one decides.
+        name the one that decides.
 
     See Also
     --------
     BatchedGridSearchCV : Tries every combination.
     BatchedHalvingSearchCV : Trains the better ones of many candidates for longer.
-    search_space : A ready ``param_distributions`` for an estimator.
+    search_space : Ready-made ``param_distributions`` for an estimator.
     sklearn.model_selection.RandomizedSearchCV : Fits one candidate after the other.
 
     Notes
     -----
-    Nets share a stack where they have equal shapes. For parameters that change the shape, such as
-    layer widths, short lists leave more nets to each stack than distributions do. What is
-    stacked, what is done once, how equal the results are and what fit times mean is told in the
-    Notes of :class:`BatchedGridSearchCV`.
+    Nets are stacked if they have equal shapes. For parameters that affect the shape, such as layer
+    widths, short lists result in larger stacks than distributions. The Notes of
+    :class:`BatchedGridSearchCV` explain what is stacked, what is done once, how far the results
+    agree with scikit-learn's, and what fit times mean.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Ready search spaces: what is worth searching over, for each estimator."""
+"""Ready-made search spaces for each estimator."""
 
 from scipy.stats import loguniform, uniform
 from sklearn.pipeline import Pipeline
@@ -10,33 +10,33 @@ __all__ = ["search_space"]
 
 
 def search_space(estimator):
-    """Give a search space for an estimator, or for every net in a pipeline.
+    """Return a search space for an estimator, or for all nets in a pipeline.
 
-    What decides the shape of a net comes from short lists, so that many candidates share a shape
-    and are trained as one; what does not comes from continuous distributions.
+    Parameters that affect the shape of a net have short lists of values, so that many candidates
+    have the same shape and are trained as one stack. The others have continuous distributions.
 
     Parameters
     ----------
     estimator : estimator or Pipeline
-        One of skdeep's that can be scored, or a pipeline with such steps.
+        Estimator of skdeep that can be scored, or a pipeline with such steps.
 
     Returns
     -------
     space : dict of str to list or distribution
         ``param_distributions`` for :class:`BatchedRandomizedSearchCV`,
-        :class:`BatchedHalvingSearchCV` and scikit-learn's own searches. A new dict: take out or
-        change what you like.
+        :class:`BatchedHalvingSearchCV` and scikit-learn's searches. A new dict, which can be
+        modified.
 
     Raises
     ------
     ValueError
-        If there is no space for the estimator or for any step.
+        If there is no search space for the estimator or for any step.
 
     Notes
     -----
-    The space of residual nets for tables is the one that the authors of [1]_ tuned in, with
-    widths of powers of two and at most four blocks. The width of an autoencoder's code is left
-    out: the wider, the lower the reconstruction error.
+    The space of residual nets for tables is the tuning space of [1]_, with powers of two as widths
+    and at most four blocks. ``n_components`` of autoencoders is left out, as more components always
+    lower the reconstruction error.
 
     References
     ----------
@@ -63,8 +63,8 @@ def search_space(estimator):
             return {**_training_space(), **make_space(estimator)}
     known = sorted(kind.__name__ for kind in _SPACES)
     raise ValueError(
-        f"search_space knows {known} and pipelines with one of them; got {estimator!r}. Write "
-        "param_distributions by hand."
+        f"search_space knows {known} and pipelines with one of them; got {estimator!r}. Define "
+        "param_distributions yourself."
     )
 
 

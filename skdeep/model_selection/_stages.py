@@ -1,4 +1,4 @@
-"""Fitting and scoring pipelines stage by stage, so that what they share is done once."""
+"""Fitting and scoring pipelines stage by stage, so that shared stages run once."""
 
 import copy
 import inspect
@@ -30,20 +30,20 @@ __all__ = ["SearchData", "fit_prefix", "score_whole", "train_chunk"]
 
 @dataclass
 class SearchData:
-    """What every fit of a search reads.
+    """Data and options that all fits of a search share.
 
     Attributes
     ----------
     X, y : array-like
     splits : list of (ndarray of int, ndarray of int)
-        Training and test rows.
+        Training and test indices.
     fit_params : dict
-        Metadata of ``fit``, for all rows.
+        Metadata of ``fit``, for all samples.
     score_options : dict
         Keyword arguments of ``fit_and_score``.
     max_models : int or "auto"
     has_own_scorer : bool
-        Whether scores come from functions of the user's, which may do anything to an estimator.
+        Whether scores come from callables of the user, which may modify an estimator.
     n_candidates : int
     """
 
@@ -58,11 +58,11 @@ class SearchData:
     _folds: dict = field(default_factory=dict)
 
     def __getstate__(self):
-        """Leave out what can be made again."""
+        """Leave out what can be recomputed."""
         return {**vars(self), "_folds": {}}
 
     def fold(self, estimator, split):
-        """Training rows of a split: X, y and metadata."""
+        """Training samples of a split: X, y and metadata."""
         key = split, get_tags(estimator).input_tags.pairwise
         fold = self._folds.get(key)
         if fold is None:
@@ -73,35 +73,35 @@ class SearchData:
         return fold
 
     def forget(self):
-        """Let go of the training rows; they are taken from all rows anew when asked for."""
+        """Release the training samples of all splits; they are indexed again when needed."""
         self._folds = {}
 
 
 def rows_behind(data, candidate, node):
-    """Training rows behind a node, targets, and metadata."""
+    """Training samples after a node, targets, and metadata."""
     X, y, params = data.fold(candidate.estimator, node.split)
     check_names_of_params(candidate.estimator, params)
     return (X if node.X is None else node.X), y, params
 
 
 def _own_rows_behind(data, candidate, node):
-    """Give what ``rows_behind`` gives, for steps that may write into it: shared with no other."""
+    """Like ``rows_behind``, but not shared, for steps that may write into it."""
     X, y, params = rows_behind(replace(data, _folds={}), candidate, node)
     return (X if node.X is None else copy.deepcopy(X)), y, params
 
 
 def fit_prefix(data, candidate, node, start, stop, n_sharing):
-    """Fit the steps of a candidate from one place up to another one.
+    """Fit the steps of a candidate from one place up to another.
 
     Parameters
     ----------
     data : SearchData
     candidate : Candidate
     node : Node
-        The steps in front of them.
+        The steps before them.
     start, stop : int
     n_sharing : int
-        Jobs that go on from here, each of which is charged its share of the time.
+        Number of jobs that continue from here; the time is divided among them.
 
     Returns
     -------
@@ -122,28 +122,28 @@ def fit_prefix(data, candidate, node, start, stop, n_sharing):
 
 
 def _part(candidate, start, stop=None):
-    """Unfitted pipeline of some of the steps; not verbose, since it would count these only."""
+    """Unfitted pipeline of some of the steps; not verbose, as it would count only these steps."""
     whole = clone(candidate.estimator)
     return Pipeline(whole.steps[start:stop], memory=whole.memory)
 
 
 class Outcome(NamedTuple):
-    """What becomes of a net and of the jobs that share it."""
+    """Outcome for a net and for the jobs that share it."""
 
-    #: Those of ``fit_and_score`` for the jobs that have no other net behind it
+    #: Results of ``fit_and_score`` for the jobs that have no other net after it
     results: list
-    #: What the others go on from; None where there are none
+    #: Node that the other jobs continue from; None if there are none
     node: Node | None
-    #: Estimator and pause of the next part of a fit; None where there is none
+    #: Estimator and pause of the next part of a fit; None if there is none
     paused: tuple | None
-    #: Maximum number of nets in a stack; None where the net failed before training
+    #: Maximum number of nets in a stack; None if the net failed before training
     limit: int | None = None
-    #: Why the net was trained alone
+    #: Why the net was trained on its own
     reason: str | None = None
 
 
 def train_chunk(data, nets, caller):
-    """Train nets together, and score the jobs that have no other net behind them.
+    """Train nets together, and score the jobs that have no other net after them.
 
     Parameters
     ----------
@@ -172,7 +172,7 @@ def train_chunk(data, nets, caller):
 
 
 def _prepare(data, net, caller):
-    """Node of the steps up to a net, its tasks, and its fit; None where that cannot start."""
+    """Node of the steps up to a net, its tasks, and its fit; None if that cannot start."""
     name, step = net.step
     estimator, pause = (clone(step), None) if net.paused is None else net.paused
     before = net.before
@@ -185,7 +185,7 @@ def _prepare(data, net, caller):
         params = params_of_step(net.candidate.estimator, params, name)
         args = (X,) if name is None and y is None else (X, y)
         if not _can_be_called(estimator.fit, args, params):
-            estimator.fit(*args, **params)  # raises the error of such a call
+            estimator.fit(*args, **params)  # raises the error for wrong arguments
     except Exception as error:
         node.error = error
         return node, tasks, None
@@ -197,7 +197,7 @@ def _prepare(data, net, caller):
 
 
 def _can_be_called(method, args, params):
-    """Whether a method takes these arguments."""
+    """Whether a method accepts these arguments."""
     try:
         inspect.signature(method).bind(*args, **params)
     except TypeError:
@@ -226,11 +226,11 @@ def _finish(data, net, node, fit, tasks):
 
 
 def score_job(data, job, node, start):
-    """Fit the steps of a job from a place on, and score it; the result of ``fit_and_score``."""
+    """Fit the steps of a job from a place onwards, and score it with ``fit_and_score``."""
     estimator = clone(job.candidate.estimator)
 
     def fit(X, y=None, **params):
-        """Stand in for ``fit``: ``fit_and_score`` knows no estimator that is fitted already."""
+        """Replace ``fit``, as ``fit_and_score`` always fits the estimator."""
         del estimator.fit
         _assemble(estimator, data, job, node, start)
 
@@ -239,18 +239,18 @@ def score_job(data, job, node, start):
     try:
         result = _score(data, job, estimator)
     finally:
-        if node.error is not None:  # others that have it in common see no more than it was
+        if node.error is not None:  # other jobs share the error; do not extend its traceback
             node.error.__traceback__ = origin
     result["fit_time"] += node.seconds
     return result
 
 
 def _assemble(estimator, data, job, node, start):
-    """Make of an unfitted estimator what its ``fit`` makes of it, from steps that are fitted."""
+    """Turn an unfitted estimator into a fitted one, with steps that are fitted already."""
     if node.error is not None:
         raise node.error
-    # what scoring does to a step, such as drawing from its generator, no other candidate sees;
-    # our nets are changed by nothing but a scorer of the user's
+    # scoring may change a step, for example draw from its generator: not seen by other candidates;
+    # our nets are changed only by scorers of the user
     steps = [
         (name, step if isinstance(step, DeepEstimator) and not data.has_own_scorer else _copy(step))
         for name, step in node.steps
@@ -267,7 +267,7 @@ def _assemble(estimator, data, job, node, start):
 
 
 def _copy(step):
-    """Copy a fitted step; one that holds what cannot be copied, such as a lock, stays itself."""
+    """Copy a fitted step; one that cannot be copied, as it has a lock for example, is returned."""
     try:
         return copy.deepcopy(step)
     except Exception:
@@ -275,7 +275,7 @@ def _copy(step):
 
 
 def score_whole(data, job, caller):
-    """Fit and score a job in the ordinary way."""
+    """Fit and score a job without stacking."""
     estimator = clone(job.candidate.estimator)
     return _score(data, job, estimator, caller=caller, callback_ctx=job.context)
 
@@ -289,7 +289,7 @@ def _score(data, job, estimator, **options):
         data.y,
         train=train,
         test=test,
-        # they are set already; the lines of verbose > 1 name them
+        # parameters are already set; they are passed only to be printed
         parameters=job.candidate.params if verbose > 1 else None,
         fit_params=data.fit_params,
         return_n_test_samples=True,

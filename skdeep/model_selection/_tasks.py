@@ -1,4 +1,4 @@
-"""What scikit-learn's callbacks see of fits whose nets are trained together."""
+"""Tasks for scikit-learn's callbacks from fits whose nets are trained together."""
 
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
@@ -9,14 +9,14 @@ __all__ = ["NetTasks"]
 
 
 class NetTasks:
-    """The fit of a net as scikit-learn's callbacks see it: once for each job whose last net it is.
+    """Callback tasks of the fit of a net: one for each job whose last net it is.
 
     Has the methods of ``FitTasks``.
 
     Parameters
     ----------
     jobs : list of Job
-        Those that share the net.
+        Jobs that share the net.
     data : SearchData
     caller : estimator
         The search.
@@ -27,12 +27,12 @@ class NetTasks:
         self.has_begun = False
 
     def set_fit(self, estimator, X, y, sample_weight):
-        """Say what is fitted, and open the tasks that the fit of the net is part of."""
+        """Set what is fitted, and open the tasks that the fit of the net is part of."""
         for job in self._jobs.values():
             job.set_fit(estimator, X, y, sample_weight)
 
     def begin(self, n_epochs):
-        """Open the tasks of the fit, which takes so many epochs at most."""
+        """Open the tasks of the fit, which takes at most this many epochs."""
         self.has_begun = True
         for job in self._jobs.values():
             job.net.begin(n_epochs)
@@ -47,7 +47,7 @@ class NetTasks:
             job.net.begin_epoch()
 
     def end_epoch(self, attributes):
-        """Close the tasks of an epoch; whether a callback asks to stop."""
+        """Close the tasks of an epoch; whether a callback requests a stop."""
         asking = [job.net.end_epoch(attributes) for job in self._jobs.values()]
         return any(asking)
 
@@ -63,11 +63,11 @@ class NetTasks:
 
 
 class _JobTasks:
-    """One candidate on one split as scikit-learn's callbacks see it: as an ordinary fit.
+    """Callback tasks of one candidate on one split, the same as of an ordinary fit.
 
-    They see its evaluation, which contains the fit of the pipeline with a task for each step,
-    which contains the fit of the net with a task for each epoch. Steps that are shared with other
-    candidates begin and end at once. If a step before the net fails, they see the evaluation only.
+    The evaluation contains the fit of the pipeline with a task for each step, which contains the
+    fit of the net with a task for each epoch. Steps that are shared with other candidates begin and
+    end at once. If a step before the net fails, there is only the evaluation.
     """
 
     def __init__(self, job, data, caller):
@@ -101,7 +101,7 @@ class _JobTasks:
 
     def end_net(self):
         """Report that the net is trained."""
-        if self._pipeline is None:  # the evaluation goes on
+        if self._pipeline is None:  # the evaluation continues
             self.net.end_own()
         else:
             self.net.end()

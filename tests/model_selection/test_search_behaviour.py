@@ -63,7 +63,7 @@ def test_verbose_says_what_was_stacked_and_what_was_not_and_why(capsys):
     text = "\n".join(lines)
     assert re.search(r"Autoencoder: 3 nets are trained in stacks of up to \d+", text)
     assert re.search(r"Autoencoder: 3 nets are trained one by one: .*optimizer", text)
-    assert re.search(r"6 fits are done one by one: no step holds a net", text)
+    assert re.search(r"6 fits are done one by one: no step is a net", text)
 
 
 def test_verbose_lines_of_each_fit_are_those_of_grid_search(capsys):

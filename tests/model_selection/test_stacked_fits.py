@@ -264,7 +264,7 @@ ALONE = {
     "precision": (Autoencoder, {"precision": "bf16-mixed"}, "precision"),
     "optimizer": (Autoencoder, {"optimizer": torch.optim.RMSprop}, "optimizer"),
     "large": (Autoencoder, {"hidden_layer_sizes": (3000,), "max_epochs": 1}, "large"),
-    "game": (TabularGANSampler, {}, "no step holds a net that can be stacked"),
+    "game": (TabularGANSampler, {}, "no step is a net that can be stacked"),
     "images": (Autoencoder, {"image_shape": (8, 8), "hidden_layer_sizes": (4,)}, "layers"),
     "embeddings": (ResNetRegressor, {"numerical_embedding": "periodic"}, "layers"),
     "penalty": (Autoencoder, {"contraction": 0.1, "batch_norm": True}, "contractive penalty"),
