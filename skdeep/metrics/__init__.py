@@ -1,4 +1,4 @@
-"""Ratings of clusterings and of synthetic tables."""
+"""Metrics for clusterings and for synthetic tables."""
 
 from skdeep.metrics._clustering_accuracy import clustering_accuracy
 from skdeep.metrics._synthetic_table_report import synthetic_table_report

@@ -16,25 +16,25 @@ __all__ = ["clustering_accuracy"]
 def clustering_accuracy(y_true, y_pred, *, sample_weight=None):
     """Accuracy of a clustering under the best one-to-one matching of clusters and classes.
 
-    Labels of clusters are arbitrary. Each cluster is matched with at most one class and each class
-    with at most one cluster, so that as many samples as possible are in the cluster of their class;
-    the Hungarian method [1]_ finds this matching. The literature on deep clustering calls the
-    result ACC [2]_.
+    Cluster labels are arbitrary. Each cluster is matched with at most one class and each class with
+    at most one cluster, so that as many samples as possible are in the cluster of their class. The
+    Hungarian method [1]_ finds this matching. In the literature on deep clustering, the metric is
+    known as ACC [2]_.
 
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
-        Class labels: numbers, strings or booleans.
+        Ground truth class labels: numbers, strings or booleans.
     y_pred : array-like of shape (n_samples,)
-        Cluster labels. Their number and type may differ from those of the classes.
+        Cluster labels. Their number and type may differ from those of the class labels.
     sample_weight : array-like of shape (n_samples,), default=None
         Sample weights.
 
     Returns
     -------
     accuracy : float
-        Fraction of the samples whose cluster is matched with their class, by weight, in (0, 1]; 1
-        for clusters that equal the classes. Samples of clusters without a class count as errors.
+        Weighted fraction of samples whose cluster is matched with their class, in (0, 1]. It is 1
+        if clusters and classes are equal. Samples in clusters without a class count as errors.
 
     Raises
     ------
@@ -43,13 +43,14 @@ def clustering_accuracy(y_true, y_pred, *, sample_weight=None):
 
     See Also
     --------
-    sklearn.metrics.adjusted_rand_score : Adjusted for chance, which clustering accuracy is not.
+    sklearn.metrics.adjusted_rand_score : Similarity of two clusterings, adjusted for chance.
     sklearn.metrics.normalized_mutual_info_score : Needs no matching of clusters and classes.
 
     Notes
     -----
-    Constant ``y_pred`` gets the fraction of the largest class, so compare with that. A label such
-    as -1, which some clusterers give to noise, is one more cluster.
+    Clustering accuracy is not adjusted for chance: a constant ``y_pred`` gets the fraction of the
+    largest class. A label such as -1, which some clusterers assign to noise, is treated as one more
+    cluster.
 
     References
     ----------
@@ -76,17 +77,17 @@ def clustering_accuracy(y_true, y_pred, *, sample_weight=None):
 
 
 def _encode(labels, name):
-    """Labels as codes from zero on."""
+    """Labels as codes, starting at zero."""
     labels = column_or_1d(labels, input_name=name)
     if not len(labels):
         raise ValueError(f"{name} must have at least one label; got an empty array.")
     encoder = LabelEncoder()
     codes, distinct = encoder.fit_transform(labels), encoder.classes_
     if any(map(is_missing, distinct)):
-        raise ValueError(f"{name} must hold a label for each sample; got missing ones. Drop these.")
+        raise ValueError(f"{name} must not have missing labels; drop samples without a label.")
     if type_of_target(distinct) == "continuous":
         raise ValueError(
-            f"{name} must hold labels; got continuous values, {distinct[0]} for example. Pass what "
-            "predict of a clusterer or classifier returns, or bin them first."
+            f"{name} must be labels; got continuous values, for example {distinct[0]}. Pass what "
+            "the predict method of a clusterer or classifier returns, or bin them first."
         )
     return codes

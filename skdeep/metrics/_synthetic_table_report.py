@@ -1,4 +1,4 @@
-"""How good synthetic tables are, measured against real ones."""
+"""Quality of synthetic tables, compared with real ones."""
 
 import itertools
 
@@ -19,10 +19,10 @@ from skdeep.utils._sklearn import check_categorical_features, safe_indexing
 
 __all__ = ["synthetic_table_report"]
 
-_MAX_ROWS = 100_000  # for associations, and of records to be near to
-_MAX_RATED = 1_000  # whose distances to those records are measured
+_MAX_ROWS = 100_000  # for associations, and as candidates for nearest neighbors
+_MAX_RATED = 1_000  # whose nearest neighbors are searched
 _BATCH = 100
-_MAX_CATEGORIES = 255  # of which scikit-learn's gradient boosting has bins
+_MAX_CATEGORIES = 255  # limit of scikit-learn's gradient boosting
 _DAY = 86_400e6  # microseconds
 
 
@@ -37,87 +37,96 @@ def synthetic_table_report(
     categorical_features="from_dtype",
     random_state=None,
 ):
-    """Rate a synthetic table against the real one that its generator was trained on.
+    """Evaluate a synthetic table against the real table that its generator was trained on.
 
-    Do single columns have the right distribution, do pairs of columns depend on each other as
-    they should, are the rows more than copies, and does a classifier that learns from them work
-    on real rows? In a dataframe, columns of strings, objects, booleans and of categorical dtype
-    are categories, and so is ``target``; dates and time spans are numbers of days; all others are
-    numbers. The dtypes of ``X`` decide for all tables. Values may be missing everywhere.
+    The report compares the distributions of single columns and the associations of pairs of
+    columns, checks whether synthetic rows are copies of real rows, and evaluates a classifier that
+    is trained on synthetic rows on real ones.
+
+    In a dataframe, columns of strings, objects and booleans and those of a categorical dtype are
+    categorical, and so is ``target``. Dates and time differences are converted to days, and all
+    other columns are numerical. The dtypes of ``X`` apply to all tables. All columns may have
+    missing values.
 
     Parameters
     ----------
     X : dataframe or ndarray of shape (n_samples, n_columns)
-        Real rows that the generator was trained on, a dataframe of pandas or polars, or numbers.
+        Real rows that the generator was trained on: a pandas or polars dataframe, or an array of
+        numbers.
     X_synthetic : dataframe or ndarray of shape (n_synthetic_samples, n_columns)
-        Rows from the generator, in the columns of ``X`` and in their order.
+        Generated rows, with the same columns in the same order as ``X``.
     X_test : dataframe or ndarray of shape (n_test_samples, n_columns), default=None
-        Real rows that the generator has not seen: what classifiers are tested on, and the
+        Real rows that the generator has not seen. Classifiers are tested on them, and they are the
         reference for privacy.
     target : str or int, default=None
-        Name, in arrays the index, of the column of classes that a classifier is to predict, with
-        ``X_test`` only. It is rated as any other column, too.
+        Name (index for arrays) of the column of classes that a classifier predicts. Requires
+        ``X_test``. It is also evaluated like any other column.
     estimator : classifier with ``predict_proba``, default=None
-        What learns to predict ``target``, cloned for each fit. It gets the other columns as an
-        ndarray of float64: numbers as they are, and for categories codes from 0 on, in the sorted
-        order of those in all tables; NaN where missing, and 0 if all are. Classes are codes, too.
-        None is :class:`~sklearn.ensemble.HistGradientBoostingClassifier` without early stopping,
-        for which columns of up to 255 categories are categorical features.
+        Classifier that predicts ``target``, cloned for each fit. It is passed the other columns as
+        an ndarray of float64: numbers as they are, and categories as codes, starting at 0, in the
+        sorted order of the categories of all tables. Missing values are NaN, or 0 in a column
+        without any value. Classes are codes as well.
+        None uses :class:`~sklearn.ensemble.HistGradientBoostingClassifier` without early stopping,
+        with columns of up to 255 categories as categorical features.
     categorical_features : "from_dtype" or array-like of shape (n,) or None, default="from_dtype"
-        Columns that hold categories besides those that are found by dtype: a mask, indices or
-        names. Arrays have no others.
+        Categorical columns in addition to those detected by their dtype: a boolean mask, indices
+        or names. Arrays have no columns detected by dtype.
     random_state : int, RandomState instance or None, default=None
-        Seed of the rows that are drawn from large tables, and of the default classifier.
+        Determines the rows that are drawn from large tables, and the default classifier. Pass an
+        int for reproducible results across multiple function calls.
 
     Returns
     -------
     report : :class:`~sklearn.utils.Bunch`
-        Dictionary of Bunches, whose keys are attributes, too.
+        Dictionary of Bunches, with its keys as attributes.
 
         marginal
             ``columns``, a dict by name or index with the distance between the distributions of a
-            column in ``X`` and in ``X_synthetic``, and their ``mean``, in [0, 1]; 0 is best.
-            Kolmogorov and Smirnov's statistic for numbers, missing ones being one value below all
-            others; total variation for categories, missing ones being one more category.
+            column in ``X`` and in ``X_synthetic``, and their ``mean``, in [0, 1]; 0 is best. The
+            distance is the Kolmogorov-Smirnov statistic for numbers, with missing values as one
+            value below all others, and the total variation distance for categories, with missing
+            values as one more category.
         pairwise
             ``real`` and ``synthetic``, ndarrays of shape (n_columns, n_columns) with the
-            associations of columns in ``X`` and in ``X_synthetic``, and ``mean``, their mean
-            absolute difference over all pairs of columns, in [0, 2]; 0 is best. Pearson's
-            correlation for two columns of numbers, in rows that miss neither; Cramér's V,
-            corrected for bias [3]_, for two of categories; the correlation ratio for one of each;
-            0 where a column is constant.
+            associations of the columns of ``X`` and of ``X_synthetic``, and ``mean``, their mean
+            absolute difference over all pairs of columns, in [0, 2]; 0 is best. The association is
+            Pearson's correlation for two numerical columns, bias-corrected Cramér's V [3]_ for two
+            categorical columns, and the correlation ratio for one of each, over the rows in which
+            neither is missing. It is 0 if a column is constant.
         privacy
-            ``synthetic`` for rows of ``X_synthetic`` and, if given, ``real`` for those of
+            ``synthetic`` for the rows of ``X_synthetic`` and, if given, ``real`` for those of
             ``X_test``, each with ``distance``, the median distance to the nearest row of ``X``;
-            ``ratio_5th`` and ``ratio_median``, fifth percentile and median of the distance to the
-            nearest over that to the second nearest of the distinct rows of ``X`` [2]_, 0 for
-            copies; and ``copies``, the share of rows that equal a row of ``X``. With ``X_test``
-            also ``distance_ratio``, the synthetic ``distance`` over the real one: about 1 for rows
-            as new as those of ``X_test``, far below for copies, infinite if just the latter is 0.
+            ``ratio_5th`` and ``ratio_median``, the fifth percentile and the median of the ratio of
+            the distances to the nearest and to the second nearest distinct row of ``X`` [2]_,
+            which is 0 for copies; and ``copies``, the fraction of rows that equal a row of ``X``.
+            With ``X_test``, also ``distance_ratio``, the synthetic ``distance`` divided by the
+            real one: about 1 if synthetic rows are as new as those of ``X_test``, much lower for
+            copies, and infinite if only the real one is 0.
         utility, only with ``target``
             ``synthetic`` for a classifier trained on ``X_synthetic`` and tested on ``X_test``
-            [1]_, and ``real``, its ceiling, for one trained on ``X``, each with ``f1`` and
-            ``roc_auc``: F1 score, and area under the ROC curve of one class against the rest,
+            [1]_, and ``real`` for one trained on ``X``, as an upper bound to compare with. Each has
+            ``f1`` and ``roc_auc``: the F1 score and the area under the one-vs-rest ROC curve,
             averaged over the classes in ``X_test``. Classes without training rows have
-            probability 0; rows without a class are left out.
+            probability 0. Rows without a class are ignored.
 
     Raises
     ------
     ValueError
-        If the columns of the tables differ in names, order or kind, a table has no rows, numbers
-        are infinite, ``target`` is no column of classes or comes without ``X_test``, or
-        ``estimator`` comes without ``target`` or has no ``predict_proba``.
+        If the columns of the tables differ in names, order or kind, if a table has no rows, if
+        numbers are infinite, if ``target`` is not a column of classes or is given without
+        ``X_test``, or if ``estimator`` is given without ``target`` or has no ``predict_proba``.
 
     Notes
     -----
-    ``synthetic_table_report(X, X_test)`` tells what a perfect generator gets, best with as many
-    rows as it makes. Distances between rows are Euclidean, numbers in standard deviations of ``X``;
-    each category in which two rows differ adds 1 to the square, and so does a number that one of
-    them misses, which else counts as the mean. They reveal copies but guarantee no privacy [4]_.
+    ``synthetic_table_report(X, X_test)`` shows the result of a perfect generator, best with as many
+    rows in ``X_test`` as in ``X_synthetic``. Distances between rows are Euclidean, with numbers in
+    standard deviations of ``X``. Each category in which two rows differ adds 1 to the squared
+    distance, and so does each number that is missing in only one of them; for the rest, missing
+    numbers are imputed by the mean. Distances reveal copies but do not guarantee privacy [4]_.
 
-    Associations are those of at most 100000 rows of each table, drawn at random, and at most 1000
-    rows of ``X_synthetic`` and of ``X_test`` are compared with at most 100000 of ``X``; all other
-    values, ``copies`` among them, come from all rows.
+    Associations are computed on at most 100000 rows of each table, drawn at random. Distances are
+    computed from at most 1000 rows of ``X_synthetic`` and of ``X_test`` to at most 100000 rows of
+    ``X``. All other results, including ``copies``, use all rows.
 
     References
     ----------
@@ -131,7 +140,8 @@ def synthetic_table_report(
 
     Examples
     --------
-    The training rows themselves have the right distributions and are useful, but are copies.
+    The training rows themselves have the right distributions and train a good classifier, but they
+    are copies.
 
     >>> from sklearn.datasets import load_iris
     >>> from skdeep.metrics import synthetic_table_report
@@ -171,17 +181,17 @@ def synthetic_table_report(
 
 
 def _check_columns(tables):
-    """Names of the columns, indices in arrays; all tables must have the same."""
+    """Names of the columns, indices for arrays; they must be the same in all tables."""
     names = {}
     for name, X in tables.items():
         shape = getattr(X, "shape", ())
         if len(shape) != 2 or 0 in shape:
-            raise ValueError(f"{name} must be a table with rows and columns; got {shape=}.")
+            raise ValueError(f"{name} must be a non-empty table with two dimensions; got {shape=}.")
         names[name] = list(getattr(X, "columns", range(shape[1])))
         if names[name] != names["X"] or len(set(names["X"])) < len(names["X"]):
             raise ValueError(
-                f"{name} must have columns of different names, those of X in their order; got "
-                f"{names[name]} and in X {names['X']}. Select them, as in {name}[X.columns]."
+                f"{name} must have unique column names, the same as X in the same order; got "
+                f"{names[name]} and in X {names['X']}. Select them by {name}[X.columns]."
             )
     return names["X"]
 
@@ -207,7 +217,7 @@ def _check_target(target, names, X_test, estimator):
 
 
 def _find_kinds(X, target, categorical_features):
-    """NumPy's letters for the kinds of the columns, and a mask of those of categories."""
+    """NumPy's letters for the kinds of the columns, and a mask of the categorical columns."""
     kinds = np.array([_kind(X, column) for column in range(X.shape[1])])
     is_categorical = np.isin(kinds, list("bOSU")) & hasattr(X, "columns")
     found = check_categorical_features(X, categorical_features)
@@ -218,13 +228,13 @@ def _find_kinds(X, target, categorical_features):
 
 
 def _kind(X, column):
-    # pandas knows the letter, also of columns with types of its own; polars does not
+    # pandas has the letter, also for its extension dtypes; polars does not
     values = safe_indexing(X, column, axis=1)
     return getattr(values.dtype, "kind", None) or np.asarray(values).dtype.kind
 
 
 def _list_categories(tables, is_categorical, target):
-    """Sorted categories of each column of categories, in any of the tables."""
+    """Sorted categories of each categorical column, over all tables."""
     found = zip(*(find_categories(X, is_categorical) for X in tables.values()), strict=True)
     categories = [
         sorted(set().union(*lists), key=lambda x: (isinstance(x, str), x)) for lists in found
@@ -233,13 +243,13 @@ def _list_categories(tables, is_categorical, target):
         labels = categories[np.count_nonzero(is_categorical[:target])]
         if any(isinstance(label, float) and label % 1 for label in labels):
             raise ValueError(
-                f"target must hold classes; got {len(labels)} numbers. Bin them first."
+                f"target must be a column of classes; got {len(labels)} numbers. Bin them first."
             )
     return categories
 
 
 def _encode(name, X, kinds, is_categorical, categories):
-    """Array of numbers, NaN where missing, and of codes from 1 on, 0 where missing."""
+    """Array of numbers, NaN if missing, and of codes starting at 1, 0 if missing."""
     table = np.empty(X.shape)
     is_date = ~is_categorical & np.isin(kinds, ["m", "M"])
     try:
@@ -255,8 +265,8 @@ def _encode(name, X, kinds, is_categorical, categories):
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"{name} must hold finite numbers, dates or categories where X does; got "
-            f'"{str(error).splitlines()[0]}". Give its columns the dtypes that they have in X, or '
-            "name those of categories by categorical_features."
+            f'"{str(error).splitlines()[0]}". Convert its columns to the dtypes that they have in '
+            "X, or name categorical columns in categorical_features."
         ) from error
     return table
 
@@ -298,7 +308,7 @@ def _associations(table, is_categorical):
 
 
 def _correlation_ratio(codes, x):
-    """Give the standard deviation of the categories' means over that of all numbers."""
+    """Return the standard deviation of the categories' means divided by that of all numbers."""
     x = x - x.mean()
     codes = np.unique(codes, return_inverse=True)[1]
     between = (np.bincount(codes, weights=x) ** 2 / np.bincount(codes)).sum()
@@ -307,10 +317,10 @@ def _correlation_ratio(codes, x):
 
 def _cramers_v(a, b):
     """Cramér's V of two columns of codes, corrected for bias."""
-    # NOTE[DIFF]: [2] takes Theil's uncertainty coefficient, which is not symmetric.
+    # NOTE[DIFF]: [2] uses Theil's uncertainty coefficient, which is not symmetric.
     table = contingency_matrix(a, b, sparse=True).tocoo()
     rows, columns = (np.asarray(table.sum(axis=axis)).ravel() for axis in (1, 0))
-    # chi squared over n, from the cells with rows alone: there may be many without
+    # chi squared over n, from the non-empty cells only, as most cells may be empty
     phi2 = (table.data**2 / (rows[table.row] * columns[table.col])).sum() - 1
     spare = np.array(table.shape) - 1
     phi2 = max(phi2 - spare.prod() / (len(a) - 1), 0)
@@ -323,7 +333,7 @@ def _draw(table, n_rows, seed):
 
 
 def _rate_privacy(tables, samples, is_categorical, seed):
-    """How near the rows of other tables are to those of training."""
+    """Distances from the rows of other tables to the training rows."""
     numbers = np.ma.masked_invalid(samples["X"][:, ~is_categorical])
     mean, scale = numbers.mean(axis=0).filled(0), numbers.std(axis=0).filled(1)
     scale[(numbers.min(axis=0) == numbers.max(axis=0)).filled(True)] = 1
@@ -352,7 +362,7 @@ def _rate_privacy(tables, samples, is_categorical, seed):
 
 
 def _nearest_two(rows, records, n_numbers):
-    """Distances to the nearest two records, infinite for one that is not there; (n_rows, 2)."""
+    """Distances to the nearest two records, infinite if there are fewer; (n_rows, 2)."""
     distances = np.empty((len(rows), 2))
     codes = np.ascontiguousarray(records[:, n_numbers:].T)
     for batch in gen_batches(len(rows), _BATCH):
@@ -373,7 +383,7 @@ def _share_of_copies(rows, records):
 
 
 def _rate_utility(tables, is_categorical, target, estimator):
-    """Scores of a classifier on real rows, trained on synthetic and on real ones."""
+    """Scores on real rows of classifiers trained on synthetic and on real rows."""
     split = {}
     for name, table in tables.items():
         table = np.where(is_categorical, np.where(table == 0, np.nan, table - 1), table)
@@ -381,7 +391,7 @@ def _rate_utility(tables, is_categorical, target, estimator):
         split[name] = np.delete(table, target, axis=1), table[:, target].astype(int)
         n_classes, least = len(np.unique(split[name][1])), 2 if name == "X_test" else 1
         if n_classes < least:
-            raise ValueError(f"{name} must have {least} classes or more; got {n_classes=}.")
+            raise ValueError(f"{name} must have at least {least} classes; got {n_classes=}.")
     return Bunch(
         synthetic=_score(estimator, *split["X_synthetic"], *split["X_test"]),
         real=_score(estimator, *split["X"], *split["X_test"]),
@@ -389,7 +399,7 @@ def _rate_utility(tables, is_categorical, target, estimator):
 
 
 def _score(estimator, X, y, X_test, y_test):
-    # not every classifier can be trained on a single class, or on columns without any value
+    # not every classifier can be trained on a single class or on columns without any value
     model = clone(estimator) if len(np.unique(y)) > 1 else DummyClassifier()
     model.fit(np.where(np.isnan(X).all(axis=0), 0, X), y)
     probabilities = np.zeros((len(y_test), 1 + max(y.max(), y_test.max())))

@@ -267,7 +267,7 @@ class BatchedHalvingSearchCV(BatchedSearchMixin, RandomizedSearchCV):
         if not isinstance(value, Integral) or isinstance(value, bool):
             names = [name for name in self.estimator.get_params() if name.endswith("max_epochs")]
             raise ValueError(
-                "resource must be an integer parameter of the estimator; got "
+                "resource must be a parameter of the estimator with an integer value; got "
                 f"{self.resource!r}, whose value is {value!r}. Parameters that are numbers of "
                 f"epochs: {names}."
             )

@@ -22,18 +22,18 @@ def assert_refuses(message, *tables, **params):
 
 def test_tables_must_have_the_same_columns():
     X = table(20)
-    message = r"X_test must have columns of.*those of X in their order.*as in X_test\[X\.columns\]"
+    message = r"X_test must have unique column names.*same as X in the same order.*by X_test\[X\.columns\]"
     assert_refuses(message, X, X, X_test=X.drop(columns="born"))
-    assert_refuses("X_synthetic must have columns", X, X[X.columns[::-1]])
-    assert_refuses("X_synthetic must have columns", X, X.to_numpy())
-    assert_refuses("X must have columns of different names", X[["born", "born"]], X)
+    assert_refuses("X_synthetic must have unique column names", X, X[X.columns[::-1]])
+    assert_refuses("X_synthetic must have unique column names", X, X.to_numpy())
+    assert_refuses("X must have unique column names", X[["born", "born"]], X)
 
 
 def test_tables_must_have_rows_and_two_dimensions():
     X = table(20)
-    assert_refuses(r"X_synthetic must be a table.*shape=\(0, 3\)", X, X[:0])
-    assert_refuses(r"X must be a table with rows and columns.*shape=\(3,\)", np.zeros(3), X)
-    assert_refuses("X must be a table with rows and columns", [[1, 2]], X)
+    assert_refuses(r"X_synthetic must be a non-empty table.*shape=\(0, 3\)", X, X[:0])
+    assert_refuses(r"X must be a non-empty table with two dimensions.*shape=\(3,\)", np.zeros(3), X)
+    assert_refuses("X must be a non-empty table with two dimensions", [[1, 2]], X)
 
 
 def test_columns_must_be_of_the_kind_that_they_have_in_X():
@@ -42,7 +42,7 @@ def test_columns_must_be_of_the_kind_that_they_have_in_X():
     assert_refuses("X_synthetic must hold.*no dates or time spans", X, X.assign(born=1))
     assert_refuses("X_test must hold.*not convert", X, X, X_test=X.assign(height="tall"))
     assert_refuses("X_synthetic must hold finite numbers", X[["height"]], renamed)
-    assert_refuses("X must hold.*name those of categories by cat", X.to_numpy(), X.to_numpy())
+    assert_refuses("X must hold.*name categorical columns in cat", X.to_numpy(), X.to_numpy())
     assert_refuses("X_synthetic must hold finite.*infinity", X, X.assign(height=np.inf))
 
 
@@ -52,9 +52,15 @@ def test_target_must_be_a_column_of_classes_and_needs_unseen_rows():
     assert_refuses("target must be one of.*got 'income'", X, X, X_test=X, target="income")
     assert_refuses("target must be one of.*got -1", eye, eye, X_test=eye, target=-1)
     assert_refuses("target needs X_test, real rows.*target='label'", X, X, target="label")
-    assert_refuses("target must hold classes; got 40 num", X, X, X_test=X, target="height")
-    assert_refuses("X_test must have 2 classes.*es=1", X, X, X_test=one_class, target="label")
-    assert_refuses("X_synthetic must have 1 cl.*es=0", X, no_class, X_test=X, target="label")
+    assert_refuses(
+        "target must be a column of classes; got 40 num", X, X, X_test=X, target="height"
+    )
+    assert_refuses(
+        "X_test must have at least 2 classes.*es=1", X, X, X_test=one_class, target="label"
+    )
+    assert_refuses(
+        "X_synthetic must have at least 1 cl.*es=0", X, no_class, X_test=X, target="label"
+    )
 
 
 def test_estimator_and_random_state_are_checked():
