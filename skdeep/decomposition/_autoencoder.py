@@ -249,7 +249,7 @@ class Autoencoder(CoderMixin, DeepEstimator):
         return super().inverse_transform(X)
 
     def _check_combination(self):
-        """Raise ``ValueError`` for parameters that do not go together."""
+        """Raise ``ValueError`` for parameters that cannot be combined."""
         if self.global_skip and not self.noise:
             raise ValueError(
                 "global_skip=True needs noise > 0: without noise, a correction of zero is the "

@@ -283,7 +283,7 @@ class VariationalAutoencoder(CoderMixin, DeepEstimator):
         return score
 
     def _check_combination(self):
-        """Raise ``ValueError`` for parameters that do not go together."""
+        """Raise ``ValueError`` for parameters that cannot be combined."""
         if self.likelihood == "bernoulli" and self.scale != "learned":
             raise ValueError(
                 "scale must be 'learned', its default, for likelihood='bernoulli', which has no "

@@ -40,7 +40,7 @@ class AdversarialMixin(Parameters):
     _net_class = AdversarialNet
 
     def _check_combination(self):
-        """Raise ``ValueError`` for parameters that do not go together."""
+        """Raise ``ValueError`` for parameters that cannot be combined."""
         betas = tuple(self.betas)
         if len(betas) != 2 or not all(isinstance(one, Real) and 0 <= one < 1 for one in betas):
             raise ValueError(

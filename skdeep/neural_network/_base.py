@@ -120,7 +120,7 @@ class ResNetMixin(GradientDescentMixin):
         return self._apply(self.module_, X).astype(np.float64, copy=False)
 
     def _check_combination(self):
-        """Raise ``ValueError`` for parameters that do not go together."""
+        """Raise ``ValueError`` for parameters that cannot be combined."""
         if self.image_shape is None and self.augment is not None:
             raise ValueError(
                 f"augment needs image_shape; got augment={self.augment!r} and image_shape=None."

@@ -1,4 +1,4 @@
-"""Residual nets that predict numbers."""
+"""Residual nets for regression."""
 
 from dataclasses import replace
 from numbers import Real

@@ -22,7 +22,9 @@ def assert_refuses(message, *tables, **params):
 
 def test_tables_must_have_the_same_columns():
     X = table(20)
-    message = r"X_test must have unique column names.*same as X in the same order.*by X_test\[X\.columns\]"
+    message = (
+        r"X_test must have unique column names.*as X in the same order.*by X_test\[X\.columns\]"
+    )
     assert_refuses(message, X, X, X_test=X.drop(columns="born"))
     assert_refuses("X_synthetic must have unique column names", X, X[X.columns[::-1]])
     assert_refuses("X_synthetic must have unique column names", X, X.to_numpy())
