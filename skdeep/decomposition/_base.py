@@ -91,7 +91,7 @@ class CoderMixin(GradientDescentMixin, ClassNamePrefixFeaturesOutMixin, Transfor
         """Loss of each sample, mean over features, in the units of ``X``; (n_samples,)."""
 
     def _coder_architecture(self, data):
-        """Entries of the architecture that describe encoder and decoder."""
+        """Part of the architecture that describes encoder and decoder."""
         image_shape = check_image_shape(self.image_shape)
         return {
             "n_features": data.X.shape[1],

@@ -11,7 +11,7 @@ from skdeep.utils._warn import warn_user
 __all__ = ["coverage_and_precision", "variance_ratio", "warn_of_collapse"]
 
 _N_ROWS = 1000
-# Fewer samples say little about neighbourhoods.
+# With fewer samples, estimates of coverage and precision are unreliable.
 _FEWEST_ROWS = 100
 _N_NEIGHBORS = 5
 _LEAST_VARIANCE = 0.01

@@ -35,14 +35,14 @@ from skdeep.utils._sklearn import (
 
 __all__ = ["BATCHED_CONSTRAINTS", "BatchedSearchMixin"]
 
-#: Constraints on the parameter that batched searches have in addition to those of scikit-learn.
+#: Of the parameter that batched searches have beyond those of scikit-learn's.
 BATCHED_CONSTRAINTS = {
     "max_batch_models": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})]
 }
 
 
 class BatchedSearchMixin(DocumentationLinkMixin):
-    """``fit`` of a search that trains many nets at once; everything else is scikit-learn's."""
+    """``fit`` of a search that trains many nets at once; the rest is scikit-learn's search."""
 
     @with_callbacks
     @fit_context(

@@ -177,6 +177,7 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
     See Also
     --------
     ResNetRegressor : The same net for regression.
+    skdeep.ensemble.DeepEnsembleClassifier : Average of the predictions of several nets.
     sklearn.neural_network.MLPClassifier : A multilayer perceptron.
     sklearn.ensemble.HistGradientBoostingClassifier : Gradient boosted trees.
 

@@ -98,7 +98,7 @@ def as_targets(codes, kind):
 
 
 def pool(logits, kind):
-    """Logits of the mean of the probabilities that belong to several logits."""
+    """Logits of the mean of the probabilities that several logits stand for."""
     if len(logits) == 1:
         return logits[0]
     if kind == "multiclass":

@@ -192,6 +192,7 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
     sklearn.ensemble.HistGradientBoostingRegressor : Boosted trees.
 =======
     ResNetClassifier : The same net for classification.
+    skdeep.ensemble.DeepEnsembleRegressor : Average of the predictions of several nets.
     sklearn.neural_network.MLPRegressor : A multilayer perceptron.
     sklearn.ensemble.HistGradientBoostingRegressor : Gradient boosted trees.
 
