@@ -20,7 +20,7 @@ reveal_type(ResNetClassifier(1).partial_fit(X, X[:, 0]).predict_proba(X))
 reveal_type(VariationalAutoencoder(beta=2.0).fit(X).score(X))
 reveal_type(Autoencoder().hidden_layer_sizes)
 Autoencoder(2, lr="fast")
-Autoencoder(2, 3)
+ResNetClassifier(width="wide")
 """
 
 
@@ -44,7 +44,8 @@ def test_wrong_arguments_are_errors_and_nothing_else_is(report):
     errors = [line.partition("error: ")[2] for line in report.splitlines() if "error:" in line]
     assert errors == [
         'Argument "lr" to "Autoencoder" has incompatible type "str"; expected "float"  [arg-type]',
-        'Too many positional arguments for "Autoencoder"  [misc]',
+        'Argument "width" to "ResNetClassifier" has incompatible type "str"; expected "int"'
+        "  [arg-type]",
     ]
 
 

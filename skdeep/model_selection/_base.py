@@ -33,16 +33,27 @@ from skdeep.utils._sklearn import (
     with_callbacks,
 )
 
-__all__ = ["BATCHED_CONSTRAINTS", "BatchedSearchMixin"]
-
-#: Of the parameter that batched searches have beyond those of scikit-learn's.
-BATCHED_CONSTRAINTS = {
-    "max_batch_models": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})]
-}
+__all__ = ["BatchedSearchMixin"]
 
 
-class BatchedSearchMixin(DocumentationLinkMixin):
-    """``fit`` of a search that trains many nets at once; the rest is scikit-learn's search."""
+class BatchedSearchMixin(DocumentationLinkMixin, Parameters):
+    """``fit`` of a search that trains many nets at once; everything else is scikit-learn's.
+
+    The constraints on parameters of scikit-learn's searches are theirs.
+    """
+
+    estimator: BaseEstimator = param(kw_only=False)
+    scoring: str | Callable | Sequence | dict | None = param(default=None)
+    n_jobs: int | None = param(default=None)
+    refit: bool | str | Callable = param(default=True)
+    cv: Any = param(default=None)
+    verbose: int = param(default=0)
+    pre_dispatch: int | str = param(default="2*n_jobs")
+    error_score: str | float = param(default=np.nan)
+    return_train_score: bool = param(default=False)
+    max_batch_models: int | str = param(
+        Interval(Integral, 1, None, closed="left"), StrOptions({"auto"}), default="auto"
+    )
 
     @with_callbacks
     @fit_context(

@@ -58,6 +58,9 @@ class BatchedHalvingSearchCV(BatchedSearchMixin, RandomizedSearchCV):
         many candidates for the resource to leave fewer than ``factor`` in the last iteration. If
         there are fewer than the resource allows for, the first iteration uses more than
         ``min_resources_``, and the last one close to ``max_resources_``.
+    random_state : int, RandomState instance or None, default=None
+        Determines the candidates that are drawn. Pass an int for reproducible results across
+        multiple function calls. The nets have their own ``random_state``.
     scoring : str, callable, list, tuple, set or dict, default=None
         Strategy to score the candidates, as in scikit-learn's searches: the name of a scorer, a
         callable ``scorer(estimator, X, y)``, or several of them as a list of names, as a dict, or
@@ -79,9 +82,6 @@ class BatchedHalvingSearchCV(BatchedSearchMixin, RandomizedSearchCV):
     pre_dispatch : int or str, default="2*n_jobs"
         Number of tasks that are dispatched to the processes in advance. Fewer tasks need less
         memory.
-    random_state : int, RandomState instance or None, default=None
-        Determines the candidates that are drawn. Pass an int for reproducible results across
-        multiple function calls. The nets have their own ``random_state``.
     error_score : "raise" or float, default=numpy.nan
         Score of a fit that fails, for example because the loss stops being finite. The other nets
         of its stack are trained on. ``"raise"`` raises the error instead.

@@ -97,16 +97,6 @@ def as_targets(codes, kind):
     return codes.reshape(len(codes), -1).astype(np.float32)
 
 
-def pool(logits, kind):
-    """Logits of the mean of the probabilities that several logits stand for."""
-    if len(logits) == 1:
-        return logits[0]
-    if kind == "multiclass":
-        return logsumexp([log_softmax(one, axis=1) for one in logits], axis=0) - np.log(len(logits))
-    likely, unlikely = log_expit(logits), log_expit(-np.asarray(logits))
-    return logsumexp(likely, axis=0) - logsumexp(unlikely, axis=0)
-
-
 def probabilities(logits, kind, *, logarithm=False):
     """Probabilities of the classes, or their logarithms; (n_samples, n_classes)."""
     if kind == "multiclass":

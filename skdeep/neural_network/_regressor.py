@@ -185,12 +185,6 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
 
     See Also
     --------
-<<<<<<< HEAD
-    ResNetClassifier : The same net for classes.
-    skdeep.ensemble.DeepEnsembleRegressor : The mean over several nets.
-    sklearn.neural_network.MLPRegressor : A net without residual blocks.
-    sklearn.ensemble.HistGradientBoostingRegressor : Boosted trees.
-=======
     ResNetClassifier : The same net for classification.
     skdeep.ensemble.DeepEnsembleRegressor : Average of the predictions of several nets.
     sklearn.neural_network.MLPRegressor : A multilayer perceptron.
@@ -209,7 +203,6 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
 
     With ``image_shape``, the net has three stages of basic blocks [3]_. The second and the third
     have half the height and width, and twice the channels, of the stage before.
->>>>>>> 41d31c3 (DOC Plain English in the residual nets)
 
     References
     ----------
