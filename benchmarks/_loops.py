@@ -67,10 +67,13 @@ class PlainResNet(nn.Sequential):
     def __init__(self, n_features, n_outputs, *, n_blocks, width, norm, dropout, hidden_width=None):
         make_norm = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm}[norm]
         hidden_width = hidden_width or width
-        layers = [nn.Linear(n_features, width)]
+        # batch norm would subtract a bias again
+        has_bias = norm != "batch"
+        layers = [nn.Linear(n_features, width, bias=has_bias)]
         for _ in range(n_blocks):
             inner = [nn.Linear(width, hidden_width), nn.ReLU(), nn.Dropout(dropout)]
-            layers.append(Residual(make_norm(width), *inner, nn.Linear(hidden_width, width)))
+            last = nn.Linear(hidden_width, width, bias=has_bias)
+            layers.append(Residual(make_norm(width), *inner, last))
         super().__init__(*layers, make_norm(width), nn.ReLU(), nn.Linear(width, n_outputs))
 
 

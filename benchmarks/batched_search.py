@@ -62,6 +62,7 @@ from sklearn.model_selection import GridSearchCV, KFold
 
 from skdeep import model_selection
 from skdeep.decomposition import Autoencoder
+from skdeep.ensemble import DeepEnsembleRegressor
 from skdeep.neural_network import ResNetRegressor
 
 # Least ratios of a contender's time to ours, from 30 fits on.
@@ -184,9 +185,13 @@ def choice(full, one):
     }
 
 
-def several(n_estimators, **parameters):
+def several(n_estimators, random_state, **parameters):
     """Regressor that averages so many nets."""
-    return ResNetRegressor(**parameters, n_estimators=n_estimators)
+    if n_estimators == 1:
+        return ResNetRegressor(**parameters, random_state=random_state)
+    return DeepEnsembleRegressor(
+        ResNetRegressor(**parameters), n_estimators, random_state=random_state
+    )
 
 
 def ensemble(args, report):
@@ -203,7 +208,7 @@ def ensemble(args, report):
         models = {name: [] for name in sizes}
 
         def run(name, given=given, models=models):
-            model = several(sizes[name], **given, random_state=len(models[name]))
+            model = several(sizes[name], len(models[name]), **given)
             models[name].append(model.fit(X, y))
 
         fits = {name: functools.partial(run, name) for name in sizes}
