@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+import weakref
 from collections import deque
 from dataclasses import dataclass
 
@@ -11,7 +12,6 @@ from skdeep._fit_data import DataPool
 from skdeep._training._data import TensorRows
 from skdeep._training._stackable import reason_to_train_alone, run_signature, stack_limit
 from skdeep._training._stacked import train_together
-from skdeep._training._stacked_rows import RowPool
 from skdeep.utils._device import lease_device
 from skdeep.utils._settings import own_settings
 
@@ -64,7 +64,7 @@ def fit_together(fits, device, max_models="auto"):
             device = stack.enter_context(lease_device(device))
         except (TypeError, ValueError) as error:
             return [Outcome(error) for _ in fits]
-        data, rows = DataPool(), RowPool()
+        data, rows = DataPool(), weakref.WeakSet()
         pending = [_Pending(fit, device, rows) for fit in fits]
         for one in pending:
             one.fit.pool = data
@@ -131,8 +131,8 @@ def _train(group):
 class _Pending:
     """A fit that is not begun, between two trainings, or through."""
 
-    def __init__(self, fit, device, pool):
-        self.fit, self.device, self.pool = fit, device, pool
+    def __init__(self, fit, device, alive):
+        self.fit, self.device, self.alive = fit, device, alive
         self.runs = self.run = None
         self.outcome = Outcome()
 
@@ -152,7 +152,8 @@ class _Pending:
     def _take(self, run):
         """Wait for a training whose rows other fits may have, too."""
         if run is not None and isinstance(run.rows, TensorRows):
-            run = run._replace(rows=self.pool.share(run.rows))
+            if not any(run.rows.share(other) for other in self.alive):
+                self.alive.add(run.rows)
         self.run = run
 
     def close(self):

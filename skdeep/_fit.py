@@ -5,7 +5,7 @@ import copy
 from dataclasses import replace
 from typing import Any
 
-from skdeep._fit_data import SET_BY_VALIDATION, DataPool, split, validate
+from skdeep._fit_data import SET_BY_VALIDATION, DataPool, fitted_names, split, validate
 from skdeep._training._callbacks import (
     DivergenceGuard,
     EpochEnd,
@@ -78,16 +78,18 @@ class Fit:
         self._kept: dict[str, Any] = {}
         self._data = self._scaler = self._module = self._rows = None
 
-    # What runs a fit -----------------------------------------------------------------------
-
     def run(self):
         """Carry out the plan, each training by itself, and give the fitted estimator."""
         runs = self.runs(self.estimator.device)
-        for run in runs:
-            try:
-                run.start()
-            except BaseException as error:
-                runs.throw(error)
+        with contextlib.suppress(StopIteration):
+            run = next(runs)
+            while True:
+                try:
+                    run.start()
+                except BaseException as error:
+                    run = runs.throw(error)
+                else:
+                    run = next(runs)
         return self.estimator
 
     def runs(self, device):
@@ -113,22 +115,26 @@ class Fit:
     def _unchanged_on_failure(self):
         """Context after whose failure the estimator is what it was before."""
         state = vars(self.estimator)
-        before = {name: state[name] for name in SET_BY_VALIDATION if name in state}
+        before = {name: state[name] for name in fitted_names(self.estimator)}
+        if not self.is_resumed:  # callbacks must not see them
+            for name in before:
+                del state[name]
         try:
             yield
         except BaseException:
-            for name in SET_BY_VALIDATION:
-                state.pop(name, None)
+            for name in fitted_names(self.estimator):
+                del state[name]
             state.update(before)
             raise
+        finally:
+            self._data = self._rows = None
 
     def _set_attributes(self):
         """Replace the fitted attributes of the estimator."""
-        state = vars(self.estimator)
-        for name in list(state):
-            if name.endswith("_") and not name.startswith("_") and name not in SET_BY_VALIDATION:
-                del state[name]
-        state.update(self.attributes())
+        state, attributes = vars(self.estimator), self.attributes()
+        for name in set(fitted_names(self.estimator)).difference(SET_BY_VALIDATION):
+            del state[name]
+        state.update(attributes)
 
     # What plans use ------------------------------------------------------------------------
 
@@ -178,7 +184,7 @@ class Fit:
         Parameters
         ----------
         n_epochs : int
-            Maximum number of epochs.
+            Maximum number of epochs; 0 leaves the net as it is.
         phase : str or None
             What the estimator's ``_objective`` is asked for; recorded in the history.
         optimizer : {"new", "keep"}
@@ -191,7 +197,7 @@ class Fit:
         lr_schedule : str or None
             None for the estimator's own.
         n_schedule_epochs : int or None
-            Epochs that the schedule is made for; None for the estimator's ``max_epochs``.
+            Epochs that the schedule is made for; None for ``n_epochs``.
         first_epoch : int
             Epochs of the schedule that earlier trainings have had.
         """
@@ -204,20 +210,22 @@ class Fit:
         holds_out = self._rows[1] is not None
         callbacks = [
             *([] if stopping is None else [stopping]),
+            DivergenceGuard(),
             *self.tasks.epochs(self.snapshot),
             *([] if on_epoch is None else [EpochEnd(on_epoch, self)]),
             *check_callbacks(self._callbacks, holds_out=holds_out, lr_schedule=lr_schedule),
         ]
         with show_progress(estimator) as progress:
-            self._make_net(phase, optimizer, [*callbacks, *progress, DivergenceGuard()])
-            yield Run(
-                self.net,
-                *self._rows,
-                n_epochs=int(n_epochs),
-                lr_schedule=lr_schedule,
-                n_schedule_epochs=n_schedule_epochs or int(estimator.max_epochs),
-                first_epoch=first_epoch,
-            )
+            self._make_net(phase, optimizer, [*callbacks, *progress])
+            if n_epochs:
+                yield Run(
+                    self.net,
+                    *self._rows,
+                    n_epochs=int(n_epochs),
+                    lr_schedule=lr_schedule,
+                    n_schedule_epochs=int(n_schedule_epochs or n_epochs),
+                    first_epoch=first_epoch,
+                )
         self._module.eval()
         if stopping is not None and stopping.restore_best:
             self._kept["best_epoch_"] = stopping.best_epoch_
@@ -323,8 +331,13 @@ class Fit:
                 self.estimator, self._data, (data, *part), self.seed
             )
         self._build_module()
+        options = {
+            "scaler": self._scaler,
+            "device": self.device,
+            "batch_size": int(self.estimator.batch_size),
+        }
         self._rows = [
-            None if index is None else self._make_rows(data, index, (role, *part))
+            self.pool.make_rows(data, index, (role, *part), **options)
             for role, index in (("train", train), ("valid", valid))
         ]
 
@@ -339,17 +352,6 @@ class Fit:
         if self.seed is None:
             self.seed = draw_seed(estimator.random_state)
         return data
-
-    def _make_rows(self, data, index, part):
-        """Make samples ready for the net, those of the indices."""
-        return self.pool.make_rows(
-            data,
-            None if len(index) == data.X.shape[0] else index,
-            part,
-            scaler=self._scaler,
-            device=self.device,
-            batch_size=int(self.estimator.batch_size),
-        )
 
     def _build_module(self):
         """Build the module; to resume, with the fitted weights and positions of the generators."""

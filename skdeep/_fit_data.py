@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import weakref
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +13,7 @@ from skdeep._training._split import hold_out
 from skdeep.utils._random import STREAMS, make_generator, numpy_generator
 from skdeep.utils._validation import in_memory
 
-__all__ = ["SET_BY_VALIDATION", "Data", "DataPool", "split", "validate"]
+__all__ = ["SET_BY_VALIDATION", "Data", "DataPool", "fitted_names", "split", "validate"]
 
 # Distinguishes the draws of the held-out samples from those of training, see ``make_streams``.
 _SPLIT = len(STREAMS)
@@ -43,6 +44,13 @@ class Data:
     weight: Any = None
     strata: Any = None
     attributes: dict[str, Any] = field(default_factory=dict)
+
+
+def fitted_names(estimator):
+    """Names of the public fitted attributes that an estimator has."""
+    parameters = estimator.get_params(deep=False)
+    names = (name for name in vars(estimator) if name.endswith("_") and name not in parameters)
+    return [name for name in names if not name.startswith("_")]
 
 
 def validate(estimator, given, *, reset, **options):
@@ -86,15 +94,21 @@ def split(data, fraction, seed):
 
 
 class DataPool:
-    """Validates and scales data, once for all fits that would get the same."""
+    """Validates and scales data, once for all fits that would get the same.
+
+    What depends on a seed is kept only as long as a fit uses it.
+    """
 
     def __init__(self):
         self._known = {}
+        self._seeded = weakref.WeakValueDictionary()
 
-    def _find(self, key, make):
-        if key not in self._known:
-            self._known[key] = make()
-        return self._known[key]
+    def _find(self, key, make, *, is_seeded=False):
+        known = self._seeded if is_seeded else self._known
+        found = known.get(key)
+        if found is None:
+            found = known[key] = make()
+        return found
 
     def validate(self, estimator, given, options):
         """Give the validated data of a fit from scratch; ``Data``.
@@ -135,26 +149,37 @@ class DataPool:
             return self._known[key]
         rng = numpy_generator(seed)
         before = rng.bit_generator.state
-        scaler = self._find((*key, seed), lambda: estimator._fit_scaler(data, rng))
-        if rng.bit_generator.state == before:
+        scaler = self._find((*key, seed), lambda: estimator._fit_scaler(data, rng), is_seeded=True)
+        if len(part) == 1 and rng.bit_generator.state == before:
             self._known[key] = scaler
         return scaler
 
     def make_rows(self, data, index, part, *, scaler, **options):
-        """Make samples ready for the net; see the function ``make_rows``.
+        """Make samples ready for the net, see the function ``make_rows``; None for None.
 
         ``part`` is what decides about ``index``.
         """
+        if index is None:
+            return None
+        index = None if len(index) == data.X.shape[0] else index
 
         def make():
             rows = make_rows(data.X, data.y, data.weight, index=index, scaler=scaler, **options)
-            return rows, data, scaler  # kept, so that their ids stay theirs
+            rows.origin = data, scaler  # kept, so that their ids stay theirs
+            return rows
 
-        rows = self._find(("rows", id(data), id(scaler), *part, *options.values()), make)[0]
-        return copy.copy(rows)  # it may get targets of its own
+        key = "rows", id(data), id(scaler), *part, *options.values()
+        is_seeded = len(part) > 1 or scaler not in self._known.values()
+        rows = self._find(key, make, is_seeded=is_seeded)
+        own = copy.copy(rows)  # it may get targets of its own
+        own.origin = rows
+        return own
 
 
 def _data_parameters(estimator):
     """Class and parameters on which validated and scaled data depend, hashable."""
     values = [getattr(estimator, name) for name in estimator._data_parameters]
-    return type(estimator), pickle.dumps(values)
+    try:
+        return type(estimator), pickle.dumps(values)
+    except (AttributeError, TypeError, pickle.PicklingError):  # a lambda, say
+        return type(estimator), *map(id, values)

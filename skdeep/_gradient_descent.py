@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import partial
 from numbers import Integral, Real
+from typing import ClassVar
 
 import torch
 
@@ -25,10 +26,13 @@ class Pause:
         Epochs of all parts together, for which ``lr_schedule`` is made.
     stopping : EarlyStopping or None
         That of the earlier parts; None before the first one.
+    has_stopped : bool
+        Whether early stopping or a callback has ended training.
     """
 
     n_schedule_epochs: int
     stopping: EarlyStopping | None = None
+    has_stopped: bool = False
 
 
 class GradientDescentMixin(Parameters):
@@ -43,6 +47,9 @@ class GradientDescentMixin(Parameters):
     tol: float = param(Interval(Real, 0, None, closed="left"), default=1e-4, lifted=True)
     precision: str = param(StrOptions({"float32", "bf16-mixed"}), default="float32")
     compile: bool = param("boolean", default=False)
+
+    #: whether training has phases, so that it cannot go on by single epochs
+    _has_phases: ClassVar[bool] = False
 
     def _plan(self, fit):
         yield from fit.train(self.max_epochs, optimizer="keep", stopping=self._stopping())
@@ -82,7 +89,7 @@ class GradientDescentMixin(Parameters):
         fit.announce(n_epochs)
         if pause.stopping is None:
             pause.stopping = self._stopping(pauses=True)
-        elif pause.stopping.has_stopped or not n_epochs:
+        elif pause.has_stopped:
             return
         yield from fit.train(
             n_epochs,
@@ -91,6 +98,7 @@ class GradientDescentMixin(Parameters):
             n_schedule_epochs=pause.n_schedule_epochs,
             first_epoch=n_done,
         )
+        pause.has_stopped = fit.net.stop_requested_
 
     def _fit_in_parts(self, X, y, sample_weight, pause, **options):
         """Fit of one part of a long fit, which is not run yet; ``Fit``."""

@@ -208,7 +208,8 @@ class DeepEstimator(DocumentationLinkMixin, CallbackSupportMixin, Parameters, Ba
         module = self._make_module(self._fitted_architecture, self._streams)
         self.module_ = module.to(self.device_).eval()
         options = dict(self._net_options)
-        objective = self._objective(options["phase"])
+        # of the defaults: the present parameters may be invalid, and the recorded values count
+        objective = type(self).__new__(type(self))._objective(options["phase"])
         objective.hyperparameters = options.pop("hyperparameters")
         self.net_ = make_net(
             self._net_class,
@@ -218,7 +219,7 @@ class DeepEstimator(DocumentationLinkMixin, CallbackSupportMixin, Parameters, Ba
             shuffle_generator=self._streams["shuffle"],
             device=self.device_,
             callbacks=[],
-            verbose=int(self.verbose),
+            verbose=0,
         )
         restore_fitted(self, state)
 

@@ -39,6 +39,8 @@ class PhaseClusterer(ClusterMixin, CoderMixin, DeepEstimator):
     update_interval: int = param(Interval(Integral, 1, None, closed="left"), default=2)
     lr: float = param(default=1e-3)
 
+    _has_phases = True
+
     def predict(self, X):
         """Cluster of each sample, ndarray of int of shape (n_samples,)."""
         X = self._check_new(X)

@@ -1,5 +1,6 @@
 """Promise 9: Ctrl-C during ``fit`` propagates and leaves the estimator as it was before."""
 
+import copy
 import signal
 import subprocess
 import sys
@@ -157,3 +158,48 @@ def test_fit_works_where_the_user_switched_gradients_off(make, X, y, assert_same
     with torch.no_grad():
         assert_same(make().fit(X, y), expected, X)
         assert not torch.is_grad_enabled()
+
+
+class InterruptLater(Callback):
+    """Interrupts at the second call of a hook."""
+
+    def __init__(self, hook):
+        self.hook, self.n_calls = hook, 0
+
+    def _count(self, hook):
+        self.n_calls += hook == self.hook
+        if self.n_calls == 2:
+            raise KeyboardInterrupt
+
+    def on_epoch_begin(self, net, **kwargs):
+        self._count("on_epoch_begin")
+
+    def on_epoch_end(self, net, **kwargs):
+        self._count("on_epoch_end")
+
+    def on_batch_begin(self, net, **kwargs):
+        self._count("on_batch_begin")
+
+    def on_batch_end(self, net, **kwargs):
+        self._count("on_batch_end")
+
+
+@pytest.mark.parametrize(
+    "hook", ["on_batch_begin", "on_batch_end", "on_epoch_begin", "on_epoch_end"]
+)
+def test_training_goes_on_after_an_interrupt_as_if_there_had_been_none(
+    hook, Estimator, make, X, y, train_on, assert_same_state
+):
+    fitted = make(max_epochs=3).fit(X, y)
+    expected = train_on(copy.deepcopy(fitted), X, y)
+    fitted.set_params(callbacks=[InterruptLater(hook)])
+    if hook.startswith("on_epoch") and hasattr(fitted, "partial_fit"):
+        fitted.set_params(warm_start=True)
+        with pytest.raises(KeyboardInterrupt):
+            fitted.fit(X, y)
+        fitted.set_params(warm_start=False)
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            train_on(fitted, X, y)
+    fitted.set_params(callbacks=None)
+    assert_same_state(train_on(fitted, X, y), expected)

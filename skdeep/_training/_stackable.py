@@ -35,6 +35,8 @@ def reason_to_train_alone(run, max_models="auto"):
         return "max_batch_models=1"
     if type(net) is not TrainingNet:
         return "its training has steps of its own"
+    if net.phase is not None:
+        return "its training has phases"
     if not isinstance(run.rows, TensorRows):
         return "its rows are read batch by batch"
     if net.compile or net.precision != "float32":

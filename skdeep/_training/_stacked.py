@@ -90,7 +90,7 @@ class _Member:
         with self._kept_apart():
             self.net.notify("on_epoch_end", dataset_train=self.run.rows)
         self.n_epochs += 1
-        if self.n_epochs == self.run.n_epochs:
+        if self.n_epochs >= self.run.n_epochs:
             self.is_present = False
 
     def end(self):

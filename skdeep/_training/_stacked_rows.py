@@ -1,12 +1,13 @@
 """Batches for K nets at once, each with rows and an order of its own."""
 
+import copy
 import itertools
 
 import torch
 
 from skdeep._training._data import Batch, TensorRows
 
-__all__ = ["RowPool", "StackedRows"]
+__all__ = ["StackedRows"]
 
 
 class StackedRows:
@@ -27,10 +28,14 @@ class StackedRows:
     """
 
     def __init__(self, members, batch_size, generators=None):
-        pool = RowPool()
-        shared = [pool.share(rows) for rows in members]
-        distinct, n_rows = pool.rows, 0
-        starts = {}
+        distinct: list[TensorRows] = []
+        shared: list[TensorRows] = []
+        for rows in members:
+            equal = next((other for other in distinct if copy.copy(rows).share(other)), None)
+            if equal is None:
+                distinct.append(rows)
+            shared.append(rows if equal is None else equal)
+        n_rows, starts = 0, {}
         for rows in distinct:
             starts[id(rows)] = n_rows
             n_rows += len(rows)
@@ -102,31 +107,3 @@ def _sizes(length, batch_size):
 
 def _cat(parts):
     return parts[0] if len(parts) == 1 else torch.cat(parts)
-
-
-class RowPool:
-    """Keeps one of several rows that are equal, as those of all candidates on one split are."""
-
-    def __init__(self):
-        self.rows: list[TensorRows] = []
-
-    def share(self, rows):
-        """Give the equal rows that came first, or these."""
-        for other in self.rows:
-            if _are_equal(rows, other):
-                return other
-        self.rows.append(rows)
-        return rows
-
-
-def _are_equal(rows, other):
-    pairs = [(rows.x, other.x), (rows.y, other.y), (rows.weight, other.weight)]
-    return rows is other or all(
-        (a is None and b is None)
-        or (a is not None and b is not None and a.shape == b.shape and _have_equal_values(a, b))
-        for a, b in pairs
-    )
-
-
-def _have_equal_values(a, b):
-    return torch.equal(a[:1], b[:1]) and torch.equal(a, b)

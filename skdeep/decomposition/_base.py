@@ -7,6 +7,7 @@ from typing import Self
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from skdeep._gradient_descent import GradientDescentMixin
@@ -19,6 +20,11 @@ from skdeep.utils._slabs import dense, slabs
 from skdeep.utils._validation import check_image_shape, check_layer_sizes, check_weights
 
 __all__ = ["CoderMixin"]
+
+
+def _has_one_phase(estimator):
+    """Whether training can go on by single epochs."""
+    return not estimator._has_phases
 
 
 class CoderMixin(GradientDescentMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin):
@@ -62,6 +68,7 @@ class CoderMixin(GradientDescentMixin, ClassNamePrefixFeaturesOutMixin, Transfor
         """
         return self._fit(X, y, sample_weight)
 
+    @available_if(_has_one_phase)
     @fit_context(prefer_skip_nested_validation=True)
     @own_settings()
     def partial_fit(self, X, y=None, sample_weight=None) -> Self:
@@ -83,7 +90,6 @@ class CoderMixin(GradientDescentMixin, ClassNamePrefixFeaturesOutMixin, Transfor
         self : object
             The fitted estimator.
         """
-        self._check_combination()
         return self._partial_fit(X, y, sample_weight)
 
     @abstractmethod

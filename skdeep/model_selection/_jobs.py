@@ -236,5 +236,6 @@ def _can_pause(estimator):
     return (
         not estimator.callbacks
         and not estimator.warm_start
+        and not estimator._has_phases
         and not getattr(estimator, "refit_full", False)
     )

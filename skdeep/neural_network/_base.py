@@ -263,7 +263,7 @@ class ResNetMixin(GradientDescentMixin):
         yield from super()._plan(fit)
         if self.refit_full:
             fit.restart()
-            yield from fit.train(fit.best_epoch)
+            yield from fit.train(fit.best_epoch, n_schedule_epochs=self.max_epochs)
 
     def __sklearn_tags__(self):
         """Missing values are allowed with ``missing="indicator"``."""

@@ -243,7 +243,6 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
         self : object
             The fitted estimator.
         """
-        self._check_combination()
         classes = _labels.announce(classes, vars(self).get("classes_"))
         return self._partial_fit(X, y, sample_weight, classes=classes)
 

@@ -247,7 +247,6 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
         self : object
             The fitted estimator.
         """
-        self._check_combination()
         return self._partial_fit(X, y, sample_weight)
 
     @own_settings()

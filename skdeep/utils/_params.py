@@ -60,11 +60,8 @@ class Parameters:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        has_own_init = "__init__" in vars(cls)
         cls._declared = _own_fields(cls)
-        dataclasses.dataclass(kw_only=True, eq=False, repr=False)(cls)
-        if not has_own_init:
-            _reorder_signature(cls)
+        _make_init(cls)
         described = _described(cls)
         constraints = {
             name: list(one["constraints"])
@@ -102,13 +99,37 @@ def _own_fields(cls):
     for base in reversed(cls.__mro__[1:]):
         inherited |= vars(base).get("__dataclass_fields__", {})
     declared = {}
-    for name in inspect.get_annotations(cls):
-        own = vars(cls).get(name)
+    for name, own in vars(cls).items():
         if isinstance(own, dataclasses.Field):
             declared[name] = dict(own.metadata)
             if own.kw_only is dataclasses.MISSING and name in inherited:
                 own.kw_only = inherited[name].kw_only
+        elif name in inherited and not callable(own) and not hasattr(own, "__get__"):
+            raise TypeError(
+                f"{cls.__name__} must declare another default of {name!r} by "
+                f"{name}: ... = param(default={own!r}); got a plain class attribute."
+            )
     return declared
+
+
+def _make_init(cls):
+    """Give a class an ``__init__`` for its parameters, unless it has or inherits another one."""
+    inherited = next(
+        (vars(one)["__init__"] for one in cls.__mro__ if "__init__" in vars(one)), None
+    )
+    is_own = not (inherited is object.__init__ or hasattr(inherited, "__signature__"))
+    if is_own and cls._declared and "__init__" not in vars(cls):
+        raise TypeError(
+            f"{cls.__name__} must not declare parameters by param where it inherits an __init__ "
+            "that is written by hand; write one for it, too."
+        )
+    annotations = inspect.get_annotations(cls)
+    # other annotations declare no parameters
+    cls.__annotations__ = {name: annotations.get(name, Any) for name in cls._declared}
+    dataclasses.dataclass(init=not is_own, kw_only=True, eq=False, repr=False)(cls)
+    cls.__annotations__ = annotations
+    if not is_own:
+        _reorder_signature(cls)
 
 
 def _reorder_signature(cls):
