@@ -1,4 +1,4 @@
-"""Deep nets that behave exactly like scikit-learn estimators."""
+"""Deep neural networks as scikit-learn estimators."""
 
 import importlib
 from typing import TYPE_CHECKING
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name):
-        """Import what is asked for only now: most of it brings torch."""
+        """Import a module when it is first used, since most of them import torch."""
         if name in _NAMESPACES:
             return importlib.import_module(f"skdeep.{name}")
         if name == "show_versions":
             return importlib.import_module("skdeep.utils._show_versions").show_versions
         namespaces = ", ".join(f"skdeep.{namespace}" for namespace in _NAMESPACES)
         raise AttributeError(
-            f"module 'skdeep' has no attribute {name!r}; its namespaces are {namespaces}"
+            f"module 'skdeep' has no attribute {name!r}; its modules are {namespaces}"
         )
 
 

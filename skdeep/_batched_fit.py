@@ -1,4 +1,4 @@
-"""Several fits at once: nets of one shape are trained as one stack."""
+"""Batched fits: nets of the same shape are trained as one stack."""
 
 import contextlib
 import time
@@ -20,18 +20,18 @@ __all__ = ["Outcome", "even_parts", "fit_together"]
 
 @dataclass
 class Outcome:
-    """What has become of a fit.
+    """Outcome of a fit.
 
     Attributes
     ----------
     error : Exception or None
-        What the fit raised.
+        Exception that the fit raised.
     seconds : float
-        Time that it took; of a stack, its part.
+        Duration of the fit; for a stack, divided by the number of nets.
     limit : int or None
-        Maximum number of nets in its stacks; None where it failed before training.
+        Maximum number of nets in its stacks; None if it failed before training.
     reason : str or None
-        Why its net was trained alone.
+        Why its net was trained on its own.
     """
 
     error: Exception | None = None
@@ -42,18 +42,18 @@ class Outcome:
 
 @own_settings()
 def fit_together(fits, device, max_models="auto"):
-    """Carry out fits, those whose nets are alike as one stack.
+    """Run several fits, and train nets of the same shape as one stack.
 
-    Each estimator becomes what its own ``fit`` would have made of it.
+    The fitted estimators are the same as if each had been fitted on its own.
 
     Parameters
     ----------
     fits : list of Fit
-        Not begun yet. They get a common pool of data.
+        Fits that have not started. They share one pool of data.
     device : str, torch.device or list of these
-        Where to train all of them.
+        Device to train all of them on.
     max_models : int or "auto"
-        Maximum number of nets in a stack. ``"auto"`` is what is fastest, which may be one.
+        Maximum number of nets in a stack. ``"auto"`` chooses the fastest, which may be one.
 
     Returns
     -------
@@ -74,7 +74,7 @@ def fit_together(fits, device, max_models="auto"):
 
 
 def _train_all(pending, max_models):
-    """Carry out fits one after the other; nets that can be stacked wait until a stack is full."""
+    """Run fits one after the other; nets that can be stacked wait until a stack is full."""
     coming, waiting = deque(pending), {}
     while coming or waiting:
         if not coming:
@@ -83,7 +83,7 @@ def _train_all(pending, max_models):
             one = coming.popleft()
             if one.runs is None:
                 one.start()
-            if one.run is None:  # through, or failed
+            if one.run is None:  # finished or failed
                 continue
             reason, limit = _limit(one.run, max_models, len(pending))
             one.outcome.reason, one.outcome.limit = reason, limit
@@ -101,7 +101,7 @@ def _train_all(pending, max_models):
 
 
 def _limit(run, max_models, n_fits):
-    """Tell why a net is trained alone, or None, and the maximum number of nets in its stack."""
+    """Return why a net is trained alone (or None) and the maximum number of nets in its stack."""
     reason = reason_to_train_alone(run, max_models)
     if reason is not None:
         return reason, 1
@@ -110,7 +110,7 @@ def _limit(run, max_models, n_fits):
 
 
 def _train(group):
-    """Train nets as one stack, or a single one, and go to the next training of their fits."""
+    """Train nets as one stack, or a single net, and resume their fits until the next training."""
     began = time.perf_counter()
     runs = [one.run for one in group]
     try:
@@ -119,17 +119,17 @@ def _train(group):
         else:
             runs[0].start()
             errors = [None]
-    except Exception as error:  # of no single net: too little memory, say
+    except Exception as error:  # concerns all nets, e.g. out of memory
         errors = [error] * len(runs)
     seconds = (time.perf_counter() - began) / len(runs)
     origins = [error and error.__traceback__ for error in errors]
     for one, error, origin in zip(group, errors, origins, strict=True):
         one.outcome.seconds += seconds
-        one.resume(error and error.with_traceback(origin))  # nets may have an error in common
+        one.resume(error and error.with_traceback(origin))  # nets may share one error
 
 
 class _Pending:
-    """A fit that is not begun, between two trainings, or through."""
+    """A fit that has not started, waits for a training, or has finished."""
 
     def __init__(self, fit, device, alive):
         self.fit, self.device, self.alive = fit, device, alive
@@ -137,7 +137,7 @@ class _Pending:
         self.outcome = Outcome()
 
     def start(self):
-        """Go to the first training."""
+        """Run the fit until its first training."""
         with self._kept_apart():
             self.runs = self.fit.runs(self.device)
             if not get_config()["skip_parameter_validation"]:  # as scikit-learn's ``fit``
@@ -145,25 +145,25 @@ class _Pending:
             self._take(next(self.runs, None))
 
     def resume(self, error):
-        """Go on from a training, which ended with an error or with None, to the next one."""
+        """Resume the fit after a training, which may have failed, until the next training."""
         with self._kept_apart():
             self._take(next(self.runs, None) if error is None else self.runs.throw(error))
 
     def _take(self, run):
-        """Wait for a training whose rows other fits may have, too."""
+        """Keep a training until it is run; its rows are shared with other fits if equal."""
         if run is not None and isinstance(run.rows, TensorRows):
             if not any(run.rows.share(other) for other in self.alive):
                 self.alive.add(run.rows)
         self.run = run
 
     def close(self):
-        """Leave the estimator as it was before, if its fit has not come to its end."""
+        """Restore the previous state of the estimator if its fit has not finished."""
         if self.runs is not None:
             self.runs.close()
 
     @contextlib.contextmanager
     def _kept_apart(self):
-        """Context in which this fit can fail without the others."""
+        """Context manager in which this fit can fail without affecting the others."""
         began = time.perf_counter()
         try:
             yield
@@ -173,12 +173,12 @@ class _Pending:
 
 
 def even_size(n_things, most):
-    """Length of parts of about equal length, none longer than ``most``."""
+    """Return the length of parts of about equal length, none longer than ``most``."""
     n_parts = max(1, -(-n_things // most))
     return max(1, -(-n_things // n_parts))
 
 
 def even_parts(things, n_parts):
-    """Split a list into at most that many consecutive parts of about equal length."""
+    """Split a list into at most ``n_parts`` consecutive parts of about equal length."""
     size = max(1, -(-len(things) // n_parts))
     return [things[start : start + size] for start in range(0, len(things), size)]

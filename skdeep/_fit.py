@@ -1,4 +1,4 @@
-"""One fit in progress, from samples as users have them to fitted attributes."""
+"""A fit in progress, from the user's data to fitted attributes."""
 
 import contextlib
 import copy
@@ -26,24 +26,24 @@ __all__ = ["Fit"]
 
 
 class Fit:
-    """One fit in progress; it dies when the estimator is fitted.
+    """A fit in progress; discarded when the estimator is fitted.
 
     A plan is a generator that trains by ``yield from fit.train(...)``, once or several times.
     Each training is yielded when it is ready to start, so that several fits can be trained as one
-    stack. The estimator gets its fitted attributes at the end, all at once: after an error or
-    Ctrl-C it is what it was before.
+    stack. The fitted attributes of the estimator are set at the end, all at once, so that an error
+    or Ctrl-C leaves it unchanged.
 
     Parameters
     ----------
     estimator : DeepEstimator
     X, y, sample_weight
-        As the user gave them.
+        Arguments of the estimator's ``fit``.
     plan : callable or None
-        ``plan(fit)``; None for the estimator's own.
+        ``plan(fit)``; None for the plan of the estimator.
     resume : bool
         Whether to continue from the fitted state, if there is one.
     tasks : FitTasks or None
-        What scikit-learn's callbacks see; None for the estimator's own callbacks.
+        Tasks for scikit-learn's callbacks; None for a task of the estimator.
     pool : DataPool or None
     **options
         Further arguments of the estimator's ``_check``.
@@ -79,7 +79,7 @@ class Fit:
         self._data = self._scaler = self._module = self._rows = None
 
     def run(self):
-        """Carry out the plan, each training by itself, and give the fitted estimator."""
+        """Carry out the plan, one training after the other, and return the fitted estimator."""
         runs = self.runs(self.estimator.device)
         with contextlib.suppress(StopIteration):
             run = next(runs)
@@ -95,7 +95,7 @@ class Fit:
     def runs(self, device):
         """Yield each training when it is ready to start.
 
-        Whoever carries a training out throws an error that ends it back into here.
+        If a training fails, the caller must throw its error into this generator.
         """
         self.estimator._check_combination()
         with self._unchanged_on_failure(), self._lease(device) as self.device:
@@ -106,14 +106,14 @@ class Fit:
         self.tasks.end()
 
     def _lease(self, device):
-        """Context that gives the device to train on: a new one, or that of the fitted net."""
+        """Context manager that yields the device to train on: a new one or that of the net."""
         if self.is_resumed:
             return contextlib.nullcontext(self.estimator.device_)
         return lease_device(device)
 
     @contextlib.contextmanager
     def _unchanged_on_failure(self):
-        """Context after whose failure the estimator is what it was before."""
+        """Context manager that restores the state of the estimator after an error."""
         state = vars(self.estimator)
         before = {name: state[name] for name in fitted_names(self.estimator)}
         if not self.is_resumed:  # callbacks must not see them
@@ -136,30 +136,30 @@ class Fit:
             del state[name]
         state.update(attributes)
 
-    # What plans use ------------------------------------------------------------------------
+    # Interface for plans -------------------------------------------------------------------
 
     @property
     def data(self):
-        """Validated data, whose weight is zero for samples that are held out."""
+        """Validated data, with weight zero for held-out samples."""
         self._prepare()
         return self._data
 
     @property
     def scaler(self):
-        """Scaler that comes before the net."""
+        """Scaler of the net's inputs."""
         self._prepare()
         return self._scaler
 
     @property
     def module(self):
-        """Torch module that is trained."""
+        """Torch module to train."""
         self._prepare()
         return self._module
 
     def announce(self, n_epochs):
-        """Tell scikit-learn's callbacks the maximum number of epochs of the whole plan.
+        """Announce the maximum number of epochs of the whole plan to scikit-learn's callbacks.
 
-        Without it, that of the first training is taken.
+        By default it is that of the first training.
         """
         if self.tasks is None:
             self.tasks = FitTasks(self.estimator, *self.given)
@@ -179,27 +179,27 @@ class Fit:
         n_schedule_epochs=None,
         first_epoch=0,
     ):
-        """Yield a training, and take up the plan again when it has ended.
+        """Yield a training; the plan continues when it has ended.
 
         Parameters
         ----------
         n_epochs : int
             Maximum number of epochs; 0 leaves the net as it is.
         phase : str or None
-            What the estimator's ``_objective`` is asked for; recorded in the history.
+            Argument of the estimator's ``_objective``; recorded in the history.
         optimizer : {"new", "keep"}
-            Whether the optimizer starts from scratch or continues from the training before.
+            Whether the optimizer starts from scratch or continues from the previous training.
         stopping : EarlyStopping or None
         on_epoch : callable or None
-            ``on_epoch(fit)`` is called after each epoch; ``set_targets`` may be called in it.
+            ``on_epoch(fit)`` is called after each epoch; it may call ``set_targets``.
         targets : ndarray of shape (n_samples, ...) or None
             New targets, see ``set_targets``.
         lr_schedule : str or None
-            None for the estimator's own.
+            None for the ``lr_schedule`` of the estimator.
         n_schedule_epochs : int or None
             Epochs that the schedule is made for; None for ``n_epochs``.
         first_epoch : int
-            Epochs of the schedule that earlier trainings have had.
+            Number of epochs of the schedule that earlier trainings have completed.
         """
         estimator = self.estimator
         self.announce(int(n_epochs))
@@ -238,7 +238,7 @@ class Fit:
         function : callable
             (batch, width) tensor of scaled samples -> (batch, n_outputs) tensor, row by row.
         X : ndarray or CSR matrix of shape (n_samples, n_features) or None
-            Validated samples; None for all of ``data``, those that are held out included.
+            Validated samples; None for all of ``data``, including held-out samples.
 
         Returns
         -------
@@ -259,12 +259,12 @@ class Fit:
             module.train(was_training)
 
     def set_targets(self, targets):
-        """Replace what the loss compares with.
+        """Replace the targets of the loss.
 
         Parameters
         ----------
         targets : ndarray of shape (n_samples, ...)
-            Equal samples must have equal targets.
+            New targets. Equal samples must have equal targets.
         """
         self._prepare()
         for rows in self._rows:
@@ -272,9 +272,9 @@ class Fit:
                 rows.set_targets(targets)
 
     def restart(self):
-        """Forget what was learned, and train on all samples from here on, from the same seed.
+        """Start training again from the same seed, now on all samples.
 
-        What early stopping has found remains: ``best_epoch_`` and ``validation_loss_curve_``.
+        The results of early stopping are kept: ``best_epoch_`` and ``validation_loss_curve_``.
         """
         curve = self.estimator._record(self).get("validation_loss_curve_")
         self._kept |= {} if curve is None else {"validation_loss_curve_": curve}
@@ -283,13 +283,13 @@ class Fit:
 
     @property
     def best_epoch(self):
-        """Epoch whose weights early stopping has brought back, counted from one."""
+        """Epoch whose weights early stopping restored, counted from one."""
         return self._kept["best_epoch_"]
 
-    # What callbacks and the estimator get --------------------------------------------------
+    # Fitted attributes ---------------------------------------------------------------------
 
     def attributes(self):
-        """Fitted attributes that an estimator has which stops now."""
+        """Return the fitted attributes of an estimator whose training stops now."""
         return {
             **self._data.attributes,
             **self.estimator._record(self),
@@ -306,7 +306,7 @@ class Fit:
         }
 
     def snapshot(self):
-        """Attributes as ``attributes`` gives them, which further training does not change."""
+        """Return a copy of ``attributes`` that further training does not change."""
         attributes = self.attributes()
         fitted = copy.copy(self.estimator)
         vars(fitted).update(attributes)
@@ -322,7 +322,7 @@ class Fit:
         data = self._validate()
         fraction = self.estimator.validation_fraction if self._holds_out else None
         train, valid, weight = split(data, fraction, self.seed)
-        part = () if fraction is None else (fraction, self.seed)  # what decides about the split
+        part = () if fraction is None else (fraction, self.seed)  # determines the split
         self._data = replace(data, weight=weight)
         if self.is_resumed:
             self._scaler = self.estimator._scaler
@@ -342,7 +342,7 @@ class Fit:
         ]
 
     def _validate(self):
-        """Let the estimator check the data, and set the seed."""
+        """Validate the data and set the seed."""
         estimator = self.estimator
         check_target_is_given(estimator, self.given[1])
         if self.is_resumed:
@@ -354,7 +354,7 @@ class Fit:
         return data
 
     def _build_module(self):
-        """Build the module; to resume, with the fitted weights and positions of the generators."""
+        """Build the module; to resume, with the fitted weights and states of the generators."""
         estimator = self.estimator
         self._architecture = estimator._architecture(self._data, self._scaler)
         if self.is_resumed:
@@ -367,7 +367,7 @@ class Fit:
                 generator.set_state(estimator._streams[name].get_state())
 
     def _make_net(self, phase, optimizer, callbacks):
-        """Set a net around the module, which continues from the one before."""
+        """Make a net for the module that continues from the previous net, if there is one."""
         estimator, before = self.estimator, self.net
         objective = estimator._objective(phase)
         objective.lifted = estimator._lifted_parameters

@@ -1,4 +1,4 @@
-"""Validated and scaled data of fits."""
+"""Validation, splitting and scaling of data, shared between fits."""
 
 import copy
 import pickle
@@ -30,11 +30,11 @@ class Data:
     ----------
     X : ndarray or CSR matrix of shape (n_samples, n_features)
     y : ndarray of shape (n_samples, ...) or None
-        What is learned for each sample; None where that is the sample itself.
+        Targets; None if the target is the sample itself.
     weight : ndarray of shape (n_samples,) or None
         Weight of each sample in the loss; zero for samples that are not trained on.
     strata : ndarray of int, shape (n_samples,), or None
-        Group of each sample whose fraction a held-out set keeps.
+        Stratum of each sample for a stratified held-out set.
     attributes : dict
         Fitted attributes that describe the data, such as ``classes_``.
     """
@@ -54,7 +54,7 @@ def fitted_names(estimator):
 
 
 def validate(estimator, given, *, reset, **options):
-    """Let an estimator check X, y and sample_weight; ``Data``."""
+    """Validate X, y and sample_weight with an estimator; return ``Data``."""
     X, y, sample_weight = given
     return estimator._check(in_memory(X), in_memory(y), sample_weight, reset=reset, **options)
 
@@ -77,12 +77,12 @@ def split(data, fraction, seed):
         Indices.
     valid : ndarray of int or None
     weight : ndarray of shape (n_samples,) or None
-        Weights of all samples, zero for those that are not trained on; None where all weigh one.
+        Weights of all samples, zero for those that are not trained on; None if all weights are one.
     """
     n_samples, weight = data.X.shape[0], data.weight
     train, valid = np.arange(n_samples) if weight is None else np.flatnonzero(weight), None
     if fraction is not None:
-        # drawn from the seed: a warm start must not train on the samples held out before
+        # a function of the seed: a warm start must not train on previously held-out samples
         generator = make_generator((seed, _SPLIT))
         strata = None if data.strata is None else data.strata[train]
         train, valid = hold_out(train, fraction, generator, strata)
@@ -111,13 +111,13 @@ class DataPool:
         return found
 
     def validate(self, estimator, given, options):
-        """Give the validated data of a fit from scratch; ``Data``.
+        """Return the validated data of a fit from scratch; ``Data``.
 
         Parameters
         ----------
         estimator : DeepEstimator
         given : tuple
-            X, y and sample_weight as the user gave them.
+            X, y and sample_weight as passed by the user.
         options : dict
             Further arguments of the estimator's ``_check``.
         """
@@ -133,16 +133,17 @@ class DataPool:
         return data
 
     def fit_scaler(self, estimator, data, part, seed):
-        """Give the scaler of a part of the data; ``Scaler``.
+        """Return the scaler fitted on a part of the data; ``Scaler``.
 
         Parameters
         ----------
         estimator : DeepEstimator
         data : Data
         part : tuple
-            Data that ``validate`` gave, and what decides which of them have a weight here.
+            Result of ``validate``, and the parameters that determine which samples have nonzero
+            weight.
         seed : int
-            Matters only if the scaler draws at random.
+            Only used by scalers that draw random numbers.
         """
         key = "scaler", id(part[0]), *part[1:], _data_parameters(estimator)
         if key in self._known:
@@ -157,7 +158,7 @@ class DataPool:
     def make_rows(self, data, index, part, *, scaler, **options):
         """Make samples ready for the net, see the function ``make_rows``; None for None.
 
-        ``part`` is what decides about ``index``.
+        ``part`` holds the parameters that determine ``index``.
         """
         if index is None:
             return None
@@ -177,7 +178,7 @@ class DataPool:
 
 
 def _data_parameters(estimator):
-    """Class and parameters on which validated and scaled data depend, hashable."""
+    """Return the class and the parameters on which the data depends, as a hashable key."""
     values = [getattr(estimator, name) for name in estimator._data_parameters]
     try:
         return type(estimator), pickle.dumps(values)

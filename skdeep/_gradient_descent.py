@@ -1,4 +1,4 @@
-"""Estimators that minimise one loss by gradient descent."""
+"""Estimators that minimize one loss by gradient descent."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -18,12 +18,12 @@ __all__ = ["GradientDescentMixin", "Pause"]
 
 @dataclass
 class Pause:
-    """Where a long fit, trained in parts, has been interrupted.
+    """State of a fit in several parts between two parts.
 
     Attributes
     ----------
     n_schedule_epochs : int
-        Epochs of all parts together, for which ``lr_schedule`` is made.
+        Total number of epochs of all parts, the length of ``lr_schedule``.
     stopping : EarlyStopping or None
         That of the earlier parts; None before the first one.
     has_stopped : bool
@@ -36,7 +36,7 @@ class Pause:
 
 
 class GradientDescentMixin(Parameters):
-    """One loss and one optimiser, early stopping, and training in parts."""
+    """Mixin for estimators with one loss and one optimizer: early stopping, training in parts."""
 
     optimizer: str | type[torch.optim.Optimizer] = param(OptimizerOptions(), default="adamw")
     early_stopping: bool = param("boolean", default=False)
@@ -55,7 +55,7 @@ class GradientDescentMixin(Parameters):
         yield from fit.train(self.max_epochs, optimizer="keep", stopping=self._stopping())
 
     def _stopping(self, *, pauses=False):
-        """Make the callback that ends training before ``max_epochs``."""
+        """Make the callback that can end training before ``max_epochs``."""
         return EarlyStopping(
             "valid_loss" if self.early_stopping else "train_loss",
             patience=self.n_iter_no_change,
@@ -65,11 +65,11 @@ class GradientDescentMixin(Parameters):
         )
 
     def _partial_fit(self, X, y=None, sample_weight=None, **options):
-        """Train for one epoch on these samples."""
+        """Train for one epoch on the given samples."""
         if self.early_stopping:
             raise ValueError(
-                "early_stopping must be False for partial_fit, which cannot hold samples out of "
-                "data that come in parts; got early_stopping=True. Use fit, or "
+                "early_stopping must be False for partial_fit, which sees only part of the data "
+                "and cannot hold out a validation set; got early_stopping=True. Use fit, or set "
                 "early_stopping=False."
             )
         return Fit(
@@ -82,7 +82,7 @@ class GradientDescentMixin(Parameters):
         yield from fit.train(1, optimizer="keep", lr_schedule="constant")
 
     def _train_until_pause(self, pause, fit):
-        """Plan of one part of a long fit: up to ``max_epochs``, counted from its beginning."""
+        """Plan of one part of a fit in several parts: up to ``max_epochs`` epochs in total."""
         fit.in_parts = True
         n_done = 0 if pause.stopping is None else len(fit.net.history)
         n_epochs = max(0, int(self.max_epochs) - n_done)
@@ -101,7 +101,7 @@ class GradientDescentMixin(Parameters):
         pause.has_stopped = fit.net.stop_requested_
 
     def _fit_in_parts(self, X, y, sample_weight, pause, **options):
-        """Fit of one part of a long fit, which is not run yet; ``Fit``."""
+        """Return a ``Fit``, not yet run, for one part of a fit in several parts."""
         return Fit(
             self,
             X,

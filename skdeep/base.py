@@ -1,4 +1,4 @@
-"""What all deep estimators have in common."""
+"""Base class of all deep estimators."""
 
 import copy
 from abc import ABC, abstractmethod
@@ -38,11 +38,11 @@ __all__: list[str] = []
 
 
 class DeepEstimator(DocumentationLinkMixin, CallbackSupportMixin, Parameters, BaseEstimator, ABC):
-    """Base of every estimator that holds a net.
+    """Base class of all estimators that train a net.
 
-    A family says what its data, scaler, architecture, module, loss, plan and fitted attributes are,
-    by the methods from ``_check`` to ``_record``. Each of them returns a value and stores nothing:
-    what a fit has learned so far lives in ``Fit``.
+    Subclasses define data, scaler, architecture, module, loss, plan and fitted attributes in the
+    methods from ``_check`` to ``_record``. Each of them returns a value and sets no attributes:
+    the state of a fit in progress is stored in ``Fit``.
     """
 
     max_epochs: int = param(Interval(Integral, 1, None, closed="left"), default=100, lifted=True)
@@ -63,47 +63,47 @@ class DeepEstimator(DocumentationLinkMixin, CallbackSupportMixin, Parameters, Ba
     )
     verbose: int = param("verbose", default=0)
 
-    #: skorch net that trains the module
+    #: class of the skorch net that trains the module
     _net_class: ClassVar[type[TrainingNet]] = TrainingNet
-    #: entries of the architecture on which no weight depends, so that a warm start may change them
+    #: entries of the architecture that a warm start may change since no weight depends on them
     _changeable: ClassVar[tuple[str, ...]] = ()
-    # Whether the last fit was one of several that continue from each other.
+    # Whether the last fit was one of several consecutive parts.
     _is_fitted_in_parts = False
 
-    # What a family says --------------------------------------------------------------------
+    # Methods that subclasses define ----------------------------------------------------------
 
     def _check(self, X, y=None, sample_weight=None, *, reset):
-        """Validate and encode data; ``Data``.
+        """Validate and encode data; return ``Data``.
 
-        New samples for a fitted estimator come without ``y``.
+        New samples for a fitted estimator are passed without ``y``.
         """
         image_shape = getattr(self, "image_shape", None) if reset else self._fitted_image_shape
         X = check_rows(self, X, reset=reset, image_shape=image_shape)
         return Data(X, weight=check_weights(sample_weight, X))
 
     def _fit_scaler(self, data, rng):
-        """Learn the scaler that comes before the net from the samples with a weight; ``Scaler``."""
+        """Fit the scaler of the net's inputs on all samples of nonzero weight; ``Scaler``."""
         return LinearScaler.fit(data.X, data.weight, rng=rng, scaling=None)
 
     @abstractmethod
     def _architecture(self, data, scaler):
-        """Plain dict that describes the module."""
+        """Return a plain dict that describes the module."""
 
     @staticmethod
     @abstractmethod
     def _make_module(architecture, streams):
-        """Torch module of an architecture; its initial weights are drawn from ``streams``."""
+        """Make the torch module of an architecture, with initial weights from ``streams``."""
 
     @abstractmethod
     def _objective(self, phase):
-        """Loss that is minimised in a phase of training; ``Objective``."""
+        """Return the loss that is minimized in a phase of training; ``Objective``."""
 
     def _plan(self, fit):
         """Train; a generator, see ``Fit``."""
         yield from fit.train(self.max_epochs, optimizer="keep")
 
     def _record(self, fit):
-        """Fitted attributes, as a dict, besides those of the data and those that hold the net."""
+        """Return a dict of fitted attributes, without those of the data and of the net."""
         history = list(fit.net.history)
         record = {
             "history_": history,
@@ -115,28 +115,28 @@ class DeepEstimator(DocumentationLinkMixin, CallbackSupportMixin, Parameters, Ba
         return record
 
     def _check_combination(self):
-        """Raise ``ValueError`` for parameters that do not go together."""
+        """Raise ``ValueError`` for incompatible parameters."""
 
-    # What families use ---------------------------------------------------------------------
+    # Methods that subclasses use -------------------------------------------------------------
 
     def _fit(self, X, y=None, sample_weight=None):
-        """Train from scratch or, with ``warm_start``, continue from the fitted state."""
+        """Train from scratch or, with ``warm_start``, continue training."""
         return Fit(self, X, y, sample_weight, resume=self.warm_start).run()
 
     @property
     def _fitted_image_shape(self):
-        """Channels, height and width of a sample, None for no images."""
+        """Channels, height and width of a sample; None if samples are not images."""
         return self._fitted_architecture.get("image_shape")
 
     def _check_same_shape(self, architecture):
-        """Raise ``ValueError`` where the fitted weights do not suit an architecture."""
+        """Raise ``ValueError`` if the fitted weights do not match an architecture."""
         old = self._fitted_architecture
         names = old.keys() | architecture.keys()
         changed = sorted(name for name in names if architecture.get(name) != old.get(name))
         if not set(changed) <= set(self._changeable):
             raise ValueError(
-                "warm_start and partial_fit must continue with a net of the same shape; got new "
-                f"values of {changed} since the last fit. Fit a clone instead."
+                "warm_start and partial_fit require a net of the same shape as in the last fit; "
+                f"got new values of {changed}. Fit a clone instead."
             )
 
     def _check_new(self, X):
@@ -145,7 +145,7 @@ class DeepEstimator(DocumentationLinkMixin, CallbackSupportMixin, Parameters, Ba
         return self._check(in_memory(X), reset=False).X
 
     def _apply(self, function, X, *, scaler=None, chunk_rows=None):
-        """Apply a row-wise function of the module to validated samples."""
+        """Apply a function of the module, row by row, to validated samples."""
         return apply_in_chunks(
             function,
             X,
@@ -158,24 +158,24 @@ class DeepEstimator(DocumentationLinkMixin, CallbackSupportMixin, Parameters, Ba
     # Persistence ---------------------------------------------------------------------------
 
     def __getstate__(self):
-        """Parameters and fitted state as arrays, numbers and strings, without torch objects.
+        """Return parameters and fitted state as arrays, numbers and strings, without torch objects.
 
-        The optimiser's state is left out where no training is to continue from it.
+        The state of the optimizer is omitted unless training may continue from it.
         """
         return self._plain_state(has_optimizer=bool(self.warm_start) or self._is_fitted_in_parts)
 
     def __copy__(self):
-        """Shallow copy, with the optimiser's state."""
+        """Return a shallow copy that includes the state of the optimizer."""
         return self._restored(self._plain_state(has_optimizer=True))
 
     def __deepcopy__(self, memo):
-        """Deep copy, with the optimiser's state."""
+        """Return a deep copy that includes the state of the optimizer."""
         memo[id(self)] = copied = type(self).__new__(type(self))
         copied.__setstate__(copy.deepcopy(self._plain_state(has_optimizer=True), memo))
         return copied
 
     def _plain_state(self, *, has_optimizer):
-        """State that ``__setstate__`` takes, of arrays, numbers and strings."""
+        """Return the state for ``__setstate__`` as arrays, numbers and strings."""
         state = plain_parameters(dict(super().__getstate__()))
         if "net_" in state:
             state["_fitted_state"] = fitted_state(self, has_optimizer=has_optimizer)
@@ -184,14 +184,14 @@ class DeepEstimator(DocumentationLinkMixin, CallbackSupportMixin, Parameters, Ba
         return state
 
     def _restored(self, state):
-        """Estimator of the same class from what ``_plain_state`` gave."""
+        """Return an estimator of the same class with the state from ``_plain_state``."""
         restored = type(self).__new__(type(self))
         restored.__setstate__(state)
         return restored
 
     @own_settings()
     def __setstate__(self, state):
-        """Rebuild module and net, on the CPU where the recorded device does not exist."""
+        """Rebuild module and net, on the CPU if the recorded device is not available."""
         state = restore_parameters(dict(state))
         fitted = state.pop("_fitted_state", None)
         super().__setstate__(state)
@@ -199,7 +199,7 @@ class DeepEstimator(DocumentationLinkMixin, CallbackSupportMixin, Parameters, Ba
             self._restore(fitted)
 
     def _restore(self, state):
-        """Set the live attributes from what ``fitted_state`` gave."""
+        """Set the live attributes from the result of ``fitted_state``."""
         self.device_ = existing_device(state["device"], type(self).__name__)
         self._scaler = scaler_from_state(state["scaler"])
         self._net_options = dict(state["net_options"])
@@ -224,7 +224,7 @@ class DeepEstimator(DocumentationLinkMixin, CallbackSupportMixin, Parameters, Ba
         restore_fitted(self, state)
 
     def __sklearn_tags__(self):
-        """Sparse samples are read batch by batch; results keep float32 and float64."""
+        """Sparse samples are read batch by batch; results preserve float32 and float64."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags

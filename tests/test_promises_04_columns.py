@@ -49,7 +49,7 @@ OTHERS = {
     "lists": (pandas_frame(pd.Series([[1]] * N)), r"\[1\] of type list"),
     "dicts": (pandas_frame(pd.Series([{}] * N)), "{} of type dict"),
     "polars lists": (polars_frame([[1]] * N), "of type ndarray"),
-    "polars structs": (polars_frame([{"a": 1}] * N), "entries of several values"),
+    "polars structs": (polars_frame([{"a": 1}] * N), "entries with several values"),
     "polars bytes": (polars_frame([b"x"] * N), "the string b'x'"),
     "polars objects": (pl.DataFrame({"odd": pl.Series([object()] * N, dtype=pl.Object)}), "object"),
 }
@@ -75,13 +75,13 @@ def _check(estimator, X, what, remedy):
 @each_with_rows
 @pytest.mark.parametrize("case", DATES)
 def test_dates_are_refused_with_a_remedy(case, make):
-    _check(make(), DATES[case], "dates", "Turn it into numbers, such as days since a date")
+    _check(make(), DATES[case], "dates", "Convert it to numbers, such as days since a date")
 
 
 @each_with_rows
 @pytest.mark.parametrize("case", SPANS)
 def test_times_are_refused_with_a_remedy(case, make):
-    _check(make(), SPANS[case], "times", "Turn it into numbers, such as seconds")
+    _check(make(), SPANS[case], "times", "Convert it to numbers, such as seconds")
 
 
 @each_with_rows

@@ -129,5 +129,5 @@ def test_images_may_come_in_any_container(container, params, make, row_outputs, 
     results = row_outputs(expected, images.reshape(50, -1))
     for name, result in row_outputs(estimator, container(images)).items():
         np.testing.assert_array_equal(result, results[name])
-    with pytest.raises(ValueError, match=r"X must hold images of the image_shape \(1, 8, 8\)"):
+    with pytest.raises(ValueError, match=r"X must contain images of shape \(1, 8, 8\)"):
         make(**params).fit(container(images[:, :, :7]), y)

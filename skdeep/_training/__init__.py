@@ -1,1 +1,1 @@
-"""How nets are trained and applied: skorch, data in batches, optimisers and callbacks."""
+"""Training and inference: skorch nets, batches, optimizers and callbacks."""

@@ -1,4 +1,4 @@
-"""What happens between epochs; skorch callbacks."""
+"""skorch callbacks."""
 
 import contextlib
 import sys
@@ -23,7 +23,7 @@ from skdeep.utils._sklearn import has_callbacks, with_callbacks
 from skdeep.utils._warn import warn_user
 
 with warnings.catch_warnings():
-    # in a notebook without ipywidgets a bar of text does as well
+    # without ipywidgets, tqdm shows a text bar in notebooks, which is good enough
     warnings.simplefilter("ignore", TqdmWarning)
     from tqdm.auto import tqdm
 
@@ -40,7 +40,7 @@ __all__ = [
 
 
 def check_callbacks(callbacks, *, holds_out, lr_schedule):
-    """List of the user's skorch callbacks, each alone or with its name; None gives an empty one.
+    """Validate skorch callbacks and return them as a list; None gives an empty list.
 
     Parameters
     ----------
@@ -52,41 +52,41 @@ def check_callbacks(callbacks, *, holds_out, lr_schedule):
     Raises
     ------
     TypeError
-        If something else is among them.
+        If an entry is not a skorch callback.
     ValueError
-        If one of them cannot work.
+        If a callback is not supported.
     """
     for entry in callbacks or ():
         callback = entry[1] if isinstance(entry, tuple) and len(entry) == 2 else entry
         if not isinstance(callback, Callback):
             raise TypeError(
-                "callbacks must hold skorch.callbacks.Callback objects or (name, callback) "
-                f"pairs; got {entry!r}. scikit-learn's callbacks go to set_callbacks."
+                "callbacks must contain skorch.callbacks.Callback objects or (name, callback) "
+                f"pairs; got {entry!r}. Pass scikit-learn's callbacks to set_callbacks."
             )
         _check_use_of_net(callback)
         if not holds_out:
             _check_monitor(callback)
         if isinstance(callback, LRScheduler) and lr_schedule != "constant":
             raise ValueError(
-                "lr_schedule must be 'constant' where callbacks hold an LRScheduler; got "
-                f"{lr_schedule=}. Keep one of the two."
+                "lr_schedule must be 'constant' if callbacks contain an LRScheduler; got "
+                f"{lr_schedule=}. Use only one of the two."
             )
     return list(callbacks or ())
 
 
 def _check_use_of_net(callback):
-    """Raise ``ValueError`` for a callback that predicts with the net or shapes it."""
+    """Raise ``ValueError`` for a callback that predicts with the net or changes its shape."""
     name = type(callback).__name__
     if isinstance(callback, BatchScoring | EpochScoring):
         raise ValueError(
-            "callbacks must not predict with the net, which sees scaled samples in batches of its "
-            f"own; got {name}. To score the estimator after each epoch, pass scikit-learn's "
-            "ScoringMonitor to set_callbacks; the losses of each epoch are in history_."
+            "callbacks must not predict with the net, which expects batches of scaled samples; got "
+            f"{name}. To score the estimator after each epoch, pass scikit-learn's ScoringMonitor "
+            "to set_callbacks; the losses of each epoch are in history_."
         )
     if isinstance(callback, InputShapeSetter):
         raise ValueError(
-            f"callbacks must not change the shape of the net; got {name}. Leave it out: the shape "
-            "follows from X."
+            f"callbacks must not change the shape of the net; got {name}. Remove it: the shape is "
+            "inferred from X."
         )
 
 
@@ -100,14 +100,14 @@ def _check_monitor(callback):
     else:
         return
     raise ValueError(
-        "callbacks must not need a validation loss where no samples are held out; got "
-        f"{type(callback).__name__} with {setting}. Set {remedy}, or early_stopping=True where "
-        "the estimator has it."
+        "callbacks must not use the validation loss if no samples are held out; got "
+        f"{type(callback).__name__} with {setting}. Set {remedy}, or early_stopping=True if the "
+        "estimator supports it."
     )
 
 
 class DivergenceGuard(Callback):
-    """Raises ``DivergenceError`` when an epoch's loss or the last parameters are not finite."""
+    """Raises ``DivergenceError`` if the loss of an epoch or a final parameter is not finite."""
 
     def _raise(self, net, what):
         raise DivergenceError(
@@ -116,24 +116,24 @@ class DivergenceGuard(Callback):
         )
 
     def on_epoch_end(self, net, **kwargs):
-        """Look at the losses of the epoch."""
+        """Check the losses of the epoch."""
         row = net.history[-1]
         for name in ("train_loss", "valid_loss"):
             if not abs(row.get(name, 0.0)) < float("inf"):
                 self._raise(net, name)
 
     def on_train_end(self, net, **kwargs):
-        """Look at the parameters and buffers after the last step."""
+        """Check the parameters and buffers after the last step."""
         for value in net.module_.state_dict().values():
             if not torch.isfinite(value).all():
                 self._raise(net, "a parameter")
 
 
 class EarlyStopping(Callback):
-    """Stops when a loss has not fallen by ``tol`` for more than ``patience`` epochs in a row.
+    """Stops training if the loss has not improved by ``tol`` for more than ``patience`` epochs.
 
-    scikit-learn's meaning of ``n_iter_no_change`` and ``tol``, as in its perceptron. Warns when
-    the last epoch that training may take is still better than all others.
+    The meaning of ``n_iter_no_change`` and ``tol`` is that of scikit-learn's ``MLPClassifier``.
+    Warns if the best epoch is the last one before the maximum number of epochs is reached.
 
     Parameters
     ----------
@@ -141,10 +141,10 @@ class EarlyStopping(Callback):
     patience : int
     tol : float
     restore_best : bool
-        Whether the weights of the best epoch come back at the end of training.
+        Whether to restore the weights of the best epoch at the end of training.
     pauses : bool
-        Whether a next training goes on from the end of this one: with its last weights, and
-        with the epochs that it has waited.
+        Whether the next training continues from the end of this one, with its last weights and its
+        count of epochs without improvement.
     """
 
     def __init__(self, monitor, *, patience, tol, restore_best, pauses=False):
@@ -157,11 +157,11 @@ class EarlyStopping(Callback):
 
     @property
     def has_stopped(self):
-        """Whether there have been enough epochs without a better one."""
+        """Whether there were more than ``patience`` epochs without improvement."""
         return self.n_waited_ > self.patience
 
     def on_train_begin(self, net, **kwargs):
-        """Forget earlier calls, or take up the last one."""
+        """Reset the state, or continue from the last training if it was paused."""
         self.last_epoch_ = len(net.history) + net.n_epochs_
         if self.last_state_ is not None:
             net.module_.load_state_dict(self.last_state_)
@@ -184,7 +184,7 @@ class EarlyStopping(Callback):
             net.request_stop()
 
     def on_train_end(self, net, **kwargs):
-        """Bring the best weights back."""
+        """Restore the best weights."""
         if self.pauses:
             self.last_state_ = _copy_of_weights(net)
         elif self._is_cut_short(net):
@@ -199,8 +199,8 @@ class EarlyStopping(Callback):
                 self.best_state_ = None
 
     def _is_cut_short(self, net):
-        """Whether more epochs were likely to give a better one."""
-        # with a schedule that falls to zero the last epoch is meant to be the best one
+        """Whether more epochs were likely to improve the loss."""
+        # if the learning rate decays to zero, the last epoch is expected to be the best one
         is_open_ended = isinstance(net.schedule_, ReduceLROnPlateau | None)
         is_best_and_last = self.best_epoch_ == len(net.history) == self.last_epoch_
         fell = net.n_epochs_ > 1 and self.n_waited_ == 0
@@ -212,14 +212,14 @@ def _copy_of_weights(net):
 
 
 class EpochProgress(Callback):
-    """One bar over the epochs, with the newest losses beside it.
+    """Progress bar over the epochs, with the latest losses.
 
-    On standard error, in a notebook as a widget.
+    Printed to standard error; a widget in notebooks.
 
     Parameters
     ----------
     description : str
-        Text before the bar.
+        Text to the left of the bar.
     """
 
     def __init__(self, description):
@@ -231,19 +231,19 @@ class EpochProgress(Callback):
         self.bar_ = tqdm(desc=self.description, total=net.n_epochs_, unit="epoch", file=sys.stderr)
 
     def on_epoch_end(self, net, **kwargs):
-        """Move the bar by one epoch."""
+        """Advance the bar by one epoch."""
         names = [name for name in ("train_loss", "valid_loss") if name in net.history[-1]]
         losses = {name: f"{net.history[-1, name]:.4g}" for name in names}
         self.bar_.set_postfix(losses, refresh=False)
         self.bar_.update()
 
     def on_train_end(self, net, **kwargs):
-        """Close the bar; training that stopped early is through as well."""
+        """Complete and close the bar, also if training stopped early."""
         self.bar_.total = self.bar_.n
         self.close()
 
     def close(self):
-        """Leave the bar as it is, wherever training has come to."""
+        """Close the bar in its present state."""
         if self.bar_ is not None:
             self.bar_.close()
         self.bar_ = None
@@ -251,7 +251,7 @@ class EpochProgress(Callback):
 
 @contextlib.contextmanager
 def show_progress(estimator):
-    """Context of a training with the callbacks that show its progress, for ``verbose=1``."""
+    """Context manager that yields the callbacks that show progress, for ``verbose=1``."""
     if estimator.verbose != 1:
         yield []
         return
@@ -259,19 +259,19 @@ def show_progress(estimator):
     try:
         yield [progress]
     finally:
-        progress.close()  # a traceback is printed below the bar
+        progress.close()  # so that a traceback is printed below the bar
 
 
 class FitTasks:
-    """A fit as scikit-learn's callbacks see it: a task with a subtask for each epoch.
+    """A fit as a task for scikit-learn's callbacks, with a subtask for each epoch.
 
-    Does nothing where there are no callbacks.
+    Does nothing if there are no callbacks.
 
     Parameters
     ----------
     estimator : CallbackSupportMixin
     X, y, sample_weight
-        What it is fitted with.
+        Arguments of ``fit``.
     """
 
     def __init__(self, estimator, X, y=None, sample_weight=None):
@@ -284,7 +284,7 @@ class FitTasks:
         self.has_begun = False
 
     def begin(self, n_epochs):
-        """Open the task of the fit, which takes so many epochs at most; None if unknown."""
+        """Open the task of the fit; ``n_epochs`` is its maximum number of epochs or None."""
         self.has_begun = True
         if has_callbacks(self.estimator):
             self.context = self.estimator._init_callback_context(max_subtasks=n_epochs)
@@ -301,7 +301,7 @@ class FitTasks:
             self._epoch.call_on_fit_task_begin(**self.task)
 
     def end_epoch(self, attributes):
-        """Close the task of an epoch; whether a callback asks to stop."""
+        """Close the task of an epoch; return whether a callback requests a stop."""
         return self.context is not None and self._epoch.call_on_fit_task_end(
             **self.task, reconstruction_attributes=attributes
         )
@@ -313,18 +313,18 @@ class FitTasks:
 
 
 class SubfitTasks(FitTasks):
-    """A fit that is a task of another estimator, whose callbacks it hands on.
+    """A fit that is a subtask of another estimator, whose callbacks are propagated to it.
 
-    The estimator itself is left as it was.
+    The estimator itself is not modified.
 
     Parameters
     ----------
     parent : sklearn.callback.CallbackContext
-        That of the task.
+        Context of the subtask.
     parent_task : dict
-        What the callbacks are told of it: ``estimator``, ``X``, ``y`` and ``metadata``.
+        Arguments of the callbacks for the subtask: ``estimator``, ``X``, ``y`` and ``metadata``.
     estimator, X, y, sample_weight
-        Those of ``FitTasks``.
+        See ``FitTasks``.
     """
 
     def __init__(self, parent, parent_task, estimator, X, y=None, sample_weight=None):
@@ -332,41 +332,41 @@ class SubfitTasks(FitTasks):
         self.parent, self.parent_task = parent, parent_task
 
     def begin(self, n_epochs):
-        """Open the task, and that of the fit."""
+        """Open the subtask, and the task of the fit."""
         with self._opened():
-            # what the context leaves in the estimator is taken away again
+            # the decorator removes the attributes that the context sets on the estimator
             with_callbacks(lambda _: super(SubfitTasks, self).begin(n_epochs))(self.estimator)
 
     def open(self):
-        """Open the task only: the fit has failed before it began."""
+        """Open only the subtask, for a fit that failed before it began."""
         with self._opened():
             self.has_begun = True
 
     @contextlib.contextmanager
     def _opened(self):
-        """Context in which the estimator has the callbacks that are handed on."""
+        """Context manager in which the callbacks are propagated to the estimator."""
         with self.parent.propagate_callback_context(self.estimator):
             self.parent.call_on_fit_task_begin(**self.parent_task)
             yield
 
     def end(self):
-        """Close the task of the fit, and the task."""
+        """Close the task of the fit, and the subtask."""
         self.end_own()
         self.parent.call_on_fit_task_end(**self.parent_task)
 
     def end_own(self):
-        """Close the task of the fit only."""
+        """Close only the task of the fit."""
         super().end()
 
 
 class EpochTasks(Callback):
-    """Reports each epoch to scikit-learn's callbacks as a task below ``fit``.
+    """Reports each epoch to scikit-learn's callbacks as a subtask of ``fit``.
 
     Parameters
     ----------
     tasks : FitTasks
     attributes : callable
-        Gives the fitted attributes that an estimator has which stops now.
+        Returns the fitted attributes of an estimator whose training stops now.
     """
 
     def __init__(self, tasks, attributes):
@@ -378,17 +378,17 @@ class EpochTasks(Callback):
         self.tasks.begin_epoch()
 
     def on_epoch_end(self, net, **kwargs):
-        """Close the task and obey a callback that asks to stop."""
+        """Close the task, and stop training if a callback requests it."""
         if self.tasks.end_epoch(self.attributes):
             net.request_stop()
 
     def on_train_end(self, net, **kwargs):
-        """Let go of the training data, which a fitted net must not keep in memory."""
+        """Release the training data, which a fitted net must not keep in memory."""
         self.tasks = self.attributes = None
 
 
 class EpochEnd(Callback):
-    """Calls a function of a fit after each epoch.
+    """Calls a function after each epoch.
 
     Parameters
     ----------
@@ -402,9 +402,9 @@ class EpochEnd(Callback):
         self.fit = fit
 
     def on_epoch_end(self, net, **kwargs):
-        """Call it."""
+        """Call the function."""
         self.function(self.fit)
 
     def on_train_end(self, net, **kwargs):
-        """Let go of the training data, which a fitted net must not keep in memory."""
+        """Release the training data, which a fitted net must not keep in memory."""
         self.function = self.fit = None

@@ -1,4 +1,4 @@
-"""Rows of data as batches of float32 tensors: dense, sparse or memory-mapped."""
+"""Batches of float32 tensors from dense, sparse or memory-mapped data."""
 
 from typing import NamedTuple
 
@@ -17,24 +17,23 @@ __all__ = [
     "make_rows",
 ]
 
-# A float32 copy of the data larger than this is not made on the CPU; rows are then converted
-# batch by batch.
+# Maximum size of a float32 copy of the data on the CPU; larger data is converted batch by batch.
 _COPY_LIMIT = 2**28
 
 
 class Batch(NamedTuple):
-    """Rows that a net trains on together."""
+    """A batch of rows."""
 
     #: (batch, n_features), float32
     x: torch.Tensor
     #: (batch, ...) or None
     y: torch.Tensor | None
-    #: (batch,) or None, weights with mean one over all rows
+    #: (batch,) or None, weights whose mean over all rows is one
     weight: torch.Tensor | None
 
 
 def is_memory_mapped(X):
-    """Whether an array's memory is a file's."""
+    """Whether the memory of an array is mapped to a file."""
     while X is not None:
         if isinstance(X, np.memmap):
             return True
@@ -43,7 +42,7 @@ def is_memory_mapped(X):
 
 
 class TensorRows(Dataset):
-    """Rows that lie on the device as tensors, moved there once.
+    """Rows that are stored as tensors on the device.
 
     Parameters
     ----------
@@ -51,7 +50,7 @@ class TensorRows(Dataset):
     y : Tensor of shape (n_samples, ...) or None
     weight : Tensor of shape (n_samples,) or None
     source : ndarray of int, shape (n_samples,), or None
-        Which of the user's samples each one is; None for all of them in order.
+        Index of each row among the samples passed by the user; None for all of them in order.
     """
 
     def __init__(self, x, y=None, weight=None, source=None):
@@ -68,29 +67,29 @@ class TensorRows(Dataset):
         return True
 
     def set_targets(self, targets):
-        """Replace ``y`` by targets of all of the user's samples, (n, ...)."""
+        """Replace ``y``; ``targets``, (n, ...), are those of all samples passed by the user."""
         self.y = _tensor(targets if self.source is None else targets[self.source], self.device)
 
     def __len__(self):
         return len(self.x)
 
     def all(self):
-        """Every row, in order, as one batch."""
+        """Return all rows, in order, as one batch."""
         return Batch(self.x, self.y, self.weight)
 
     def place(self, order):
-        """Move indices to where ``fetch`` wants them, beside the rows; once per epoch."""
+        """Move indices to the device of the rows, as ``fetch`` expects them; once per epoch."""
         return order.to(self.device)
 
     def fetch(self, index):
-        """Batch of the rows that a placed tensor of indices names."""
+        """Return the batch of rows with the indices that ``place`` returned."""
         y = None if self.y is None else self.y[index]
         weight = None if self.weight is None else self.weight[index]
         return Batch(self.x[index], y, weight)
 
 
 class StreamedRows(Dataset):
-    """Rows that stay where they are and are converted batch by batch.
+    """Rows that are not copied but converted batch by batch.
 
     Parameters
     ----------
@@ -99,7 +98,7 @@ class StreamedRows(Dataset):
     scaler : Scaler
     device : str
     index : ndarray of int or None
-        The rows that count, all for None.
+        Indices of the rows to use; None for all.
     """
 
     def __init__(self, X, y=None, weight=None, *, scaler, device, index=None):
@@ -108,23 +107,23 @@ class StreamedRows(Dataset):
         self.index = np.arange(X.shape[0]) if index is None else index
 
     def set_targets(self, targets):
-        """Replace ``y`` by targets of all of the user's samples, (n, ...)."""
+        """Replace ``y``; ``targets``, (n, ...), are those of all samples passed by the user."""
         self.y = _tensor(targets[self.index], "cpu")
 
     def __len__(self):
         return len(self.index)
 
     def all(self):
-        """Every row, in order, as one batch."""
+        """Return all rows, in order, as one batch."""
         return self.fetch(torch.arange(len(self)))
 
     def place(self, order):
-        """Leave indices where ``fetch`` wants them, on the CPU."""
+        """Leave indices on the CPU, as ``fetch`` expects them."""
         return order
 
     def fetch(self, index):
-        """Batch of the rows that a placed tensor of indices names, in their order."""
-        on_disk, order = index.sort()  # neighbours on disk are read together
+        """Return the batch of rows with the indices that ``place`` returned, in their order."""
+        on_disk, order = index.sort()  # read the file sequentially
         read = self.scaler.to_tensor(dense(self.X, self.index[on_disk.numpy()]))
         x = torch.empty_like(read)
         x[order] = read
@@ -141,7 +140,7 @@ class Batches:
     rows : TensorRows or StreamedRows
     batch_size : int
     generator : torch.Generator or None
-        Shuffles the rows of each epoch anew; None keeps their order.
+        Shuffles the rows in each epoch; None keeps their order.
     """
 
     def __init__(self, rows, batch_size, generator=None):
@@ -164,7 +163,7 @@ class Batches:
 
 
 def _fits(n_rows, width, device):
-    """Whether so many rows of that width are affordable as float32 on the device."""
+    """Whether the device has enough memory for a float32 copy of the rows."""
     n_bytes = 4 * n_rows * width
     if device.startswith("cuda"):
         return n_bytes <= torch.cuda.mem_get_info(device)[0] // 2
@@ -172,10 +171,10 @@ def _fits(n_rows, width, device):
 
 
 def _canonical(x, y, weight):
-    """Places of distinct rows in a fixed order, and these, each with the sum of its weights.
+    """Sort rows and merge duplicates, whose weights are summed; return indices, x, y and weights.
 
-    A batch of all rows then does not depend on their order, and a row of weight two is the same
-    to the last bit as the row twice.
+    A batch of all rows then does not depend on their order, and a row of weight two is exactly
+    equivalent, to the last bit, to two copies of the row.
     """
     parts = [x] if y is None else [x, y.reshape(len(y), -1).astype(np.float64)]
     keys = np.hstack([np.ascontiguousarray(part).view(np.uint8) for part in parts])
@@ -187,7 +186,7 @@ def _canonical(x, y, weight):
 
 
 def make_rows(X, y=None, sample_weight=None, *, scaler, device, batch_size, index=None):
-    """Rows to train on, on the device where they fit, else converted batch by batch.
+    """Make rows to train on: on the device if they fit, else converted batch by batch.
 
     Parameters
     ----------
@@ -198,7 +197,7 @@ def make_rows(X, y=None, sample_weight=None, *, scaler, device, batch_size, inde
     device : str
     batch_size : int
     index : ndarray of int or None
-        The rows that count, in this order; all for None.
+        Indices of the rows to use, in this order; None for all.
 
     Returns
     -------
@@ -225,7 +224,7 @@ def make_rows(X, y=None, sample_weight=None, *, scaler, device, batch_size, inde
     else:
         weight = _tensor(_normalised(sample_weight), "cpu")
         return StreamedRows(X, _tensor(y, "cpu"), weight, scaler=scaler, device=device, index=index)
-    # in memory that torch has aligned: last digits of matrix products depend on where it starts
+    # in memory aligned by torch: the last digits of matrix products depend on the alignment
     return TensorRows(
         x.to(device),
         _tensor(y, device),
@@ -235,7 +234,7 @@ def make_rows(X, y=None, sample_weight=None, *, scaler, device, batch_size, inde
 
 
 def _normalised(sample_weight):
-    """Weights with mean one, so that the step size does not depend on their unit."""
+    """Scale weights to mean one, so that the size of an update does not depend on their scale."""
     return None if sample_weight is None else sample_weight / sample_weight.mean()
 
 
@@ -247,7 +246,7 @@ def _are_equal(a, b):
 
 
 def _tensor(array, device):
-    """Array as a tensor on the device, floats in float32."""
+    """Convert an array to a tensor on the device, floats to float32."""
     if array is None:
         return None
     if array.dtype.kind == "f":

@@ -1,4 +1,4 @@
-"""Applying a trained module to many samples, so that no sample depends on its neighbours."""
+"""Inference whose result for a sample does not depend on the other samples."""
 
 import numpy as np
 import torch
@@ -9,22 +9,23 @@ from skdeep.utils._validation import output_dtype
 
 __all__ = ["CHUNK_ROWS", "apply_in_chunks"]
 
-#: Rows of a forward pass. Enough to fill a CPU's caches and a GPU, small enough for any memory.
+#: Samples per forward pass. Enough to use a CPU's caches and a GPU well, and small enough for any
+#: memory.
 CHUNK_ROWS = 1024
-# The same for images, whose feature maps are large: new memory for each of them would take three
-# times as long as the convolutions.
+# The same for images, whose feature maps are large: allocating their memory would take three times
+# as long as the convolutions.
 _CHUNK_IMAGES = 128
-# The last rows are padded to a multiple of this on a CPU, where equal shapes are not needed for
-# equal results (benchmarks/row_independence.py), and to a whole chunk elsewhere.
+# The last chunk is padded to a multiple of this on a CPU, where equal results do not require equal
+# shapes (benchmarks/row_independence.py), and to a whole chunk on other devices.
 _CPU_MULTIPLE = 16
 
 
 def apply_in_chunks(function, X, *, module, scaler, device, chunk_rows=None):
     """Apply a row-wise function of a module to all samples.
 
-    The forward pass runs in float32, in chunks that are padded to one shape: a matrix product sums
-    in an order that depends on its shape, and so would a row's result depend on how many rows come
-    with it.
+    The forward pass runs in float32, in chunks that are padded to the same shape: the order of
+    summation in a matrix product depends on its shape, so that the result for a sample would
+    otherwise depend on the number of samples.
 
     Parameters
     ----------
@@ -32,12 +33,12 @@ def apply_in_chunks(function, X, *, module, scaler, device, chunk_rows=None):
         (chunk, width) tensor -> (chunk, n_outputs) tensor.
     X : ndarray or CSR matrix of shape (n_samples, n_features)
     module : torch.nn.Module
-        What the function is of.
+        Module that the function belongs to.
     scaler : Scaler
         Applied to the samples first.
     device : str
     chunk_rows : int or None
-        Rows of a forward pass; None for as many as suit the module.
+        Samples per forward pass; None for a default that depends on the module.
 
     Returns
     -------
@@ -61,7 +62,7 @@ def apply_in_chunks(function, X, *, module, scaler, device, chunk_rows=None):
     result = np.concatenate(chunks, dtype=output_dtype(X))
     if not np.isfinite(result).all():
         raise ValueError(
-            "X must be small enough for the net to stay within float32; a result is not finite, "
-            f"largest absolute value of X: {abs(X).max()!r}. Scale X as the training data were."
+            "X must not exceed the range of the net in float32; a result is not finite for a "
+            f"maximum absolute value of {abs(X).max()!r}. Scale X like the training data."
         )
     return result

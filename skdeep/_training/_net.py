@@ -1,4 +1,4 @@
-"""The skorch net that trains every skdeep module."""
+"""skorch net that trains all modules of skdeep."""
 
 import contextlib
 import functools
@@ -26,21 +26,21 @@ _BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 
 
 class StopTraining(Exception):
-    """Ends training in good order."""
+    """Ends training early without an error."""
 
 
 def _listens_to_batches(callback):
-    """Whether a callback does anything at a batch hook."""
+    """Whether a callback implements a batch hook."""
     return any(
         getattr(type(callback), hook) is not getattr(Callback, hook) for hook in _BATCH_HOOKS
     )
 
 
 class _EpochRecord:
-    """Losses of an epoch's batches and their terms, left on the device until its end."""
+    """Losses of the batches of an epoch and their terms, kept on the device until its end."""
 
-    # Scalars of so many batches are packed together. Left alone they lie scattered between the
-    # memory of the batches, which then cannot be used again: 100 kB were lost with each of them.
+    # The scalars of this many batches are packed together. Otherwise they fragment the memory of
+    # the batches, which then cannot be reused: 100 kB were lost with each scalar.
     _PACK = 64
 
     def __init__(self):
@@ -50,7 +50,7 @@ class _EpochRecord:
         self._packs: list[torch.Tensor] = []
 
     def add(self, step, n_rows):
-        """Take a batch's loss and, where there are several, its terms; detached from its graph."""
+        """Add the loss of a batch and its terms, if there are several; detached from the graph."""
         if not self.sizes and len(step["terms"]) > 1:
             self._names = list(step["terms"])
         self._loose.append(step["loss"].detach())
@@ -66,7 +66,7 @@ class _EpochRecord:
             self._loose = []
 
     def means(self):
-        """Mean over rows by name, read from the device in one go."""
+        """Return the means over rows by name, with a single transfer from the device."""
         self._pack()
         share = torch.tensor(self.sizes, dtype=torch.float64) / sum(self.sizes)
         values = torch.cat(self._packs).cpu().double()
@@ -74,10 +74,10 @@ class _EpochRecord:
 
 
 class TrainingNet(NeuralNet):
-    """skorch net over in-memory or streamed rows, with an epoch that costs what a bare loop costs.
+    """skorch net whose epochs are as fast as a plain training loop, on in-memory or streamed rows.
 
-    An epoch calls the batch hooks only when some callback has one; else it runs a lean loop.
-    Losses stay on the device and are read once per epoch.
+    The batch hooks are called only if a callback implements one; otherwise an epoch is a minimal
+    loop. Losses stay on the device and are read once per epoch.
 
     Parameters
     ----------
@@ -86,19 +86,19 @@ class TrainingNet(NeuralNet):
     shuffle_generator : torch.Generator
     weight_decay : float
     n_iter_no_change : int
-        Half as many epochs without improvement let ``"plateau"`` lower the learning rate.
+        ``"plateau"`` lowers the learning rate after half as many epochs without improvement.
     tol : float
-        Decrease of the loss that counts as an improvement.
+        Minimum decrease of the loss that counts as an improvement.
     gradient_clip_value : float or None
-        Largest norm of the gradient of all parameters together.
+        Maximum norm of the gradient of all parameters together.
     precision : {"float32", "bf16-mixed"}
     phase : str or None
-        Written into every row of the history.
+        Recorded in every row of the history.
     **kwargs
         skorch's own parameters.
     """
 
-    #: parameters of estimators that the constructor takes by the same name
+    #: parameters of estimators that the constructor accepts under the same name
     estimator_parameters: tuple[str, ...] = (
         "batch_size",
         "compile",
@@ -151,48 +151,48 @@ class TrainingNet(NeuralNet):
         return [*callbacks, ("print_log", PrintLog())] if self.verbose > 1 else callbacks
 
     def initialize_optimizer(self, triggered_directly=None):
-        """Build the optimiser over the module's and the objective's parameters."""
+        """Build the optimizer of the module's parameters."""
         self.optimizer_ = self.make_optimizer(self.module_.parameters())
         return self
 
     def make_optimizer(self, parameters):
-        """Make an optimiser as this net has it."""
+        """Make an optimizer with the settings of this net."""
         options = optimizer_options(
             self.optimizer, weight_decay=self.weight_decay, device=self.device
         )
         return self.optimizer(parameters, lr=self.lr, **options)
 
     def batch_rows(self, rows):
-        """Rows of a batch."""
+        """Return the number of rows of a batch."""
         return min(self.batch_size, len(rows))
 
     def n_batches(self, rows):
-        """Batches of an epoch."""
+        """Return the number of batches of an epoch."""
         return len(Batches(rows, self.batch_size))
 
     def _step_sizes(self):
-        """Learning rate of each of the optimiser's groups of weights."""
+        """Return the learning rate of each parameter group of the optimizer."""
         return (self.lr,)
 
     def get_iterator(self, dataset, training=False):
-        """Batches of an epoch, shuffled when training."""
+        """Return the batches of an epoch, shuffled in training."""
         generator = self.shuffle_generator if training else None
         return Batches(dataset, self.batch_size, generator)
 
     def train_on(self, rows, valid_rows=None, *, n_epochs, **schedule):
-        """Train for some epochs; a second call goes on where the first one stopped.
+        """Train for some epochs; a second call continues from the end of the first one.
 
-        Unlike skorch's ``partial_fit`` this lets a KeyboardInterrupt through.
+        Unlike skorch's ``partial_fit``, a KeyboardInterrupt is propagated.
 
         Parameters
         ----------
         rows, valid_rows : TensorRows or StreamedRows
         n_epochs : int
         **schedule
-            Those of ``begin_training``.
+            Further arguments of ``begin_training``.
         """
         self.begin_training(rows, valid_rows, n_epochs=n_epochs, **schedule)
-        # a Ctrl-C inside of an optimiser's step can leave gradients switched off for the process
+        # Ctrl-C during an optimizer's step can leave gradients disabled in the process
         with torch.enable_grad(), contextlib.suppress(StopTraining):
             self.fit_loop(rows, epochs=n_epochs)
         self.end_training(rows)
@@ -208,7 +208,7 @@ class TrainingNet(NeuralNet):
         n_schedule_epochs=None,
         first_epoch=0,
     ):
-        """Do what comes before the first epoch of ``train_on``.
+        """Prepare for the first epoch of ``train_on``.
 
         Parameters
         ----------
@@ -216,14 +216,14 @@ class TrainingNet(NeuralNet):
         n_epochs : int
         lr_schedule : {"constant", "cosine", "onecycle", "plateau"}
         n_schedule_epochs : int or None
-            Epochs that the schedule is made for, ``n_epochs`` for None. Training may end earlier.
+            Number of epochs of the schedule; None for ``n_epochs``. Training may end earlier.
         first_epoch : int
-            Epochs of the schedule that earlier calls have had.
+            Number of epochs of the schedule that earlier calls have completed.
         """
         self.train_split = None if valid_rows is None else GivenSplit(valid_rows)
         groups = self.optimizer_.param_groups
         for group, lr in zip(groups, self._step_sizes(), strict=True):
-            group.pop("initial_lr", None)  # of the schedule of an earlier call
+            group.pop("initial_lr", None)  # set by the schedule of an earlier call
             group["lr"] = lr
         n_batches = self.n_batches(rows)
         self.schedule_ = make_schedule(
@@ -240,28 +240,28 @@ class TrainingNet(NeuralNet):
         self.notify("on_train_begin", X=rows, y=None)
 
     def end_training(self, rows):
-        """Do what comes behind the last epoch of ``train_on``."""
+        """Finish after the last epoch of ``train_on``."""
         self.notify("on_train_end", X=rows, y=None)
-        self.train_split = None  # lets go of the rows that were held out
+        self.train_split = None  # releases the held-out rows
 
     def request_stop(self):
-        """End training behind the present epoch."""
+        """End training after the present epoch."""
         self.stop_requested_ = True
 
     def on_epoch_begin(self, *args, **kwargs):
-        """Begin a row of the history."""
+        """Start a new row of the history."""
         super().on_epoch_begin(*args, **kwargs)
         if self.phase is not None:
             self.history.record("phase", self.phase)
 
     def notify(self, method_name, **cb_kwargs):
-        """Call a hook of every callback; a stop that one of them asked for follows the epoch."""
+        """Call a hook of every callback; training stops after the epoch if one requests it."""
         getattr(self, method_name)(self, **cb_kwargs)
         for _, callback in self.callbacks_:
             try:
                 getattr(callback, method_name)(self, **cb_kwargs)
             except KeyboardInterrupt:
-                # skorch's EarlyStopping ends training in this way
+                # skorch's EarlyStopping ends training by raising KeyboardInterrupt
                 if method_name != "on_epoch_end" or not isinstance(callback, EarlyStopping):
                     raise
                 self.request_stop()
@@ -291,17 +291,17 @@ class TrainingNet(NeuralNet):
         self.record_epoch(prefix, record.means(), record.sizes, as_batch=not is_listened_to)
 
     def record_epoch(self, prefix, means, sizes, *, as_batch=True):
-        """Write down an epoch of training or validation.
+        """Record an epoch of training or validation in the history.
 
         Parameters
         ----------
         prefix : {"train", "valid"}
         means : dict of str to float
-            ``"loss"`` and its terms where there are several.
+            ``"loss"`` and its terms, if there are several.
         sizes : list of int
-            Rows of each batch.
+            Number of rows of each batch.
         as_batch : bool
-            Whether the epoch is recorded as a batch, too: skorch's callbacks expect batches.
+            Whether to record the epoch as a batch, too, since skorch's callbacks expect batches.
         """
         for name, value in means.items():
             self.history.record(f"{prefix}_{name}", value)
@@ -313,19 +313,19 @@ class TrainingNet(NeuralNet):
             self.history.record_batch(f"{prefix}_batch_size", sum(sizes))
 
     def _record_best(self, prefix):
-        """Record whether the epoch is the best so far, which skorch's ``Checkpoint`` asks for."""
+        """Record whether the epoch is the best so far, as skorch's ``Checkpoint`` expects."""
         name = f"{prefix}_loss"
         earlier = (row[name] for row in self.history[:-1] if name in row)
         is_best = self.history[-1, name] < min(earlier, default=math.inf)
         self.history.record(f"{name}_best", is_best)
 
     def _is_listened_to(self):
-        """Whether batches must take skorch's full path."""
+        """Whether batches must go through skorch's full training step."""
         needs_closure = isinstance(self.optimizer_, torch.optim.LBFGS)
         return needs_closure or any(_listens_to_batches(one) for _, one in self.callbacks_)
 
     def _announced_step(self, step_fn, training, prefix, batch):
-        """One step with skorch's batch hooks and batch history around it."""
+        """Run one step with skorch's batch hooks and batch history."""
         self.notify("on_batch_begin", batch=batch, training=training)
         step = step_fn(batch)
         self.history.record_batch(f"{prefix}_loss", step["loss"].item())
@@ -342,7 +342,7 @@ class TrainingNet(NeuralNet):
         return step
 
     def train_step_single(self, batch, **fit_params):
-        """Gradients of one batch; skorch's extension point."""
+        """Compute the gradients of one batch; overrides skorch's method."""
         step = self._forward(batch)
         step["loss"].backward()
         if self.gradient_clip_value is not None:
@@ -350,7 +350,7 @@ class TrainingNet(NeuralNet):
         return step
 
     def validation_step(self, batch, **fit_params):
-        """Loss of one held-out batch; skorch's extension point."""
+        """Compute the loss of one held-out batch; overrides skorch's method."""
         with torch.no_grad():
             return self._forward(batch)
 
@@ -360,21 +360,21 @@ class TrainingNet(NeuralNet):
         else:
             with torch.autocast(torch.device(self.device).type, dtype=torch.bfloat16):
                 output = self.module_(batch.x)
-            torch.clear_autocast_cache()  # inside a caller's autocast, old weights would stay in it
+            torch.clear_autocast_cache()  # else old weights stay cached in a caller's autocast
             output = _as_float32(output)  # losses sum many small numbers
         loss, terms = self.criterion_(output, batch)
         return {"loss": loss, "y_pred": output, "terms": terms}
 
 
 def _as_float32(output):
-    """Give module output, a tensor or a tuple of tensors and None, in float32."""
+    """Convert module output, a tensor or a tuple of tensors and None, to float32."""
     if isinstance(output, torch.Tensor):
         return output.float()
     return type(output)(*(part if part is None else part.float() for part in output))
 
 
 def make_net(net_class, module, objective, options, **live):
-    """Make an initialised net around a module.
+    """Make an initialized net for a module.
 
     Parameters
     ----------
@@ -383,9 +383,9 @@ def make_net(net_class, module, objective, options, **live):
     module : torch.nn.Module
     objective : Objective
     options : dict
-        What ``plain_options`` gave.
+        Result of ``plain_options``.
     **live
-        The net's other parameters.
+        Other parameters of the net.
     """
     options = dict(options)
     if "optimizer" in options:

@@ -1,4 +1,4 @@
-"""Optimisers and step-size schedules by name."""
+"""Optimizers and learning rate schedules."""
 
 import inspect
 import warnings
@@ -22,23 +22,23 @@ __all__ = [
     "watched_loss",
 ]
 
-#: Optimisers that have a name of their own.
+#: Optimizers by name.
 OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
 
 _TORCH_PREFIX = "torch.optim."
 
-#: Step-size schedules.
+#: Learning rate schedules.
 LR_SCHEDULES = ("constant", "cosine", "onecycle", "plateau")
 
 
 class OptimizerOptions(StrOptions):
-    """Constraint on a parameter: the name of an optimiser, or a class of torch's optimisers."""
+    """Constraint on a parameter: the name of an optimizer, or a subclass of torch's Optimizer."""
 
     def __init__(self):
         super().__init__(set(OPTIMIZERS))
 
     def is_satisfied_by(self, val):
-        """Whether it is one of these."""
+        """Whether the value satisfies the constraint."""
         is_class = isinstance(val, type) and issubclass(val, torch.optim.Optimizer)
         return is_class or super().is_satisfied_by(val)
 
@@ -48,10 +48,10 @@ class OptimizerOptions(StrOptions):
 
 
 def plain_parameter(value):
-    """Value of a parameter without objects of torch and NumPy.
+    """Convert the value of a parameter to plain Python types.
 
-    Devices and torch's optimizers become their names, see ``resolve_optimizer``. An optimizer class
-    of the user's stays one.
+    Devices and optimizer classes of torch become strings, see ``resolve_optimizer``. User-defined
+    optimizer classes are kept.
     """
     if isinstance(value, list | tuple):
         return type(value)(map(plain_parameter, value))
@@ -75,7 +75,7 @@ def plain_options(estimator, net_class):
 
 
 def resolve_optimizer(optimizer):
-    """Torch class of an optimiser that is given by name or as a class."""
+    """Return the class of an optimizer given by name or as a class."""
     if not isinstance(optimizer, str):
         return optimizer
     if optimizer.startswith(_TORCH_PREFIX):
@@ -84,12 +84,12 @@ def resolve_optimizer(optimizer):
 
 
 def optimizer_options(optimizer_class, *, weight_decay, device):
-    """Keyword arguments for an optimiser, only such as its signature has.
+    """Return the keyword arguments for an optimizer that its signature accepts.
 
     Raises
     ------
     ValueError
-        If weight decay is asked of an optimiser that has none.
+        If ``weight_decay`` is not 0 and the optimizer does not support it.
     """
     accepted = inspect.signature(optimizer_class).parameters
     options = {}
@@ -97,31 +97,32 @@ def optimizer_options(optimizer_class, *, weight_decay, device):
         options["weight_decay"] = weight_decay
     elif weight_decay:
         raise ValueError(
-            f"optimizer must accept weight_decay when it is not 0; got {weight_decay=} and "
-            f"optimizer={optimizer_class.__name__}. Set weight_decay=0 or take another optimizer."
+            f"optimizer must accept weight_decay if it is not 0; got {weight_decay=} and "
+            f"optimizer={optimizer_class.__name__}. Set weight_decay=0 or use another optimizer."
         )
-    # one kernel for all parameters: a third of the stock step on small nets
+    # one kernel for all parameters: a third of the time of the default step on small nets
     if optimizer_class in OPTIMIZERS.values() and device.split(":")[0] in ("cpu", "cuda"):
         options["fused"] = True
     if optimizer_class is torch.optim.SGD:
-        options |= {"momentum": 0.9, "nesterov": True}  # as scikit-learn's perceptron
+        options |= {"momentum": 0.9, "nesterov": True}  # as in scikit-learn's MLPClassifier
     return options
 
 
 def make_schedule(name, optimizer, *, n_epochs, n_batches, patience, tol):
-    """Schedule of an optimiser's step size.
+    """Make the learning rate schedule of an optimizer.
 
     Parameters
     ----------
     name : {"constant", "cosine", "onecycle", "plateau"}
     optimizer : torch.optim.Optimizer
-        Its present step size is the largest that the schedule takes.
+        Its present learning rate is the maximum of the schedule.
     n_epochs, n_batches : int
-        Length of training and of an epoch.
+        Number of epochs, and of batches per epoch.
     patience : int
-        Epochs without improvement after which ``"plateau"`` divides the step size by five.
+        Number of epochs without improvement after which ``"plateau"`` divides the learning rate by
+        five.
     tol : float
-        Fall of the loss that counts as an improvement.
+        Minimum decrease of the loss that counts as an improvement.
 
     Returns
     -------
@@ -137,7 +138,7 @@ def make_schedule(name, optimizer, *, n_epochs, n_batches, patience, tol):
             cycle_momentum=False,
         )
     if name == "plateau":
-        # in absolute terms: relative to a negative loss, torch takes any loss for a better one
+        # absolute threshold: relative to a negative loss, torch treats any loss as an improvement
         return lr_scheduler.ReduceLROnPlateau(
             optimizer, factor=0.2, patience=patience, threshold=tol, threshold_mode="abs"
         )
@@ -145,17 +146,17 @@ def make_schedule(name, optimizer, *, n_epochs, n_batches, patience, tol):
 
 
 def watched_loss(row):
-    """Loss that ``"plateau"`` looks at, from the history's row of an epoch."""
+    """Return the loss that ``"plateau"`` monitors from the history entry of an epoch."""
     return row.get("valid_loss", row["train_loss"])
 
 
 def advance(schedule, history, n_batches):
-    """Bring a new schedule to where it was behind the epochs of a history."""
+    """Advance a new schedule to its state after the epochs of a history."""
     if isinstance(schedule, lr_scheduler.ReduceLROnPlateau):
         for row in history:
             schedule.step(watched_loss(row))
     elif schedule is not None:
-        with warnings.catch_warnings():  # the steps of the optimiser were another object's
+        with warnings.catch_warnings():  # another optimizer object made the steps
             warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
             for _ in range(len(history) * n_batches):
                 schedule.step()

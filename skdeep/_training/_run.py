@@ -1,4 +1,4 @@
-"""A training that is ready to start."""
+"""A training run that is ready to start."""
 
 from typing import NamedTuple
 
@@ -10,9 +10,9 @@ __all__ = ["Run"]
 
 
 class Run(NamedTuple):
-    """A net, its rows, and for how long to train; what ``train_on`` takes.
+    """A net, its data and the number of epochs: the arguments of ``train_on``.
 
-    Run by itself, or together with others of the same shape by ``train_together``.
+    A run is executed by itself, or by ``train_together`` with others of the same shape.
     """
 
     net: TrainingNet
@@ -24,7 +24,7 @@ class Run(NamedTuple):
     first_epoch: int = 0
 
     def options(self):
-        """Keyword arguments of the net's ``train_on`` and ``begin_training``."""
+        """Return the keyword arguments of the net's ``train_on`` and ``begin_training``."""
         return {
             "n_epochs": self.n_epochs,
             "lr_schedule": self.lr_schedule,

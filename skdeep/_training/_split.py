@@ -1,4 +1,4 @@
-"""Which rows are held out of training."""
+"""Held-out samples for validation."""
 
 import math
 
@@ -9,18 +9,18 @@ __all__ = ["GivenSplit", "hold_out"]
 
 
 def hold_out(kept, fraction, generator, strata=None):
-    """Choose rows to train on and rows to hold out.
+    """Choose samples to train on and samples to hold out.
 
     Parameters
     ----------
     kept : ndarray of int
-        Indices of the rows that there are.
+        Indices of the samples to split.
     fraction : float
-        Share of them to hold out, rounded up.
+        Fraction of them to hold out, rounded up.
     generator : torch.Generator
     strata : ndarray of int, one per index in ``kept``, or None
-        Each value keeps its share in both parts, and at least one row to train on where there are
-        enough rows.
+        Strata whose fractions are the same in both parts. If there are enough samples, at least
+        one of each stratum is left to train on.
 
     Returns
     -------
@@ -30,12 +30,12 @@ def hold_out(kept, fraction, generator, strata=None):
     Raises
     ------
     ValueError
-        If no row would be left to train on.
+        If no sample would be left to train on.
     """
     n_valid = math.ceil(fraction * len(kept))
     if n_valid >= len(kept):
         raise ValueError(
-            f"validation_fraction must leave a row to train on; got {fraction} "
+            f"validation_fraction must leave at least one sample to train on; got {fraction} "
             f"of n_samples={len(kept)}. Lower it, or set early_stopping=False."
         )
     order = torch.randperm(len(kept), generator=generator).numpy()
@@ -45,9 +45,9 @@ def hold_out(kept, fraction, generator, strata=None):
 
 
 def _spread(order, strata, n_valid, generator):
-    """Order of rows whose first ``n_valid`` ones have a share of each stratum."""
+    """Return an order of the samples whose first ``n_valid`` ones are stratified."""
     _, first = np.unique(strata[order], return_index=True)
-    can_stay = len(order) - len(first) >= n_valid  # one row of each stratum, to train on
+    can_stay = len(order) - len(first) >= n_valid  # one of each stratum to train on
     candidates = np.delete(order, first) if can_stay else order
     candidates = candidates[np.argsort(strata[candidates], kind="stable")]
     start = torch.rand((), generator=generator, dtype=torch.float64).item()
@@ -57,7 +57,7 @@ def _spread(order, strata, n_valid, generator):
 
 
 class GivenSplit:
-    """skorch's ``train_split`` for rows that were held out before.
+    """skorch's ``train_split`` for samples that were held out before.
 
     Parameters
     ----------

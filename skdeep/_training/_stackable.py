@@ -1,4 +1,4 @@
-"""Which nets are trained as one stack, and how many of them."""
+"""Which nets can be trained as one stack, and how many of them."""
 
 import torch
 
@@ -10,25 +10,25 @@ from skdeep.nn._stacked import has_twins, signature, sums_in_order
 
 __all__ = ["reason_to_train_alone", "run_signature", "stack_limit"]
 
-# Multiply-adds per step above which a net keeps a CPU busy by itself (benchmarks/batched_search.py,
-# --border).
+# Multiply-adds per step above which a single net makes full use of a CPU
+# (benchmarks/batched_search.py, --border).
 _LARGE_NET = 5e6
-# Numbers in the widest layers of all nets of a stack, which should stay in a CPU's caches.
+# Number of values in the widest layers of all nets of a stack, which should fit in a CPU's caches.
 _CACHED = 2**18
-# Nets in a stack: fewer than the least save little, more than the most save no more on a CPU.
+# Nets in a stack: fewer than the minimum save little time, more than the maximum none on a CPU.
 _LEAST, _MOST = 4, 32
-# Share of a GPU's free memory for the weights of a stack, their gradients and moments.
+# Fraction of a GPU's free memory for the weights of a stack, their gradients and moments.
 _GPU_SHARE = 0.25
 
 
 def reason_to_train_alone(run, max_models="auto"):
-    """Say why a net is not to be one of a stack; None where it is.
+    """Return why a net is trained on its own rather than in a stack; None if it can be stacked.
 
     Parameters
     ----------
     run : Run
     max_models : int or "auto"
-        With ``"auto"`` nets whose stack would be slower stay alone, too.
+        With ``"auto"``, nets that would be slower in a stack are trained on their own, too.
     """
     net = run.net
     if max_models == 1:
@@ -38,20 +38,20 @@ def reason_to_train_alone(run, max_models="auto"):
     if net.phase is not None:
         return "its training has phases"
     if not isinstance(run.rows, TensorRows):
-        return "its rows are read batch by batch"
+        return "its samples are read batch by batch"
     if net.compile or net.precision != "float32":
-        return "it asks for compile or precision"
+        return "it uses compile or precision"
     if not can_be_stacked(net.optimizer_):
-        return "its optimizer is none of 'adamw', 'adam' and 'sgd'"
+        return "its optimizer is not 'adamw', 'adam' or 'sgd'"
     if net.verbose or any(not _is_stackable(callback) for _, callback in net.callbacks_):
-        return "it has callbacks or is verbose"
+        return "it has callbacks or verbose output"
     if net.device == "cpu" and not sums_in_order(net.module_):
-        return "its contractive penalty would be summed in another order"
+        return "its contractive penalty would be summed in a different order"
     if max_models == "auto" and net.device == "cpu":
         if not has_twins(net.module_):
             return "it has layers that are not faster in a stack on a CPU"
         if _size(net) * net.batch_rows(run.rows) > _LARGE_NET:
-            return "it is large enough to keep a CPU busy by itself"
+            return "it is large enough to make full use of a CPU on its own"
     return None
 
 
@@ -60,7 +60,7 @@ def _size(net):
 
 
 def stack_limit(run):
-    """Most nets of that size that a stack should have: as many as caches or memory hold."""
+    """Return the maximum number of nets in a stack that fits in the caches or in memory."""
     net = run.net
     if net.device == "cpu":
         shapes = [parameter.shape for parameter in net.module_.parameters()]
@@ -75,7 +75,7 @@ def stack_limit(run):
 
 
 def _activations(module, row):
-    """Count the numbers that the layers of a module give for one row, and those of the row."""
+    """Count the input features and the outputs of all layers of a module for one sample."""
     sizes = [row.numel()]
 
     def count(layer, inputs, output):
@@ -98,7 +98,7 @@ def _is_stackable(callback):
 
 
 def run_signature(run):
-    """Hashable description of what runs must have in common to be trained together."""
+    """Return a hashable description that must be equal for runs that are trained together."""
     net, rows, valid_rows = run.net, run.rows, run.valid_rows
     objective = net.criterion_
     shared = {

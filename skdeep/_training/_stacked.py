@@ -1,4 +1,4 @@
-"""Training K nets of one shape as one."""
+"""Training of K nets of one shape as one stack."""
 
 import contextlib
 
@@ -15,10 +15,10 @@ __all__ = ["train_together"]
 
 
 def train_together(runs):
-    """Train nets of equal ``run_signature``; each ends as if it had been trained alone.
+    """Train nets of equal ``run_signature``, with the same results as if each was trained alone.
 
-    A net leaves when it has had its epochs, when early stopping says so, or when it fails; the
-    others go on.
+    A net leaves the stack after its last epoch, when it stops early or when it fails; the others
+    continue.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def train_together(runs):
     Returns
     -------
     errors : list of Exception or None
-        What ended the training of each net early.
+        Exception raised in the training of each net.
     """
     members = [_Member(run) for run in runs]
     try:
@@ -51,7 +51,7 @@ def train_together(runs):
 
 
 class _Member:
-    """One of the nets of a stack, with everything that is done once per epoch."""
+    """One of the nets of a stack, and what is done once per epoch."""
 
     def __init__(self, run):
         self.run, self.net = run, run.net
@@ -65,7 +65,7 @@ class _Member:
 
     @contextlib.contextmanager
     def _kept_apart(self):
-        """Context in which this net can stop or fail without the others."""
+        """Context manager in which this net can stop or fail without affecting the others."""
         try:
             yield
         except StopTraining:
@@ -75,18 +75,18 @@ class _Member:
             self.is_present = False
 
     def begin(self):
-        """Do what comes before the first epoch."""
+        """Prepare for the first epoch."""
         run = self.run
         with self._kept_apart():
             self.net.begin_training(run.rows, run.valid_rows, **run.options())
 
     def begin_epoch(self):
-        """Let the callbacks know."""
+        """Call the callbacks."""
         with self._kept_apart():
             self.net.notify("on_epoch_begin", dataset_train=self.run.rows)
 
     def end_epoch(self):
-        """Let the callbacks see the epoch."""
+        """Call the callbacks and count the epoch."""
         with self._kept_apart():
             self.net.notify("on_epoch_end", dataset_train=self.run.rows)
         self.n_epochs += 1
@@ -94,13 +94,13 @@ class _Member:
             self.is_present = False
 
     def end(self):
-        """Do what comes behind the last epoch."""
+        """Finish after the last epoch."""
         if self.error is None:
             with self._kept_apart():
                 self.net.end_training(self.run.rows)
 
     def lr(self, batch):
-        """Step size of a batch of the present epoch."""
+        """Return the learning rate of a batch in the present epoch."""
         base = self.net.optimizer_.param_groups[0]["lr"]
         if self.run.lr_schedule in ("constant", "plateau"):
             return base
@@ -110,10 +110,10 @@ class _Member:
 
 
 class _Stack:
-    """Nets that are present, as one."""
+    """The nets that are still being trained, as one stack."""
 
     def __init__(self, members):
-        # of equal lengths beside each other: they are one part of every batch
+        # nets with equal numbers of rows are adjacent, so that they form one part of every batch
         self.members = sorted(members, key=lambda member: len(member.run.rows))
         self.nets = [member.net for member in self.members]
         self.weights = StackedWeights([net.module_ for net in self.nets])
@@ -133,7 +133,7 @@ class _Stack:
         self.is_training = True
 
     def run_epoch(self):
-        """Train for one epoch and validate; members that are through are no longer present."""
+        """Train for one epoch and validate; members that have finished are no longer present."""
         for member in self.members:
             member.begin_epoch()
         self._set_training(True)
@@ -157,7 +157,7 @@ class _Stack:
             part.module.train(is_training)
 
     def _part(self, start, stop):
-        """Members from one to another as one module; made when first asked for."""
+        """Return the members from ``start`` to ``stop`` as one module, built on first use."""
         if (start, stop) not in self.parts:
             part = _Part(self.nets[start:stop], self.weights.tensors(start, stop), self.rows)
             part.module.train(self.is_training)
@@ -165,7 +165,7 @@ class _Stack:
         return self.parts[start, stop]
 
     def _step(self, batches, number):
-        """Move all nets by one step; losses and terms, (members,) each."""
+        """Take one step with all nets; return losses and terms, (members,) each."""
         results = []
         for start, stop, batch in batches:
             part = self._part(start, stop)
@@ -179,7 +179,7 @@ class _Stack:
         return _join(results)
 
     def _clip(self):
-        """Shorten gradients as ``clip_grad_norm_`` does: the norm of the norms of the tensors."""
+        """Clip gradients like ``clip_grad_norm_``, by the norm of the norms of all tensors."""
         parts = self.weights.views(self.gradients).values()
         norms = [torch.linalg.vector_norm(part.flatten(1), dim=1) for part in parts]
         rows = torch.stack(norms, dim=1)  # (members, parameters)
@@ -188,20 +188,20 @@ class _Stack:
         self.gradients.mul_(shares.unsqueeze(1))
 
     def dissolve(self):
-        """Give every net what it has learned; it can go on by itself or in another stack."""
+        """Return the weights to the nets, which can continue on their own or in another stack."""
         self.optimizer.close()
         for member in self.members:
             StackedWeights.release(member.net.module_)
 
 
 class _Part:
-    """Nets that have as many rows in a batch as each other, as one.
+    """Nets with the same number of rows in a batch, as one module.
 
     Parameters
     ----------
     nets : list of TrainingNet
     tensors : StackedTensors
-        Their weights.
+        Weights of the nets.
     rows : StackedRows
     """
 
@@ -224,12 +224,12 @@ class _Part:
         self.objective = Objective(net.criterion_.loss_terms, hyperparameters)
 
     def __call__(self, batch):
-        """Losses and terms of a batch, (members,) each."""
+        """Return losses and terms of a batch, (members,) each."""
         return self.objective(self.module(batch.x), batch)
 
 
 def _join(results):
-    """Losses and terms of several parts of a batch as those of one."""
+    """Concatenate the losses and terms of several parts of a batch."""
     if len(results) == 1:
         return results[0]
     losses, terms = zip(*results, strict=True)
@@ -237,13 +237,13 @@ def _join(results):
 
 
 class _Record:
-    """Losses of an epoch's batches and their terms, read from the device at its end."""
+    """Losses of the batches of an epoch and their terms, read from the device at its end."""
 
     def __init__(self):
         self.names, self.values = ["loss"], []
 
     def add(self, losses, terms):
-        """Take a batch's losses and terms, (members,) each."""
+        """Add the losses and terms of a batch, (members,) each."""
         parts = [losses]
         if len(terms) > 1:
             self.names = ["loss", *terms]
@@ -251,7 +251,7 @@ class _Record:
         self.values.append(torch.stack([part.detach() for part in parts]))
 
     def write(self, prefix, members, sizes):
-        """Write each member's means down; ``sizes`` are rows of (members, batches)."""
+        """Record the means of each member; ``sizes``, (members, batches), are numbers of rows."""
         values = torch.stack(self.values).cpu().double()  # (batches, terms, members)
         counts = torch.tensor(sizes, dtype=torch.float64)
         shares = counts / counts.sum(dim=1, keepdim=True)

@@ -1,4 +1,4 @@
-"""One optimiser for the weights of K nets."""
+"""One optimizer for the weights of K nets."""
 
 import functools
 
@@ -8,8 +8,8 @@ from skdeep._training._optim import OPTIMIZERS, make_schedule
 
 __all__ = ["StackedOptimizer", "can_be_stacked", "step_factors"]
 
-# What torch's fused optimisers call. Their own step spends three times as long on its way there,
-# most of it on a counter of steps for each tensor.
+# Kernels of torch's fused optimizers. Their ``step`` method has an overhead of three times the
+# kernel's time, most of it for the step counter of each tensor.
 _FUSED_ADAM = {
     torch.optim.Adam: getattr(torch, "_fused_adam_", None),
     torch.optim.AdamW: getattr(torch, "_fused_adamw_", None),
@@ -17,20 +17,20 @@ _FUSED_ADAM = {
 
 
 def can_be_stacked(optimizer):
-    """Whether the weights of several nets may share an optimiser of that kind."""
+    """Whether the weights of several nets can share an optimizer of this class."""
     return type(optimizer) in OPTIMIZERS.values()
 
 
 @functools.lru_cache(maxsize=64)
 def step_factors(name, n_epochs, n_batches):
-    """Step size of each batch of a schedule, as shares of the largest one.
+    """Return the learning rate of each batch in a schedule, as a fraction of the maximum.
 
     Parameters
     ----------
     name : {"constant", "cosine", "onecycle", "plateau"}
-        The step size of ``"plateau"`` depends on the losses and not on the batch: ones.
+        All ones for ``"plateau"``, whose learning rate depends on the losses, not on the batch.
     n_epochs, n_batches : int
-        Length of training and of an epoch.
+        Number of epochs, and of batches per epoch.
 
     Returns
     -------
@@ -52,18 +52,18 @@ def step_factors(name, n_epochs, n_batches):
 
 
 class StackedOptimizer:
-    """Steps of K nets at once, on the weights and with the state of their own optimisers.
+    """Updates the weights of K nets at once, with the state of the nets' own optimizers.
 
-    Each number is that of a net trained by itself, to the last bit.
+    The result is equal, to the last bit, to that of nets trained one by one.
 
     Parameters
     ----------
     nets : list of TrainingNet
-        Their optimisers are of one class. Nets of equal settings are moved together.
+        Their optimizers are of one class. Nets with equal settings are updated together.
     gradients : dict of str to Tensor of shape (members, ...)
-        Where the gradients of the parameters will be.
+        Tensors that will hold the gradients of the parameters.
     paces : list
-        Equal for nets whose step sizes are equal in every step.
+        Equal for nets whose learning rates are equal in every step.
     """
 
     def __init__(self, nets, gradients, paces):
@@ -86,18 +86,18 @@ class StackedOptimizer:
         ]
 
     def step(self, lr):
-        """Move all weights.
+        """Update all weights.
 
         Parameters
         ----------
         lr : list of float
-            Step size of each net.
+            Learning rate of each net.
         """
         for first, group in self.groups:
             group.step(lr[first])
 
     def close(self):
-        """Leave the nets' own optimisers as if each had made the steps by itself."""
+        """Leave the optimizers of the nets as if each had made the steps itself."""
         for _, group in self.groups:
             group.close()
         for net in self.nets:
@@ -105,13 +105,13 @@ class StackedOptimizer:
 
 
 def _progress(optimizer):
-    """Tell whether an optimiser has made steps and, of those that count them, how many."""
+    """Return whether an optimizer has made steps and, if it counts them, how many."""
     counts = [int(entries.get("step", 0)) for entries in optimizer.state.values()]
     return bool(counts), max(counts, default=0)
 
 
 class _TorchGroup:
-    """Nets with one step size, moved by one of torch's optimisers."""
+    """Nets with the same learning rate, updated by one of torch's optimizers."""
 
     def __init__(self, nets):
         self.nets = nets
@@ -131,7 +131,7 @@ class _TorchGroup:
 
 
 class _FusedGroup(_TorchGroup):
-    """Nets with one step size, moved by the kernel of torch's fused Adam."""
+    """Nets with the same learning rate, updated by the kernel of torch's fused Adam."""
 
     def __init__(self, kernel, nets):
         super().__init__(nets)
@@ -148,7 +148,7 @@ class _FusedGroup(_TorchGroup):
         }
 
     def step(self, lr):
-        if self.tensors is None:  # torch sets up the state that a first step needs
+        if self.tensors is None:  # torch initializes the state in the first step
             super().step(lr)
             self._collect()
             return

@@ -1,4 +1,4 @@
-"""Batches for K nets at once, each with rows and an order of its own."""
+"""Batches for K nets at once, each with its own rows and order."""
 
 import copy
 import itertools
@@ -11,7 +11,7 @@ __all__ = ["StackedRows"]
 
 
 class StackedRows:
-    """Rows of K members in one tensor, in which equal ones of several members lie once.
+    """Rows of K members in one tensor, stored once if several members have equal rows.
 
     Parameters
     ----------
@@ -19,12 +19,12 @@ class StackedRows:
         With the same number of batches, the last of which may differ in length.
     batch_size : int
     generators : list of torch.Generator or None
-        Shuffle the rows of each member anew in every epoch; None keeps their order.
+        Shuffle the rows of each member in every epoch; None keeps their order.
 
     Attributes
     ----------
     sizes : list of list of int
-        Rows of each batch, for each member.
+        Number of rows of each batch, for each member.
     """
 
     def __init__(self, members, batch_size, generators=None):
@@ -52,9 +52,9 @@ class StackedRows:
         self.is_shuffled = generators is not None and max(self.lengths) > batch_size
 
     def epoch(self):
-        """Yield each batch in parts: (start, stop, Batch) of the members from start to stop.
+        """Yield each batch in parts: (start, stop, Batch) for the members from start to stop.
 
-        A part are members beside each other that have equally many rows in the batch.
+        A part consists of adjacent members with the same number of rows in the batch.
         """
         order = self._order().to(self.x.device)
         for places, index in zip(self.places, order.split(self.batch_size, dim=1), strict=True):
@@ -64,7 +64,7 @@ class StackedRows:
             ]
 
     def _order(self):
-        """Places of the rows in the order of an epoch, (members, n_rows)."""
+        """Return the indices of the rows in the order of an epoch, (members, n_rows)."""
         longest = max(self.lengths)
         orders = []
         for number, (start, length) in enumerate(zip(self.starts, self.lengths, strict=True)):
@@ -78,7 +78,7 @@ class StackedRows:
         return torch.stack(orders)
 
     def _fetch(self, index):
-        """Batch of the rows that (members, n_rows) indices name."""
+        """Return the batch of rows with the given indices, (members, n_rows)."""
         places = index.flatten()
         y, weight = (
             None if part is None else part.index_select(0, places).unflatten(0, index.shape)
@@ -88,7 +88,7 @@ class StackedRows:
 
 
 def _places(sizes):
-    """Find runs of members with equal numbers of rows in each batch: (start, stop, number)."""
+    """Group adjacent members by their number of rows in each batch: (start, stop, number)."""
     places = []
     for column in zip(*sizes, strict=True):
         runs, start = [], 0
@@ -101,7 +101,7 @@ def _places(sizes):
 
 
 def _sizes(length, batch_size):
-    """Rows of each batch."""
+    """Return the number of rows of each batch."""
     return [min(batch_size, length - start) for start in range(0, length, batch_size)]
 
 

@@ -1,4 +1,4 @@
-"""Fitted estimators as plain arrays, numbers and strings, and back."""
+"""Conversion of fitted estimators to plain arrays, numbers and strings, and back."""
 
 import warnings
 
@@ -20,7 +20,7 @@ __all__ = [
     "restore_parameters",
 ]
 
-#: Attributes of a fitted estimator that ``fitted_state`` stands for.
+#: Attributes of a fitted estimator that ``fitted_state`` replaces.
 LIVE_ATTRIBUTES = (
     "device_",
     "module_",
@@ -36,14 +36,14 @@ _NAMED_BY_TORCH = {"device", "optimizer"}
 
 
 def fitted_state(estimator, *, has_optimizer=True):
-    """Everything that a fitted estimator needs to infer and to train on, as plain values.
+    """Return all state that inference and continued training require, as plain values.
 
     Parameters
     ----------
     estimator : DeepEstimator
     has_optimizer : bool
-        Whether the optimiser's state belongs to it, which can be twice as large as the weights.
-        Without it, training continues with an optimiser that starts from scratch.
+        Whether to include the state of the optimizer, which can be twice as large as the weights.
+        Without it, training continues with a new optimizer.
     """
     state = {
         "device": estimator.device_,
@@ -63,7 +63,7 @@ def fitted_state(estimator, *, has_optimizer=True):
 
 
 def restore_fitted(estimator, state):
-    """Load arrays and positions into a module, a net and generators of the same shape."""
+    """Load the state into the module, net and generators of an estimator of the same shape."""
     arrays = {name: _tensor(array) for name, array in state["module"].items()}
     estimator.module_.load_state_dict(arrays)
     if "optimizer" in state:
@@ -71,19 +71,19 @@ def restore_fitted(estimator, state):
     estimator.net_.history_ = History(state["history"])
     for name, generator in estimator._streams.items():
         position = _tensor(state["generators"][name])
-        # generators of another kind of device cannot be continued
+        # the state of a generator cannot be transferred to another type of device
         if position.shape == generator.get_state().shape:
             generator.set_state(position)
 
 
 def continue_training(net, earlier, *, keeps_optimizer):
-    """Let a new net over the same module continue from the history of an earlier one.
+    """Let a new net for the same module continue from the history of an earlier one.
 
     Parameters
     ----------
     net, earlier : TrainingNet
     keeps_optimizer : bool
-        Whether the optimiser continues, too, where both are of one class.
+        Whether the state of the optimizer is kept, too, if both are of the same class.
     """
     net.history_ = History(earlier.history_)  # the earlier one stays as it is
     if keeps_optimizer and type(net.optimizer_) is type(earlier.optimizer_):
@@ -91,12 +91,12 @@ def continue_training(net, earlier, *, keeps_optimizer):
 
 
 def existing_device(name, estimator_name):
-    """Take that device, or the CPU with a warning where this machine has no such device."""
+    """Return the device if this machine has it, else warn and return the CPU."""
     if device_exists(name):
         return name
     warnings.warn(
-        f"{estimator_name} was trained on device {name!r}, which this machine does not have; "
-        "it continues on the CPU.",
+        f"{estimator_name} was trained on device {name!r}, which is not available on this machine; "
+        "the CPU is used instead.",
         DeviceUnavailableWarning,
         stacklevel=4,
     )
@@ -104,12 +104,12 @@ def existing_device(name, estimator_name):
 
 
 def plain_parameters(state):
-    """Instance state with torch's devices and optimiser classes named by strings."""
+    """Replace devices and optimizer classes of torch by strings in an instance state."""
     return state | {name: plain_parameter(state[name]) for name in _NAMED_BY_TORCH & state.keys()}
 
 
 def restore_parameters(state):
-    """Instance state with optimiser classes in place of their names."""
+    """Replace names of optimizer classes by the classes in an instance state."""
     if isinstance(state.get("optimizer"), str) and "." in state["optimizer"]:
         state["optimizer"] = resolve_optimizer(state["optimizer"])
     return state
@@ -124,7 +124,7 @@ def _tensor(value):
 
 
 def _optimizer_arrays(optimizer):
-    """State of an optimiser by the number of the parameter."""
+    """Return the state of an optimizer by the index of the parameter."""
     state = optimizer.state_dict()["state"]
     return {
         str(number): {name: _array(value) for name, value in entries.items()}

@@ -1,4 +1,4 @@
-"""How many CPU threads a net gets, scoped to the calling thread."""
+"""Number of CPU threads of a net, limited to the calling thread."""
 
 import contextlib
 
@@ -6,13 +6,13 @@ from skdeep.utils._settings import one_thread
 
 __all__ = ["is_convolutional", "runs_on_one_thread", "stack_scope", "thread_scope"]
 
-# Multiply-adds per batch below which a second thread gains next to nothing on an idle machine and
-# costs a lot on a busy one (benchmarks/threads.py, and with --busy 1).
+# Multiply-adds per batch below which a second thread hardly helps on an idle machine and is much
+# slower on a busy one (benchmarks/threads.py, and with --busy 1).
 _SMALL_NET = 2e7
 
 
 def is_convolutional(module):
-    """Whether a module has filters over height and width."""
+    """Whether a module has convolutions over height and width."""
     return any(parameter.ndim == 4 for parameter in module.parameters())
 
 
@@ -23,9 +23,9 @@ def runs_on_one_thread(module, batch_rows, device):
     ----------
     module : torch.nn.Module
     batch_rows : int
-        Rows per forward pass.
+        Samples per forward pass.
     device : str
-        Where the net runs; threads are limited on the CPU only.
+        Device of the net; threads are limited only on the CPU.
     """
     n_parameters = sum(parameter.numel() for parameter in module.parameters())
     if device != "cpu" or is_convolutional(module):
@@ -34,7 +34,7 @@ def runs_on_one_thread(module, batch_rows, device):
 
 
 def thread_scope(module, batch_rows, device):
-    """Context in which small nets run on one thread, see ``runs_on_one_thread``.
+    """Context manager in which small nets run on one thread, see ``runs_on_one_thread``.
 
     The user's setting is restored afterwards.
     """
@@ -43,13 +43,13 @@ def thread_scope(module, batch_rows, device):
 
 
 def stack_scope(nets, batch_rows):
-    """Context in which small stacks of nets run on one thread.
+    """Context manager in which small stacks of nets run on one thread.
 
     Parameters
     ----------
     nets : list of TrainingNet
     batch_rows : int
-        Rows per step and net.
+        Samples per step and net.
     """
     n_parameters = sum(parameter.numel() for parameter in nets[0].module_.parameters())
     if nets[0].device != "cpu" or len(nets) * n_parameters * batch_rows > _SMALL_NET:

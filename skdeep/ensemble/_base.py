@@ -1,4 +1,4 @@
-"""What deep ensembles for classification and for regression have in common."""
+"""Base class of deep ensembles."""
 
 import copy
 from abc import ABC, abstractmethod
@@ -38,7 +38,7 @@ __all__ = ["DeepEnsemble", "members_have"]
 
 
 def members_have(name):
-    """Condition that the estimator has an attribute, for ``available_if``."""
+    """Return a check for ``available_if`` that the estimator has an attribute."""
     return lambda ensemble: hasattr(ensemble.estimator, name)
 
 
@@ -52,18 +52,18 @@ class DeepEnsemble(
 ):
     """Several nets of one estimator that differ in their seeds, trained as one stack.
 
-    All that a fit leaves is ``estimators_``. It is replaced as a whole, so that a fit that fails
-    changes nothing.
+    ``estimators_`` is the only attribute that ``fit`` sets. It is replaced as a whole, so that a
+    failed fit leaves the ensemble unchanged.
     """
 
     estimator: Any = param(HasMethods(["fit", "predict"]), kw_only=False)
     n_estimators: int = param(Interval(Integral, 1, None, closed="left"), default=5, kw_only=False)
     random_state: int | np.random.RandomState | None = param("random_state", default=None)
 
-    #: what ``estimator`` must be, for an error
+    #: description of valid estimators for the error message
     _kind_of_member: ClassVar[str]
 
-    # The members take it, under the request that is set on ``estimator``.
+    # ``sample_weight`` is consumed by the members, as requested on ``estimator``.
     __metadata_request__fit: ClassVar[dict] = {"sample_weight": UNUSED}
     __metadata_request__partial_fit: ClassVar[dict] = {"sample_weight": UNUSED}
 
@@ -76,7 +76,7 @@ class DeepEnsemble(
         Parameters
         ----------
         X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
-            Samples to train on, as ``estimator`` takes them.
+            Samples to train on.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -104,7 +104,7 @@ class DeepEnsemble(
     @available_if(members_have("embed"))
     @own_settings()
     def embed(self, X) -> np.ndarray:
-        """Compute the features that the last layer of each net reads, side by side.
+        """Compute the inputs of the last layer of each net, concatenated.
 
         Parameters
         ----------
@@ -136,16 +136,16 @@ class DeepEnsemble(
         """Whether the estimator predicts what the ensemble predicts."""
 
     def _check_estimator(self):
-        """Raise ``TypeError`` for an estimator of which there is no ensemble."""
+        """Raise ``TypeError`` for an estimator that is not supported as a member."""
         if isinstance(self.estimator, DeepEstimator) and self._is_right_kind(self.estimator):
             return
         raise TypeError(
-            f"estimator must be {self._kind_of_member}; got {self.estimator!r}. Put a pipeline "
-            "around the ensemble, not into it."
+            f"estimator must be {self._kind_of_member}; got {self.estimator!r}. Instead of an "
+            "ensemble of pipelines, use a pipeline that ends with the ensemble."
         )
 
     def _make_members(self, *, resume):
-        """Estimators to fit: new ones or, to resume, copies of the fitted ones."""
+        """Make the estimators to fit: new ones or, to resume, copies of the fitted ones."""
         if resume and hasattr(self, "estimators_"):
             return self._copy_members()
         seeds = np.random.SeedSequence(draw_seed(self.random_state))
@@ -155,12 +155,12 @@ class DeepEnsemble(
         ]
 
     def _copy_members(self):
-        """Copy the fitted members, with the present parameters of the estimator."""
+        """Copy the fitted members, with the current parameters of the estimator."""
         fitted = self.estimators_
         if len(fitted) != self.n_estimators or type(fitted[0]) is not type(self.estimator):
             raise ValueError(
-                "warm_start and partial_fit must continue with the nets that were fitted, "
-                f"{len(fitted)} of {type(fitted[0]).__name__}; got "
+                "warm_start and partial_fit require the same number and class of nets as in the "
+                f"last fit, {len(fitted)} of {type(fitted[0]).__name__}; got "
                 f"n_estimators={self.n_estimators} of {type(self.estimator).__name__}. Fit a "
                 "clone instead."
             )
@@ -171,7 +171,7 @@ class DeepEnsemble(
         return members
 
     def _metadata(self, method, sample_weight):
-        """Metadata that a method of the members gets."""
+        """Return the metadata that is passed to a method of the members."""
         if sample_weight is None:
             return {}
         if not is_routing_enabled():
@@ -179,9 +179,10 @@ class DeepEnsemble(
         return process_routing(self, method, sample_weight=sample_weight).estimator[method]
 
     def _can_be_stacked(self):
-        """Whether ``Fit`` does all that the ``fit`` of the members does.
+        """Whether ``Fit`` is equivalent to the ``fit`` method of the members.
 
-        A subclass elsewhere may have a ``fit`` of its own; callbacks of members are set up by it.
+        It is not for subclasses outside of this package, which may override ``fit``, nor for
+        members with callbacks, which are set up by their ``fit``.
         """
         is_ours = type(self.estimator).fit.__module__.startswith("skdeep.")
         return is_ours and not has_callbacks(self.estimator)
@@ -201,7 +202,7 @@ class DeepEnsemble(
                 raise outcome.error
 
     def _fit_one_by_one(self, members, X, y, metadata, root, task):
-        """Fit the members in the ordinary way."""
+        """Fit the members one after the other."""
         for member in members:
             context = root.subcontext(task_name="fit-estimator")
             with context.propagate_callback_context(member):
@@ -210,12 +211,12 @@ class DeepEnsemble(
             context.call_on_fit_task_end(**task)
 
     def _of_members(self, method, X):
-        """Call a method of each member for new samples; list of results."""
+        """Call a method of each member on new samples and return a list of results."""
         check_is_fitted(self)
         return [getattr(member, method)(X) for member in self.estimators_]
 
     def __getstate__(self):
-        """Where ``fit`` is to continue, the nets keep the state of their optimisers."""
+        """Keep the state of the members' optimizers if ``warm_start`` is set on the estimator."""
         state = dict(super().__getstate__())
         if "estimators_" in state and self.estimator.warm_start:
             state["estimators_"] = [

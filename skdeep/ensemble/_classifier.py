@@ -17,33 +17,34 @@ __all__ = ["DeepEnsembleClassifier"]
 
 
 class DeepEnsembleClassifier(ClassifierMixin, DeepEnsemble):
-    """Several nets with different seeds whose predicted probabilities are averaged [1]_.
+    """Deep ensemble classifier: averages the predicted probabilities of several nets [1]_.
 
-    The mean is usually more accurate and better calibrated than the probabilities of one net. The
-    nets have the same parameters and samples, and differ in their initial weights, in dropout and
-    in the order of the samples. They are trained as one stack where that is faster.
+    The mean is usually more accurate and better calibrated than the probabilities of a single net.
+    All nets have the same parameters and are trained on the same samples. They differ in their
+    seeds: in the initial weights, in dropout and in the order of the samples. They are trained as
+    one stack if that is faster.
 
     Parameters
     ----------
     estimator : estimator
-        Deep classifier such as :class:`~skdeep.neural_network.ResNetClassifier`. It is cloned; its
-        own ``random_state`` is not used.
+        Deep classifier such as :class:`~skdeep.neural_network.ResNetClassifier`. It is cloned, and
+        its ``random_state`` is ignored.
     n_estimators : int, default=5
         Number of nets.
     random_state : int, RandomState instance or None, default=None
-        Seed that the ``random_state`` of each net is derived from. An int makes the result
-        reproducible.
+        Seed from which the ``random_state`` of each net is derived. Pass an int for reproducible
+        results.
 
     Attributes
     ----------
     estimators_ : list of estimators, length `n_estimators`
         The fitted nets.
     classes_ : ndarray of shape (n_classes,)
-        Class labels; for multilabel targets the numbers of the columns.
+        Class labels; for multilabel targets the indices of the columns.
     n_iter_ : int
         Number of epochs of the net that was trained longest.
     device_ : str
-        Device the nets are on.
+        Device of the nets.
     n_features_in_ : int
         Number of features seen during ``fit``.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -52,21 +53,21 @@ class DeepEnsembleClassifier(ClassifierMixin, DeepEnsemble):
     Raises
     ------
     DivergenceError
-        From ``fit`` and ``partial_fit``, if a loss or a weight stops being finite.
+        If a loss or a weight stops being finite in ``fit`` or ``partial_fit``.
 
     See Also
     --------
-    DeepEnsembleRegressor : The same for regression.
-    skdeep.neural_network.ResNetClassifier : A net to make an ensemble of.
-    sklearn.ensemble.BaggingClassifier : An ensemble of any classifier, each fitted to a random
-        part of the samples.
-    sklearn.ensemble.VotingClassifier : An ensemble of different classifiers.
+    DeepEnsembleRegressor : Deep ensemble for regression.
+    skdeep.neural_network.ResNetClassifier : Residual net that can be a member of an ensemble.
+    sklearn.ensemble.BaggingClassifier : Ensemble of any classifier, each fitted on a random subset
+        of the samples.
+    sklearn.ensemble.VotingClassifier : Ensemble of different classifiers.
 
     Notes
     -----
-    With ``warm_start=True`` of the estimator, ``fit`` continues with the fitted nets.
+    If ``estimator`` has ``warm_start=True``, ``fit`` continues training the fitted nets.
 
-    With scikit-learn's metadata routing, ``sample_weight`` is requested by the estimator:
+    With scikit-learn's metadata routing, request ``sample_weight`` on the estimator:
     ``DeepEnsembleClassifier(net.set_fit_request(sample_weight=True))``.
 
     References
@@ -95,23 +96,23 @@ class DeepEnsembleClassifier(ClassifierMixin, DeepEnsemble):
     @fit_context(prefer_skip_nested_validation=False)
     @own_settings()
     def partial_fit(self, X, y, classes=None, sample_weight=None) -> Self:
-        """Train every net for one epoch on these samples.
+        """Train all nets for one epoch on the given samples.
 
         Parameters
         ----------
         X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
-            Samples to train on. Those of the first call must be representative of all.
+            Samples to train on. Those of the first call must be representative of all samples.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Class labels.
         classes : array-like of shape (n_classes,), default=None
-            All class labels that later calls may contain; None for those of the first call.
+            All class labels that may occur in any call; None for the labels in the first call.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples in the loss.
 
         Returns
         -------
         self : object
-            The ensemble, whose nets are one epoch further.
+            The fitted ensemble.
         """
         return self._partial_fit(X, y, sample_weight, classes=classes)
 
@@ -127,7 +128,7 @@ class DeepEnsembleClassifier(ClassifierMixin, DeepEnsemble):
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_labels)
-            The class with the highest mean probability; for multilabel targets 1 for each label
+            Class with the highest mean probability; for multilabel targets, 1 for each label
             whose mean probability is above one half.
         """
         probability = self.predict_proba(X)
@@ -137,7 +138,7 @@ class DeepEnsembleClassifier(ClassifierMixin, DeepEnsemble):
 
     @own_settings()
     def predict_proba(self, X) -> np.ndarray:
-        """Predict class probabilities, the mean over all nets.
+        """Predict class probabilities, averaged over all nets.
 
         Parameters
         ----------
@@ -147,7 +148,8 @@ class DeepEnsembleClassifier(ClassifierMixin, DeepEnsemble):
         Returns
         -------
         probability : ndarray of shape (n_samples, n_classes)
-            In the order of ``classes_``. Rows sum to one, except for multilabel targets.
+            Probabilities in the order of ``classes_``. Rows sum to one, except for multilabel
+            targets.
         """
         return np.mean(self._of_members("predict_proba", X), axis=0)
 
@@ -163,13 +165,13 @@ class DeepEnsembleClassifier(ClassifierMixin, DeepEnsemble):
         Returns
         -------
         log_probability : ndarray of shape (n_samples, n_classes)
-            Natural logarithm of ``predict_proba``, finite even where that rounds to zero.
+            Natural logarithm of ``predict_proba``, finite even if the probability rounds to zero.
         """
         return _log_mean_exp(self._of_members("predict_log_proba", X))
 
     @own_settings()
     def decision_function(self, X) -> np.ndarray:
-        """Compute the log-odds of the mean probability or, for several classes, its logarithm.
+        """Compute the log-odds of the mean probability or, for more than two classes, its log.
 
         Parameters
         ----------
@@ -179,8 +181,8 @@ class DeepEnsembleClassifier(ClassifierMixin, DeepEnsemble):
         Returns
         -------
         decision : ndarray of shape (n_samples,) or (n_samples, n_classes)
-            For two classes one value per sample, positive for ``classes_[1]``; for multilabel
-            targets one per label, positive where it is predicted.
+            For two classes, one value per sample, positive for ``classes_[1]``; for multilabel
+            targets, one value per label, positive if the label is predicted.
         """
         if self._is_multilabel:
             logits = np.asarray(self._of_members("decision_function", X))
@@ -208,5 +210,5 @@ class DeepEnsembleClassifier(ClassifierMixin, DeepEnsemble):
 
 
 def _log_mean_exp(values):
-    """Logarithm of the mean, over members, of the exponentials."""
+    """Return the logarithm of the mean of the exponentials over members."""
     return logsumexp(values, axis=0) - np.log(len(values))

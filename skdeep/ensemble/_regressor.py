@@ -1,4 +1,4 @@
-"""Deep ensembles that predict numbers."""
+"""Deep ensembles for regression."""
 
 from typing import Self
 
@@ -15,22 +15,23 @@ __all__ = ["DeepEnsembleRegressor"]
 
 
 class DeepEnsembleRegressor(RegressorMixin, DeepEnsemble):
-    """Several nets with different seeds whose predictions are averaged [1]_.
+    """Deep ensemble regressor: averages the predictions of several nets [1]_.
 
-    The mean is usually more accurate than the predictions of one net. The nets have the same
-    parameters and samples, and differ in their initial weights, in dropout and in the order of the
-    samples. They are trained as one stack where that is faster.
+    The mean is usually more accurate than the predictions of a single net. All nets have the same
+    parameters and are trained on the same samples. They differ in their seeds: in the initial
+    weights, in dropout and in the order of the samples. They are trained as one stack if that is
+    faster.
 
     Parameters
     ----------
     estimator : estimator
-        Deep regressor such as :class:`~skdeep.neural_network.ResNetRegressor`. It is cloned; its
-        own ``random_state`` is not used.
+        Deep regressor such as :class:`~skdeep.neural_network.ResNetRegressor`. It is cloned, and
+        its ``random_state`` is ignored.
     n_estimators : int, default=5
         Number of nets.
     random_state : int, RandomState instance or None, default=None
-        Seed that the ``random_state`` of each net is derived from. An int makes the result
-        reproducible.
+        Seed from which the ``random_state`` of each net is derived. Pass an int for reproducible
+        results.
 
     Attributes
     ----------
@@ -39,7 +40,7 @@ class DeepEnsembleRegressor(RegressorMixin, DeepEnsemble):
     n_iter_ : int
         Number of epochs of the net that was trained longest.
     device_ : str
-        Device the nets are on.
+        Device of the nets.
     n_features_in_ : int
         Number of features seen during ``fit``.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -48,21 +49,21 @@ class DeepEnsembleRegressor(RegressorMixin, DeepEnsemble):
     Raises
     ------
     DivergenceError
-        From ``fit`` and ``partial_fit``, if a loss or a weight stops being finite.
+        If a loss or a weight stops being finite in ``fit`` or ``partial_fit``.
 
     See Also
     --------
-    DeepEnsembleClassifier : The same for classification.
-    skdeep.neural_network.ResNetRegressor : A net to make an ensemble of.
-    sklearn.ensemble.BaggingRegressor : An ensemble of any regressor, each fitted to a random part
+    DeepEnsembleClassifier : Deep ensemble for classification.
+    skdeep.neural_network.ResNetRegressor : Residual net that can be a member of an ensemble.
+    sklearn.ensemble.BaggingRegressor : Ensemble of any regressor, each fitted on a random subset
         of the samples.
-    sklearn.ensemble.VotingRegressor : An ensemble of different regressors.
+    sklearn.ensemble.VotingRegressor : Ensemble of different regressors.
 
     Notes
     -----
-    With ``warm_start=True`` of the estimator, ``fit`` continues with the fitted nets.
+    If ``estimator`` has ``warm_start=True``, ``fit`` continues training the fitted nets.
 
-    With scikit-learn's metadata routing, ``sample_weight`` is requested by the estimator:
+    With scikit-learn's metadata routing, request ``sample_weight`` on the estimator:
     ``DeepEnsembleRegressor(net.set_fit_request(sample_weight=True))``.
 
     References
@@ -90,12 +91,12 @@ class DeepEnsembleRegressor(RegressorMixin, DeepEnsemble):
     @fit_context(prefer_skip_nested_validation=False)
     @own_settings()
     def partial_fit(self, X, y, sample_weight=None) -> Self:
-        """Train every net for one epoch on these samples.
+        """Train all nets for one epoch on the given samples.
 
         Parameters
         ----------
         X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
-            Samples to train on. Those of the first call must be representative of all.
+            Samples to train on. Those of the first call must be representative of all samples.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -104,29 +105,29 @@ class DeepEnsembleRegressor(RegressorMixin, DeepEnsemble):
         Returns
         -------
         self : object
-            The ensemble, whose nets are one epoch further.
+            The fitted ensemble.
         """
         return self._partial_fit(X, y, sample_weight)
 
     @own_settings()
     def predict(self, X, return_std=False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
-        """Predict targets, the mean over all nets.
+        """Predict targets, averaged over all nets.
 
         Parameters
         ----------
         X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
             Samples to predict for.
         return_std : bool, default=False
-            Whether to return the standard deviation over the nets, too. It measures how far the
-            nets disagree, not the noise of the targets, and is therefore no error bar of a
-            prediction.
+            Whether to return the standard deviation over the nets as well. It measures the
+            disagreement between the nets, not the noise in the targets, and is therefore not an
+            error bar of the prediction.
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             Mean of the predictions.
         std : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            Standard deviation of the predictions; only with ``return_std=True``.
+            Standard deviation of the predictions. Only returned if ``return_std=True``.
         """
         predictions = self._of_members("predict", X)
         mean = np.mean(predictions, axis=0)

@@ -1,4 +1,4 @@
-"""Helpers without nets and without estimators."""
+"""Utilities that are independent of nets and estimators."""
 
 from skdeep.utils._device import available_devices
 from skdeep.utils._discovery import all_estimators

@@ -1,4 +1,4 @@
-"""Generated rows behind those of the user, in containers and dtypes of the user's."""
+"""Append generated samples to those of the user, keeping container and dtypes."""
 
 import sys
 
@@ -9,7 +9,7 @@ __all__ = ["append_labels", "append_rows"]
 
 
 def append_rows(X, new):
-    """Rows of ``X``, as they are, and new ones behind them.
+    """Append new rows to the unchanged rows of ``X``.
 
     Parameters
     ----------
@@ -20,7 +20,7 @@ def append_rows(X, new):
     Returns
     -------
     rows : of the type of ``X``
-        Columns of integers and booleans get rounded numbers. Dataframes have a new index.
+        New values in integer and boolean columns are rounded. Dataframes get a new index.
     """
     if sp.issparse(X):
         new = sp.csr_array(_as_dtype(new, X.dtype))
@@ -41,7 +41,7 @@ def append_rows(X, new):
 
 
 def append_labels(y, labels):
-    """All labels in a container like that of the first of them.
+    """Convert labels to the container type of ``y``.
 
     Parameters
     ----------
@@ -60,15 +60,15 @@ def append_labels(y, labels):
 
 
 def _library(table):
-    """Find the module of pandas or polars where the table is one of theirs."""
+    """Return the module pandas or polars if the table is one of theirs, else None."""
     name = type(table).__module__.partition(".")[0]
     return sys.modules[name] if name in ("pandas", "polars") else None
 
 
 def _as_dtype(values, dtype):
-    """Values in a dtype, rounded where it holds integers or booleans."""
+    """Convert values to a dtype, rounded for integers and booleans."""
     if dtype.kind in "iu":
-        # the float64 next to the largest integers lies beyond them
+        # the float64 nearest to the largest 64-bit integers exceeds them
         limits = np.iinfo(dtype)
         highest = np.nextafter(float(limits.max), 0) if dtype.itemsize == 8 else limits.max
         return np.rint(values).clip(limits.min, highest).astype(dtype)
@@ -76,7 +76,7 @@ def _as_dtype(values, dtype):
 
 
 def _frame(new, like, library):
-    """Columns of an array as a dataframe with the names and dtypes of another."""
+    """Make a dataframe of an array's columns, with the names and dtypes of another."""
     if library.__name__ == "polars":
         return library.DataFrame(list(map(_polars_series, like, new.T)))
     columns = [
@@ -89,7 +89,7 @@ def _frame(new, like, library):
 
 
 def _polars_series(like, values):
-    """Numbers as a series with the name and dtype of another."""
+    """Make a series of values, with the name and dtype of another."""
     if like.dtype.is_float() or values.dtype.kind not in "biuf":
         return type(like)(like.name, values, dtype=like.dtype)
     return type(like)(like.name, np.rint(values).astype(np.int64)).cast(like.dtype)

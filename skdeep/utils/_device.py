@@ -1,4 +1,4 @@
-"""Where a net runs: names to devices, and pools of devices for parallel workers."""
+"""Names of devices, and pools of devices for parallel workers."""
 
 import contextlib
 import multiprocessing
@@ -15,7 +15,7 @@ _leased: Counter = Counter()
 
 
 def available_devices():
-    """List the devices that this machine offers, the preferred one first.
+    """List the devices available on this machine, in order of preference.
 
     Returns
     -------
@@ -29,12 +29,12 @@ def available_devices():
 
 
 def resolve_device(device):
-    """Name of the device that ``device`` stands for.
+    """Return the name of a device.
 
     Parameters
     ----------
     device : {"auto", "cpu", "cuda", "cuda:<n>", "mps"} or torch.device
-        ``"auto"`` takes CUDA, then MPS, then the CPU.
+        ``"auto"`` prefers CUDA, then MPS, then the CPU.
 
     Returns
     -------
@@ -60,31 +60,31 @@ def resolve_device(device):
     if name not in exists:
         raise ValueError(
             f"device must be one of {['auto', *exists]} on this machine; got {device!r}. "
-            'Use device="auto" to take the best one that exists.'
+            'Use device="auto" for the best one available.'
         )
     return name
 
 
 def device_exists(name):
-    """Whether this machine has the device of that name."""
+    """Whether a device is available on this machine."""
     return name in available_devices()
 
 
 def _worker_number():
-    """Tell the number of this process in a pool of workers, 0 in the main process."""
+    """Return the number of this process in a pool of workers, 0 in the main process."""
     digits = re.findall(r"\d+", multiprocessing.current_process().name)
     return int(digits[-1]) if digits else 0
 
 
 @contextlib.contextmanager
 def lease_device(device):
-    """Hold one device for the length of a fit.
+    """Context manager that reserves one device for the duration of a fit.
 
     Parameters
     ----------
     device : str, torch.device or list of these
-        A list is a pool: workers in other processes start at different places in it, and threads
-        of one process take the device that fewest of them hold.
+        A list is a pool: worker processes start at different positions in it, and each thread of a
+        process takes the device that is in use by the fewest threads.
 
     Yields
     ------

@@ -1,4 +1,4 @@
-"""Finding every public estimator, so that no test can forget one."""
+"""Discovery of all public estimators, so that tests cover each of them."""
 
 import importlib
 import inspect
@@ -10,12 +10,12 @@ __all__ = ["all_estimators"]
 
 
 def all_estimators():
-    """List every public estimator of skdeep that can be made without another one.
+    """List the public estimators of skdeep, without meta-estimators.
 
     Returns
     -------
     estimators : list of (str, type)
-        Name and class of each estimator that a public namespace names in ``__all__``, sorted by
+        Name and class of each estimator listed in the ``__all__`` of a public module, sorted by
         name.
 
     Examples

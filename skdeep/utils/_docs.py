@@ -1,16 +1,16 @@
-"""Where the documentation is, and the links to it."""
+"""Links to the documentation."""
 
 __all__ = ["DOCUMENTATION_URL", "DocumentationLinkMixin"]
 
-#: Root of the built pages. ``[project.urls]`` names it for package indexes; a test compares them.
+#: Root URL of the documentation. A test checks that ``[project.urls]`` has the same URL.
 DOCUMENTATION_URL = "https://skdeep.readthedocs.io/en/stable/"
 
 
 class DocumentationLinkMixin:
-    """The "?" of an estimator's HTML representation leads to its page in our documentation.
+    """Links the "?" of an estimator's HTML representation to its page in the documentation.
 
-    With the link scikit-learn also shows what the docstring says about each parameter and
-    attribute. A subclass outside of this package has neither.
+    scikit-learn then also shows the docstring of each parameter and attribute. Neither applies to
+    subclasses outside of this package.
     """
 
     _doc_link_module = "skdeep"

@@ -1,4 +1,4 @@
-"""imbalanced-learn's habits: tags of a sampler, and how many rows of which class are wanted."""
+"""Compatibility with imbalanced-learn: sampler tags and sampling strategies."""
 
 from dataclasses import dataclass, field, fields
 
@@ -11,7 +11,7 @@ __all__ = ["as_sampler_tags", "resampling_plan"]
 
 @dataclass(slots=True)
 class _InputTags(InputTags):
-    """scikit-learn's tags of the input, and whether it may be a dataframe."""
+    """scikit-learn's input tags, extended by imbalanced-learn's dataframe tag."""
 
     dataframe: bool = True
 
@@ -25,13 +25,13 @@ class _SamplerTags:
 
 @dataclass(slots=True)
 class _Tags(Tags):
-    """scikit-learn's tags, and those of a sampler."""
+    """scikit-learn's tags, extended by those of a sampler."""
 
     sampler_tags: _SamplerTags = field(default_factory=_SamplerTags)
 
 
 def as_sampler_tags(tags):
-    """Tags of an estimator with those that imbalanced-learn asks samplers for."""
+    """Extend the tags of an estimator by those that imbalanced-learn expects of samplers."""
     values = {one.name: getattr(tags, one.name) for one in fields(tags)}
     values["input_tags"] = _InputTags(
         **{one.name: getattr(tags.input_tags, one.name) for one in fields(tags.input_tags)}
@@ -40,7 +40,7 @@ def as_sampler_tags(tags):
 
 
 def resampling_plan(sampling_strategy, y):
-    """Work out what ``fit_resample`` has to do, by imbalanced-learn's own rules.
+    """Return the number of samples to generate per class, by imbalanced-learn's rules.
 
     Parameters
     ----------
@@ -50,11 +50,11 @@ def resampling_plan(sampling_strategy, y):
     Returns
     -------
     plan : dict
-        Number of rows to generate by class.
+        Number of samples to generate for each class.
     y : ndarray of shape (n_samples,)
-        One label per row.
+        One label per sample.
     is_one_vs_all : bool
-        Whether labels came as one column per class.
+        Whether the labels were given as one column per class.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def resampling_plan(sampling_strategy, y):
         from imblearn.utils import check_sampling_strategy, check_target_type
     except ImportError as error:
         raise ImportError(
-            "fit_resample needs the package imbalanced-learn: pip install skdeep[imblearn]."
+            "fit_resample requires imbalanced-learn: pip install skdeep[imblearn]."
         ) from error
     y = y if sp.issparse(y) or np.ndim(y) == 1 else np.asarray(y)
     y, is_one_vs_all = check_target_type(y, indicate_one_vs_all=True)

@@ -16,23 +16,23 @@ def param(
 ) -> Any:
     """Declare a parameter in the body of a class.
 
-    What is left out is inherited: a subclass that only wants another default writes
+    Arguments that are omitted are inherited: a subclass that only changes the default writes
     ``lr: float = param(default=1e-4)``.
 
     Parameters
     ----------
     *constraints : object
-        What scikit-learn's ``_parameter_constraints`` lists for the parameter.
+        Constraints as in scikit-learn's ``_parameter_constraints``.
     default : object
         Default value, which must be immutable; without it the parameter is required. Type checkers
-        find it by its keyword only.
+        recognize it only as a keyword argument.
     kw_only : bool, default=True
         Whether the parameter must be passed by keyword.
     data : bool, default=False
-        Whether checking and scaling the data depend on the parameter. Estimators of one class that
-        agree in all such parameters share validated and scaled samples.
+        Whether validation and scaling of the data depend on the parameter. Estimators of one class
+        with equal values of all such parameters share validated and scaled samples.
     lifted : bool, default=False
-        Whether nets that are trained as one stack may have different values.
+        Whether the parameter may differ between nets that are trained as one stack.
     """
     given = {"constraints": constraints or None, "data": data, "lifted": lifted}
     return dataclasses.field(
@@ -44,11 +44,11 @@ def param(
 
 @dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(param,))
 class Parameters:
-    """Base of every class that declares parameters with ``param``.
+    """Base of all classes that declare parameters with ``param``.
 
-    A subclass gets an ``__init__`` that only stores its parameters, as scikit-learn asks for, and
-    ``_parameter_constraints``. In the signature the parameters of a class come before those of its
-    bases.
+    A subclass gets ``_parameter_constraints`` and an ``__init__`` that only stores its parameters,
+    as scikit-learn requires. In the signature, the parameters of a class come before those of its
+    base classes.
     """
 
     _declared: ClassVar[dict[str, dict[str, Any]]] = {}
@@ -76,7 +76,7 @@ class Parameters:
 
 
 def _described(cls):
-    """Collect what a class and its bases say of each parameter."""
+    """Collect the declarations of each parameter from a class and its bases."""
     described: dict[str, dict[str, Any]] = {}
     for base in reversed(cls.__mro__):
         for name, metadata in vars(base).get("_declared", {}).items():
@@ -85,7 +85,7 @@ def _described(cls):
 
 
 def _foreign_constraints(cls):
-    """Collect the constraints of bases that declare their parameters in scikit-learn's way."""
+    """Collect the constraints of base classes that declare parameters as in scikit-learn."""
     constraints: dict[str, list[Any]] = {}
     for base in reversed(cls.__mro__[1:]):
         if not issubclass(base, Parameters):
@@ -94,7 +94,10 @@ def _foreign_constraints(cls):
 
 
 def _own_fields(cls):
-    """Metadata of the parameters that a class declares; a new default stays positional."""
+    """Return the metadata of the parameters that a class declares.
+
+    A redeclared parameter stays positional if it was before.
+    """
     inherited: dict[str, dataclasses.Field] = {}
     for base in reversed(cls.__mro__[1:]):
         inherited |= vars(base).get("__dataclass_fields__", {})
@@ -133,7 +136,7 @@ def _make_init(cls):
 
 
 def _reorder_signature(cls):
-    """Show the parameters of a class before those of its bases."""
+    """Put the parameters of a class before those of its bases in the signature."""
     introduced: dict[str, tuple[int, int]] = {}
     for depth, base in enumerate(cls.__mro__):
         for place, name in enumerate(vars(base).get("_declared", {})):

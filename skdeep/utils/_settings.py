@@ -1,4 +1,4 @@
-"""The settings of torch and NumPy on which no result depends."""
+"""Isolation from the caller's settings of torch and NumPy."""
 
 import contextlib
 import functools
@@ -15,14 +15,14 @@ _AUTOCAST_DEVICES = ("cpu", "cuda", "mps")
 
 @contextlib.contextmanager
 def own_settings() -> Iterator[None]:
-    """Context or decorator under which the calling thread has the settings of a fresh process.
+    """Context manager or decorator that resets the calling thread to the default settings.
 
-    Gradients are recorded, tensors are no inference tensors and lie on the CPU by default, autocast
-    is off, and floating-point errors are treated as NumPy does by default. The caller's settings
-    hold again afterwards.
+    Gradients are recorded, inference mode and autocast are off, the default device is the CPU, and
+    NumPy handles floating-point errors in its default way. The caller's settings are restored
+    afterwards.
 
-    torch's default dtype belongs to the whole process and is left alone: whoever makes a tensor
-    names its dtype.
+    torch's default dtype applies to the whole process and is left alone; every new tensor therefore
+    has an explicit dtype.
     """
     with contextlib.ExitStack() as stack:
         stack.enter_context(torch.inference_mode(False))
@@ -30,7 +30,7 @@ def own_settings() -> Iterator[None]:
         stack.enter_context(np.errstate(divide="warn", over="warn", invalid="warn", under="ignore"))
         for device in filter(torch.is_autocast_enabled, _AUTOCAST_DEVICES):
             stack.enter_context(torch.autocast(device, enabled=False))
-        # such a context costs time at every call of torch's functions
+        # this context slows down every call to a function of torch
         if torch.get_default_device().type != "cpu":
             stack.enter_context(torch.device("cpu"))
         yield
@@ -38,15 +38,15 @@ def own_settings() -> Iterator[None]:
 
 @functools.cache
 def _openmp():
-    """Libraries whose number of threads is set; looked for once, which takes milliseconds."""
+    """OpenMP libraries of the process, cached because the search takes milliseconds."""
     libraries = threadpoolctl.ThreadpoolController().lib_controllers
     return [library for library in libraries if library.user_api == "openmp"]
 
 
 @contextlib.contextmanager
 def one_thread():
-    """Context in which torch uses one thread for the calling thread."""
-    torch.get_num_threads()  # torch sets a new thread's number when first asked: not later
+    """Context manager that limits torch to one thread in the calling thread."""
+    torch.get_num_threads()  # the first call in a new thread sets its number of threads: do it now
     before = [(library, library.get_num_threads()) for library in _openmp()]
     try:
         for library, _ in before:

@@ -1,4 +1,4 @@
-"""What a bug report should say about the machine and the libraries on it."""
+"""Information about libraries and devices for bug reports."""
 
 from importlib.metadata import PackageNotFoundError, version
 
@@ -10,7 +10,7 @@ from skdeep.utils._device import available_devices
 
 __all__ = ["show_versions"]
 
-#: What scikit-learn's list lacks: requirements, then extras.
+#: Packages that scikit-learn does not list: requirements, then optional ones.
 _DISTRIBUTIONS = (
     "torch",
     "skorch",
@@ -26,11 +26,12 @@ _DISTRIBUTIONS = (
 
 
 def show_versions():
-    """Print versions and devices, for bug reports.
+    """Print information about libraries and devices for bug reports.
 
-    First the versions of skdeep, torch, skorch and the optional packages, and the devices and
-    threads that torch uses; then what :func:`sklearn.show_versions` prints: system, Python,
-    the versions of scikit-learn and of what it requires, and thread pools.
+    The first part lists the versions of skdeep, torch, skorch and the optional packages, and the
+    devices and threads that torch uses. The second part is the output of
+    :func:`sklearn.show_versions`: system, Python, scikit-learn and its dependencies, and thread
+    pools.
 
     Examples
     --------
@@ -59,7 +60,7 @@ def _print_table(values):
 
 
 def _find(distribution):
-    """Version of an installed distribution, None where there is none."""
+    """Return the version of a distribution, None if it is not installed."""
     try:
         return version(distribution)
     except PackageNotFoundError:
@@ -67,7 +68,7 @@ def _find(distribution):
 
 
 def _describe(device):
-    """Name of a device and, of a GPU, of its model."""
+    """Return the name of a device, with the model of a GPU."""
     if device.startswith("cuda"):
         return f"{device} ({torch.cuda.get_device_name(device)})"
     return device

@@ -1,4 +1,4 @@
-"""The only home of private scikit-learn imports."""
+"""Imports from private modules of scikit-learn, all in one place."""
 
 import inspect
 from collections.abc import Callable
@@ -58,22 +58,22 @@ _Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
 def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[[_Method], _Method]:
-    """Give scikit-learn's decorator that validates parameters; the method keeps its type."""
+    """Return scikit-learn's decorator that validates parameters, typed."""
     return _fit_context(prefer_skip_nested_validation=prefer_skip_nested_validation)
 
 
 def with_callbacks(method: _Method) -> _Method:
-    """Decorate with scikit-learn's ``with_callbacks``; the method keeps its type."""
+    """Decorate a method with scikit-learn's ``with_callbacks``, typed."""
     return sklearn.callback.with_callbacks(method)
 
 
 def check_categorical_features(X, categorical_features):
-    """Mask of the columns that hold categories, None where there are none.
+    """Return the mask of categorical columns, None if there are none.
 
     Raises
     ------
     ValueError
-        If a column is not there, or is named twice.
+        If a column does not exist or is listed twice.
     """
     if np.ndim(categorical_features) == 0 and not isinstance(categorical_features, str | None):
         raise ValueError(
@@ -87,31 +87,31 @@ def check_categorical_features(X, categorical_features):
     repeated = sorted({column for column in columns if columns.count(column) > 1})
     if repeated and not isinstance(columns[0], bool):
         raise ValueError(
-            f"categorical_features must name each column once; got {repeated} more than once. "
-            "Remove the repetitions."
+            f"categorical_features must list each column once; got {repeated} more than once. "
+            "Remove the duplicates."
         )
     return mask
 
 
 def has_callbacks(estimator):
-    """Whether callbacks of scikit-learn listen to the fit of an estimator."""
+    """Whether scikit-learn callbacks are attached to an estimator."""
     return hasattr(estimator, "_skl_callbacks") or hasattr(estimator, "_parent_callback_ctx")
 
 
 def accepts_sample_weight(scorer):
-    """Whether a scorer, or any of several, takes weights of rows."""
+    """Whether a scorer, or any of several scorers, accepts ``sample_weight``."""
     if hasattr(scorer, "_accept_sample_weight"):
         return scorer._accept_sample_weight()
     return "sample_weight" in inspect.signature(scorer).parameters
 
 
 def scorers_by_name(scorer):
-    """Scorers of a multi-metric scorer by name; None for a single one."""
+    """Return the scorers of a multi-metric scorer by name; None for a single scorer."""
     return getattr(scorer, "_scorers", None)
 
 
 def is_valid_pipeline(pipeline):
-    """Whether the ``fit`` of a pipeline would come as far as its first step."""
+    """Whether the ``fit`` of a pipeline would reach its first step."""
     try:
         pipeline._validate_params()
         pipeline._validate_steps()
@@ -121,9 +121,9 @@ def is_valid_pipeline(pipeline):
 
 
 def check_names_of_params(estimator, params):
-    """Raise ``ValueError`` for metadata of a pipeline's ``fit`` that is of no step.
+    """Raise ``ValueError`` for fit parameters of a pipeline that belong to no step.
 
-    With metadata routing scikit-learn says so itself.
+    With metadata routing, scikit-learn raises the error.
     """
     if not isinstance(estimator, Pipeline) or is_routing_enabled():
         return
@@ -132,13 +132,13 @@ def check_names_of_params(estimator, params):
         name, separator, _ = key.partition("__")
         if not separator or name not in names:
             raise ValueError(
-                "Metadata of a pipeline's fit must be named stepname__parameter, with a step of "
-                f"{names}; got {key!r}."
+                "Fit parameters of a pipeline must be named stepname__parameter, where stepname "
+                f"is one of {names}; got {key!r}."
             )
 
 
 def params_of_step(estimator, params, name):
-    """Metadata of ``fit`` for one step of a pipeline; for an estimator with the name None all."""
+    """Return the fit parameters of one step of a pipeline; all of them for the name None."""
     if name is None or not params:
         return params
     if is_routing_enabled():
@@ -152,7 +152,7 @@ def params_of_step(estimator, params, name):
 
 
 def params_of_part(part, params):
-    """Metadata of ``fit`` for a pipeline of some of the steps of another."""
+    """Return the fit parameters that apply to a pipeline with only some of the steps."""
     if is_routing_enabled():
         consumed = get_routing_for_object(part).consumes(method="fit", params=params.keys())
         return {key: params[key] for key in consumed}

@@ -1,19 +1,19 @@
-"""Large tables in parts: consecutive rows, dense ones of sparse matrices."""
+"""Large tables in chunks of consecutive rows."""
 
 import scipy.sparse as sp
 
 __all__ = ["dense", "slabs"]
 
-# Rows that are converted or summed up at once.
+# Size of the rows that are converted or summed at once.
 _SLAB_BYTES = 2**24
 
 
 def slabs(X):
-    """Consecutive slices of rows, each some megabytes as dense float64."""
+    """Return consecutive slices of rows, each a few megabytes as dense float64."""
     step = max(1, _SLAB_BYTES // (8 * max(1, X.shape[1])))
     return [slice(start, start + step) for start in range(0, X.shape[0], step)]
 
 
 def dense(X, rows):
-    """Those rows as a dense array, a view where that is possible."""
+    """Return rows as a dense array, as a view if possible."""
     return X[rows].toarray() if sp.issparse(X) else X[rows]

@@ -1,4 +1,4 @@
-"""Only the checks that scikit-learn lacks."""
+"""Validation that scikit-learn does not provide."""
 
 import contextlib
 import datetime
@@ -32,31 +32,31 @@ __all__ = [
 ]
 
 _SMALLEST_SIDE = 8
-# How the missing values of NumPy, pandas and polars print; their types need not be known for that.
+# String forms of the missing values of NumPy, pandas and polars, to avoid imports of their types.
 _MISSING = ("nan", "NaT", "<NA>")
-# What errors of NumPy and scikit-learn say of entries that are no numbers.
+# Phrases in the errors of NumPy and scikit-learn about non-numeric entries.
 _SIGNS = (
     "could not convert",
     "DTypePromotion",
     "Cannot cast",
     "argument must be",
     "Complex data",
-    "must hold numbers",
+    "must be numeric",
     "of bytes/strings",
     "setting an array element",
 )
 _KINDS = {"M": "dates", "m": "times", "c": "complex numbers"}
 _REMEDIES = {
-    "M": "Turn it into numbers, such as days since a date, or drop it.",
-    "m": "Turn it into numbers, such as seconds, or drop it.",
-    "c": "Take real and imaginary parts as two columns, or drop it.",
-    "s": "Encode it, by sklearn.preprocessing.OneHotEncoder for example, or drop it.",
+    "M": "Convert it to numbers, such as days since a date, or drop it.",
+    "m": "Convert it to numbers, such as seconds, or drop it.",
+    "c": "Split it into two columns, real and imaginary parts, or drop it.",
+    "s": "Encode it, for example with sklearn.preprocessing.OneHotEncoder, or drop it.",
     "O": "Convert it to numbers, or drop it.",
 }
 
 
 def in_memory(data):
-    """Compute what dask and polars have not computed yet, and make masked numbers missing ones."""
+    """Compute lazy data of dask and polars, and replace masked numbers by NaN."""
     if hasattr(data, "__dask_graph__"):
         return data.compute()
     if type(data).__name__ == "LazyFrame":
@@ -67,12 +67,12 @@ def in_memory(data):
 
 
 def check_image_shape(image_shape):
-    """Channels, height and width from ``(height, width)`` or ``(channels, height, width)``.
+    """Convert ``(height, width)`` or ``(channels, height, width)`` to the latter.
 
     Raises
     ------
     ValueError
-        If there are not two or three positive numbers, or a side is below 8 pixels.
+        If there are not two or three positive integers, or a side is below 8 pixels.
     """
     if image_shape is None:
         return None
@@ -85,19 +85,19 @@ def check_image_shape(image_shape):
         )
     if shape[0] < 1 or min(shape[1:]) < _SMALLEST_SIDE:
         raise ValueError(
-            f"image_shape must have sides of at least {_SMALLEST_SIDE} pixels and a channel; "
-            f"got {image_shape!r}. Leave image_shape=None for smaller images."
+            f"image_shape must have at least one channel and sides of at least {_SMALLEST_SIDE} "
+            f"pixels; got {image_shape!r}. Use image_shape=None for smaller images."
         )
     return tuple(int(side) for side in shape)
 
 
 def check_layer_sizes(hidden_layer_sizes, *, auto):
-    """Tuple of layer widths from a number, several, or ``"auto"``.
+    """Convert an integer, a sequence of integers or ``"auto"`` to a tuple of layer widths.
 
     Raises
     ------
     ValueError
-        If one of them is no positive integer.
+        If one of them is not a positive integer.
     """
     if isinstance(hidden_layer_sizes, str):
         return auto
@@ -105,31 +105,32 @@ def check_layer_sizes(hidden_layer_sizes, *, auto):
     sizes = (hidden_layer_sizes,) if is_single else tuple(hidden_layer_sizes)
     if not all(isinstance(size, int | np.integer) and size > 0 for size in sizes):
         raise ValueError(
-            f"hidden_layer_sizes must hold positive integers; got {hidden_layer_sizes!r}."
+            f"hidden_layer_sizes must contain positive integers; got {hidden_layer_sizes!r}."
         )
     return tuple(int(size) for size in sizes)
 
 
 def check_n_samples(n_samples):
-    """Raise ``ValueError`` unless a number of rows to draw is a positive integer."""
+    """Raise ``ValueError`` unless a number of samples to draw is a positive integer."""
     if isinstance(n_samples, bool) or not isinstance(n_samples, Integral) or n_samples < 1:
         raise ValueError(f"n_samples must be a positive integer; got {n_samples!r}.")
 
 
 def check_rows(estimator, X, *, reset, image_shape=None, allow_nan=False, hints=None):
-    """Validate rows, neither copied nor converted where that can be avoided.
+    """Validate samples without copying or converting them, if possible.
 
     Parameters
     ----------
     estimator : BaseEstimator
-        Gets ``n_features_in_`` and ``feature_names_in_`` for ``reset=True``, is asked else.
+        With ``reset=True``, ``n_features_in_`` and ``feature_names_in_`` are set; otherwise the
+        samples must agree with them.
     X : array-like or sparse matrix of shape (n_samples, n_features)
         With ``image_shape`` also an array of shape (n_samples, [channels,] height, width).
     reset : bool
     image_shape : (int, int, int) or None
     allow_nan : bool
     hints : dict of str to str or None
-        What else the user can do about entries that are no numbers, see ``must_be_numbers``.
+        Additional advice about non-numeric entries, see ``must_be_numbers``.
 
     Returns
     -------
@@ -150,20 +151,20 @@ def check_rows(estimator, X, *, reset, image_shape=None, allow_nan=False, hints=
         X = as_numbers(X)
     if image_shape is not None and math.prod(image_shape) != X.shape[1]:
         raise ValueError(
-            f"image_shape must hold as many pixels as X has features; got {image_shape=} with "
+            f"image_shape must have as many pixels as X has features; got {image_shape=} with "
             f"{math.prod(image_shape)} pixels and X with {X.shape[1]} features."
         )
     return X
 
 
 def _as_rows(X, image_shape):
-    """Images as rows of pixels; rows stay as they are."""
+    """Flatten images to rows of pixels; rows are returned unchanged."""
     X = X if hasattr(X, "shape") else np.asarray(X)
     if len(X.shape) < 3:
         return X
     if X.shape[1:] not in (image_shape, image_shape[1:]):
         raise ValueError(
-            f"X must hold images of the image_shape {image_shape}, or rows of "
+            f"X must contain images of shape {image_shape}, or flattened images of "
             f"{math.prod(image_shape)} pixels; found array with dim {len(X.shape)}, "
             f"shape={tuple(X.shape)}. Resize the images, or change image_shape."
         )
@@ -176,12 +177,12 @@ def check_range(X, *, low, high, reason):
     if smallest < low or largest > high:
         raise ValueError(
             f"X must lie in [{low}, {high}] for {reason}; got values from {smallest:g} to "
-            f"{largest:g}. Bring X into that range or choose another {reason.split('=')[0]}."
+            f"{largest:g}. Scale X to that range or choose another {reason.split('=')[0]}."
         )
 
 
 def check_weights(sample_weight, X):
-    """Float64 weights, one per row and not all zero; None stays None."""
+    """Validate weights, one per sample and not all zero, as float64; None stays None."""
     if sample_weight is None:
         return None
     options = {"dtype": np.float64, "ensure_non_negative": True}
@@ -196,7 +197,7 @@ def check_weights(sample_weight, X):
 
 
 def check_target_is_given(estimator, y):
-    """Raise ``ValueError`` where ``y`` is None and the estimator learns from it."""
+    """Raise ``ValueError`` if ``y`` is None but required by the estimator."""
     if y is None and get_tags(estimator).target_tags.required:
         raise ValueError(
             f"{type(estimator).__name__} requires y to be passed, but the target y is None."
@@ -204,51 +205,51 @@ def check_target_is_given(estimator, y):
 
 
 def output_dtype(X):
-    """Dtype of results for those rows: float32 stays, everything else becomes float64."""
+    """Return the dtype of results: float32 for float32 samples, else float64."""
     return np.float32 if X.dtype == np.float32 else np.float64
 
 
 def column_of(X, place):
-    """Take the column at that place."""
+    """Return the column at a position."""
     return (X.iloc if hasattr(X, "iloc") else X)[:, place]
 
 
 def is_missing(value):
-    """Whether an entry of a column is a missing value of Python or of any library."""
+    """Whether a value is missing: None, NaN, NaT or NA of any library."""
     return value is None or (not isinstance(value, str) and str(value) in _MISSING)
 
 
 def as_numbers(X):
-    """Rows of a numeric dtype, from what scikit-learn lets through as numeric.
+    """Convert samples that scikit-learn accepts as numeric to a numeric dtype.
 
     Raises
     ------
     TypeError
-        If they hold dates or time spans.
+        If they contain dates or time spans.
     ValueError
-        If they hold strings, as dataframes with columns of several types can.
+        If they contain strings, as dataframes with mixed columns can.
     """
     if X.dtype.kind in "mM":
-        raise TypeError(f"X must hold numbers; got dtype {X.dtype}.")
+        raise TypeError(f"X must be numeric; got dtype {X.dtype}.")
     return X.astype(np.float64) if X.dtype.kind == "O" else X
 
 
 @contextlib.contextmanager
 def must_be_numbers(X, hints=None, is_categorical=None):
-    """Context whose errors about entries that are no numbers name a column and a remedy.
+    """Context manager that adds the column and a remedy to errors about non-numeric entries.
 
     Parameters
     ----------
     X : array-like, sparse matrix or dataframe
     hints : dict of str to str or None
-        What else the user can do about strings (key ``"s"``), dates (``"M"``), time spans
-        (``"m"``), complex numbers (``"c"``) and other objects (``"O"``).
+        Additional advice about strings (key ``"s"``), dates (``"M"``), time spans (``"m"``),
+        complex numbers (``"c"``) and other objects (``"O"``).
     is_categorical : ndarray of bool of shape (n_features,) or None
-        Columns that may hold anything.
+        Columns that may contain values of any type.
     """
     try:
         if _has_dates_of_polars(X, is_categorical):
-            raise TypeError("X must hold numbers; got dates.")
+            raise TypeError("X must be numeric; got dates.")
         yield
     except (TypeError, ValueError) as error:
         is_about_numbers = any(sign in f"{type(error).__name__}: {error}" for sign in _SIGNS)
@@ -256,15 +257,15 @@ def must_be_numbers(X, hints=None, is_categorical=None):
         if found is None:
             raise
         kind, what = found
-        # the messages about other kinds are long, or say the same
+        # the messages about other kinds are long or redundant
         reason = f": {str(error).splitlines()[0]}" if kind in "cO" else ""
         remedies = " ".join([_REMEDIES[kind], *filter(None, [(hints or {}).get(kind)])])
-        text = f"X must hold numbers; got {what}{reason.rstrip('.')}. {remedies}"
+        text = f"X must be numeric; got {what}{reason.rstrip('.')}. {remedies}"
         raise (ValueError if isinstance(error, ValueError) else TypeError)(text) from error
 
 
 def _places(X, is_categorical):
-    """Places of the columns that must be numbers; none where columns cannot be taken by place."""
+    """Return the positions of numeric columns; none if columns have no positions."""
     has_columns = hasattr(X, "dtype") or hasattr(X, "dtypes")
     if sp.issparse(X) or not has_columns or len(X.shape) != 2:
         return []
@@ -273,7 +274,7 @@ def _places(X, is_categorical):
 
 
 def _has_dates_of_polars(X, is_categorical):
-    """Whether there are dates or time spans that NumPy would turn into numbers silently."""
+    """Whether there are dates or time spans that NumPy would silently convert to numbers."""
     dtypes = getattr(X, "dtypes", None)
     return isinstance(dtypes, list) and any(
         dtypes[place].is_temporal() for place in _places(X, is_categorical)
@@ -281,7 +282,7 @@ def _has_dates_of_polars(X, is_categorical):
 
 
 def _first_misfit(X, is_categorical):
-    """Kind of what is no number in the first such column, and its description; None for none."""
+    """Return kind and description of the first non-numeric entry, None if there is none."""
     X = X if hasattr(X, "shape") else np.asarray(X, dtype=object)
     for place in _places(X, is_categorical):
         column, name = column_of(X, place), getattr(X, "columns", range(X.shape[1]))[place]
@@ -292,10 +293,10 @@ def _first_misfit(X, is_categorical):
 
 
 def _misfit(values):
-    """Kind of what is no number in a column, and its description; twice None for numbers."""
+    """Return kind and description of the first non-numeric value, (None, None) if none is."""
     kind = values.dtype.kind
     if values.ndim > 1:
-        return "O", "entries of several values"
+        return "O", "entries with several values"
     if kind in _KINDS:
         return kind, _KINDS[kind]
     for value in values.tolist() if kind in "OSTU" else ():

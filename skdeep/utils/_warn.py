@@ -1,16 +1,16 @@
-"""Warnings that point to the user's own line."""
+"""Warnings that point to the line in the user's code."""
 
 import sys
 import warnings
 
 __all__ = ["warn_user"]
 
-# contextlib runs the decorators of functions
+# contextlib runs decorated functions
 _LIBRARIES = {"contextlib", "imblearn", "joblib", "skdeep", "sklearn", "skorch", "torch"}
 
 
 def warn_user(message, category):
-    """Warn at the line from which the user called a library.
+    """Warn at the line of the user's code that called the library.
 
     Parameters
     ----------

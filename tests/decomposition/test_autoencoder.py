@@ -189,7 +189,7 @@ def test_reconstruction_error_is_the_loss_in_the_units_of_the_rows(loss, X, form
 
 @pytest.mark.parametrize("loss", ["mse", "huber", "bce", "multinomial"])
 def test_loss_curve_of_unscaled_rows_is_the_mean_reconstruction_error(loss):
-    # a step size of next to nothing: the loss of the epoch is that of the fitted net
+    # with a tiny learning rate, the loss of the epoch is that of the fitted net
     ae = small(loss=loss, feature_scaling=None, lr=1e-12, max_epochs=1, batch_size=2000)
     ae.fit(DIGITS)
     assert ae.loss_curve_[0] == pytest.approx(ae.reconstruction_error(DIGITS).mean(), rel=1e-5)
@@ -336,7 +336,7 @@ def test_residual_blocks_learn(image_shape, batch_norm):
 @pytest.mark.parametrize(
     "parameters, X, message",
     [
-        ({"loss": "bce"}, 2 * DIGITS, r"X must lie in \[0.0, 1.0\] for loss='bce'.* to 2.*Bring X"),
+        ({"loss": "bce"}, 2 * DIGITS, r"X must lie in \[0.0, 1.0\] for loss='bce'.* to 2.*Scale X"),
         ({"loss": "bce"}, DIGITS - 0.5, r"X must lie in \[0.0, 1.0\] for loss='bce'; got.*-0.5"),
         ({"loss": "multinomial"}, -DIGITS, r"X must lie in \[0.0, inf\] for loss='multinomial'"),
         ({"global_skip": True}, IRIS, "global_skip=True needs noise > 0.*trivial optimum"),
@@ -352,11 +352,11 @@ def test_residual_blocks_learn(image_shape, batch_norm):
             DIGITS,
             "output_activation must be 'auto' or",
         ),
-        ({"hidden_layer_sizes": (8, 0)}, IRIS, "hidden_layer_sizes must hold positive integers"),
-        ({"hidden_layer_sizes": (8, 2.5)}, IRIS, "hidden_layer_sizes must hold positive integers"),
-        ({"image_shape": (7, 9)}, IRIS, "image_shape must have sides of at least 8 pixels.*(7, 9)"),
+        ({"hidden_layer_sizes": (8, 0)}, IRIS, "hidden_layer_sizes must contain positive int"),
+        ({"hidden_layer_sizes": (8, 2.5)}, IRIS, "hidden_layer_sizes must contain positive int"),
+        ({"image_shape": (7, 9)}, IRIS, "image_shape must have.* at least 8 pixels.*(7, 9)"),
         ({"image_shape": (8,)}, IRIS, r"image_shape must be \(height, width\) or"),
-        ({"image_shape": (8, 9)}, DIGITS, "image_shape must hold as many pixels as X has features"),
+        ({"image_shape": (8, 9)}, DIGITS, "image_shape must have as many pixels as X has features"),
         ({"loss": "mae"}, IRIS, "The 'loss' parameter of Autoencoder must be a str among"),
         ({"n_components": 0}, IRIS, "The 'n_components' parameter of Autoencoder must be an int"),
         ({"noise": -0.1}, IRIS, "The 'noise' parameter of Autoencoder must be a float"),

@@ -255,7 +255,7 @@ WRONG = {
     "a class": (DeepEnsembleRegressor(ResNetRegressor), r"deep regressor.*<class"),
     "a pipeline": (
         DeepEnsembleRegressor(make_pipeline(StandardScaler(), ResNetRegressor())),
-        "Put a pipeline around the ensemble",
+        "use a pipeline that ends with the ensemble",
     ),
     "nothing to predict": (
         DeepEnsembleRegressor(Autoencoder()),

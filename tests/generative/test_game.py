@@ -210,7 +210,7 @@ def test_warm_starts_need_classes_exactly_if_there_were_some():
     estimator = sampler(warm_start=True).fit(X, Y)
     with pytest.raises(ValueError, match="y must be given in a warm start exactly if"):
         estimator.fit(X)
-    with pytest.raises(ValueError, match="y must hold only labels that the first fit knew"):
+    with pytest.raises(ValueError, match="y must contain only labels seen in the first fit"):
         estimator.fit(X, Y + 1)
     assert estimator.n_iter_ == 3  # as it was
     with pytest.raises(ValueError, match="y must be given in a warm start exactly if"):

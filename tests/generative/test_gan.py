@@ -123,7 +123,7 @@ def test_scores_by_class_refuse_what_fit_did_not_know(conditional, unconditional
         unconditional.score_samples(X, [0, 1, 0])
     with pytest.raises(ValueError, match="y must have a class for each sample; got 2 for 3"):
         conditional.score_samples(X, ["a", "b"])
-    with pytest.raises(ValueError, match="y must hold only labels"):
+    with pytest.raises(ValueError, match="y must contain only labels"):
         conditional.score_samples(X, ["a", "b", "z"])
 
 
@@ -334,5 +334,5 @@ def test_several_labels_per_row_are_an_error():
 )
 def test_columns_without_numbers_are_refused_with_the_way_out(method, column):
     X = pd.DataFrame({"a": SMALL_X[:, 0], "b": column})
-    with pytest.raises((TypeError, ValueError), match=r"must hold numbers.*TabularGANSampler"):
+    with pytest.raises((TypeError, ValueError), match=r"must be numeric.*TabularGANSampler"):
         getattr(small(), method)(X, [0, 0, 1] * 20)

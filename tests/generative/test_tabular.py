@@ -247,7 +247,7 @@ def test_classes_can_be_asked_for(by_class):
     assert by_class.sample(3, ["low", "high", "low"])[1].tolist() == ["low", "high", "low"]
     with pytest.raises(ValueError, match="y must be one label or n_samples labels; got 2"):
         by_class.sample(3, ["low", "high"])
-    with pytest.raises(ValueError, match="y must hold only labels"):
+    with pytest.raises(ValueError, match="y must contain only labels"):
         by_class.sample(3, "middle")
 
 

@@ -70,4 +70,4 @@ def test_estimator_and_random_state_are_checked():
     params = {"X_test": X, "estimator": LinearSVC()}
     assert_refuses("estimator needs a target to predict; got LinearSVC", X, X, **params)
     assert_refuses("must be a classifier with predict_proba", X, X, target="label", **params)
-    assert_refuses("random_state must be an int of at least 0", X, X, random_state=-1)
+    assert_refuses("random_state must be a non-negative int", X, X, random_state=-1)

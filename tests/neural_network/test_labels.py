@@ -28,8 +28,8 @@ def small(**parameters):
     [
         (IRIS[:, 0] + 0.05, "Unknown label type: continuous"),
         (SPECIES[:, None] * [1, 2], "MultiOutputClassifier"),
-        (MANY + 1, "zeros and ones"),
-        (2 * MANY - 1, "zeros and ones"),
+        (MANY + 1, "only zeros and ones"),
+        (2 * MANY - 1, "only zeros and ones"),
         (None, "requires y to be passed"),
         (np.where(SPECIES == 1, np.nan, 1.0), "NaN"),
         (np.where(SPECIES == 1, np.inf, 1.0), "infinity"),
@@ -82,7 +82,7 @@ def test_class_weight_of_several_labels_is_refused(class_weight):
 def test_class_weight_that_weighs_nothing_is_refused(class_weight, match):
     with pytest.raises(ValueError, match=match) as error:
         small(class_weight=class_weight).fit(IRIS, SPECIES)
-    assert "lr" not in str(error.value).split()  # the step size is not to blame
+    assert "lr" not in str(error.value).split()  # the learning rate is not to blame
 
 
 @pytest.mark.parametrize("names", [False, True])
@@ -208,7 +208,7 @@ def test_dropout_may_change_between_warm_starts():
 @pytest.mark.parametrize("change", [{"width": 8}, {"n_blocks": 2}, {"norm": "layer"}])
 def test_warm_start_refuses_a_net_of_another_shape(change):
     clf = small(warm_start=True).fit(IRIS, SPECIES)
-    with pytest.raises(ValueError, match="must continue with a net of the same shape"):
+    with pytest.raises(ValueError, match="require a net of the same shape"):
         clf.set_params(**change).fit(IRIS, SPECIES)
 
 

@@ -75,7 +75,7 @@ def test_new_and_missing_strings_are_the_same_and_no_error():
 def test_dtype_may_change_after_fit_but_numbers_must_not_become_strings():
     clf = small().fit(pandas_frame("str", KIND), Y)
     swapped = pandas_frame("str", KIND).assign(a=KIND)
-    with pytest.raises(ValueError, match=r"must hold numbers; got the string '.' in column 'a'"):
+    with pytest.raises(ValueError, match=r"must be numeric; got the string '.' in column 'a'"):
         clf.predict(swapped)
 
 
@@ -83,7 +83,7 @@ def test_dtype_may_change_after_fit_but_numbers_must_not_become_strings():
 def test_strings_beside_other_things_are_no_categories(value):
     mixed = KIND.copy()
     mixed[-1] = value
-    with pytest.raises((TypeError, ValueError), match=r"must hold numbers; got .*column 'kind'"):
+    with pytest.raises((TypeError, ValueError), match=r"must be numeric; got .*column 'kind'"):
         small().fit(pandas_frame(object, mixed), Y)
 
 

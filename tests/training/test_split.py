@@ -89,7 +89,7 @@ def test_every_sample_is_held_out_about_as_often(stratified):
 
 
 def test_no_sample_left_to_train_on_is_an_error_that_names_the_fraction():
-    with pytest.raises(ValueError, match=r"validation_fraction must leave a row .* got 0\.9 of"):
+    with pytest.raises(ValueError, match=r"validation_fraction must leave .* got 0\.9 of"):
         split(5, 0.9)
     with pytest.raises(ValueError, match="n_samples=1"):
         split(1, 0.1)
