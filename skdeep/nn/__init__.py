@@ -1,1 +1,1 @@
-"""Torch modules and losses; pure torch, without scikit-learn or skorch."""
+"""Torch modules and losses, independent of scikit-learn and skorch."""

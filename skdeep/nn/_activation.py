@@ -8,7 +8,7 @@ __all__ = ["ACTIVATIONS", "OUTPUT_ACTIVATIONS", "Sigmoid", "make_activation"]
 
 
 class _InWholeVectors(nn.Module):
-    """Activation function that gives equal entries equal results, wherever they lie."""
+    """Activation whose result for an entry does not depend on its position."""
 
     def forward(self, x):
         """(...) -> (...)."""
@@ -53,5 +53,5 @@ OUTPUT_ACTIVATIONS = ("identity", "logistic", "relu", "softmax", "softplus", "ta
 
 
 def make_activation(name):
-    """Make the activation function of that name."""
+    """Make an activation function by name."""
     return nn.Softmax(dim=-1) if name == "softmax" else ACTIVATIONS[name]()

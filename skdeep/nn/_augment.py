@@ -1,4 +1,4 @@
-"""Small random changes of images during training."""
+"""Image augmentation during training."""
 
 import torch
 from torch import nn
@@ -7,21 +7,21 @@ __all__ = ["AUGMENTATIONS", "Augment"]
 
 #: Augmentations by name.
 AUGMENTATIONS = ("shift", "shift+flip")
-# An image moves by up to one in so many pixels of its shorter side: 2 pixels of 28, at least one.
+# An image is shifted by up to its shorter side divided by this, at least one pixel: 2 pixels of 28.
 _SHIFT_PARTS = 12
 
 
 class Augment(nn.Module):
-    """Moves each image of a training batch by a few pixels, and mirrors it if asked to.
+    """Randomly shifts each image of a training batch by a few pixels, and optionally flips it.
 
-    Pixels that come in are copies of the border. Outside of training images stay as they are.
+    The border is padded with copies of its pixels. Images are unchanged outside of training.
 
     **Shape**: (batch, channels, height, width) -> the same
 
     Parameters
     ----------
     kind : {"shift", "shift+flip"} or None
-        None leaves images as they are.
+        None for no augmentation.
     generator : torch.Generator
         On the device of the data.
     """
@@ -45,6 +45,6 @@ class Augment(nn.Module):
             flipped = torch.randint(2, (n_rows, 1), **options) == 1
             columns = torch.where(flipped, columns.flip(1), columns)
         images = torch.arange(n_rows, device=x.device)[:, None, None]
-        # the two index arrays around the slice put channels last: (batch, height, width, channels)
+        # index arrays around a slice put channels last: (batch, height, width, channels)
         moved = x[images, :, rows[:, :, None], columns[:, None, :]]
         return moved.movedim(3, 1)

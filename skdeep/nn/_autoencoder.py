@@ -14,18 +14,18 @@ __all__ = ["AutoencoderModule", "AutoencoderOutput"]
 
 
 class AutoencoderOutput(NamedTuple):
-    """What the forward pass of an autoencoder gives."""
+    """Output of the forward pass of an autoencoder."""
 
-    #: (batch, n_features), logits where the loss is computed on logits
+    #: (batch, n_features), logits if the loss is computed on logits
     reconstruction: torch.Tensor
     #: (batch, n_components)
     code: torch.Tensor
-    #: (batch,) squared norm of the encoder's Jacobian, or None where it is not asked for
+    #: (batch,) squared norm of the encoder's Jacobian, or None if it is not computed
     contraction: torch.Tensor | None
 
 
 class AutoencoderModule(nn.Module):
-    """Encoder, code, decoder; corruption and output activation included.
+    """Autoencoder, including corruption of the input and the output activation.
 
     **Shape**: (batch, n_features) -> ``AutoencoderOutput``
 
@@ -43,7 +43,7 @@ class AutoencoderModule(nn.Module):
     contractive : bool
         Whether ``forward`` computes the contraction penalty during training.
     global_skip : bool
-        Whether the decoder gives a correction that is added to the input.
+        Whether the output of the decoder is added to the input.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Encoders from rows to codes and the decoders that mirror them."""
+"""Encoders and mirrored decoders."""
 
 from dataclasses import dataclass, fields
 
@@ -16,24 +16,24 @@ __all__ = ["CoderShape", "make_decoder", "make_encoder", "stage_sizes"]
 
 @dataclass(frozen=True)
 class CoderShape:
-    """Everything that decides the layers of an encoder and its mirrored decoder.
+    """All settings of the layers of an encoder and its mirrored decoder.
 
     Parameters
     ----------
     n_features : int
-        Width of the rows.
+        Number of input features.
     n_components : int
-        Width of the codes.
+        Dimension of the codes.
     hidden_layer_sizes : tuple of int
-        Widths of the dense layers, or channels of the convolutional stages, in the encoder's order.
+        Widths of the dense layers, or channels of the convolutional stages, from input to code.
     activation : str
         Key of ``ACTIVATIONS``.
     block : {"dense", "residual"}
-        ``"residual"`` puts a residual block after each layer or stage.
+        ``"residual"`` adds a residual block after each layer or stage.
     image_shape : (int, int, int) or None
-        Channels, height and width; None for rows that are no images.
+        Channels, height and width; None if samples are not images.
     tied_weights : bool
-        Whether the decoder's layers are the transposed ones of the encoder.
+        Whether the decoder uses the transposed weights of the encoder.
     dropout : float
     batch_norm : bool
     """
@@ -52,14 +52,14 @@ class CoderShape:
     def needs_bias(self):
         """Whether hidden layers have a bias.
 
-        Batch normalisation right after a layer subtracts its bias again. The gradient of the bias
-        is then rounding noise, of which Adam makes full steps.
+        Batch normalization right after a layer removes its bias. The gradient of the bias would be
+        rounding noise, which Adam would turn into full-size steps.
         """
         return not (self.batch_norm and self.block == "dense")
 
     @classmethod
     def take_from(cls, options):
-        """Shape from the entries of a dict that describe it, and a dict of the others."""
+        """Split a dict into a ``CoderShape`` and a dict of the other entries."""
         names = {field.name for field in fields(cls)}
         return (
             cls(**{name: options[name] for name in names & options.keys()}),
@@ -68,14 +68,14 @@ class CoderShape:
 
 
 def make_encoder(shape, streams, *, n_outputs=None):
-    """Build the module from rows to codes, (batch, n_features) -> (batch, n_outputs).
+    """Build an encoder, (batch, n_features) -> (batch, n_outputs).
 
     Parameters
     ----------
     shape : CoderShape
     streams : dict of str to torch.Generator
     n_outputs : int or None
-        Width of the result, ``shape.n_components`` for None.
+        Number of outputs; None for ``shape.n_components``.
     """
     n_outputs = shape.n_components if n_outputs is None else n_outputs
     if shape.image_shape is not None:
@@ -89,16 +89,16 @@ def make_encoder(shape, streams, *, n_outputs=None):
 
 
 def make_decoder(shape, streams, *, encoder=None):
-    """Build the module from codes to rows, (batch, n_components) -> (batch, n_features).
+    """Build a decoder, (batch, n_components) -> (batch, n_features).
 
-    It ends without an activation function.
+    It has no activation function after the last layer.
 
     Parameters
     ----------
     shape : CoderShape
     streams : dict of str to torch.Generator
     encoder : Module or None
-        Owner of the weights when they are tied.
+        Encoder that owns the weights if they are tied.
     """
     if shape.image_shape is not None:
         return _conv_decoder(shape, streams)
@@ -113,7 +113,7 @@ def make_decoder(shape, streams, *, encoder=None):
 
 
 def _after_linear(shape, width, streams):
-    """Modules that follow a dense layer of that width."""
+    """Return the modules after a dense layer of the given width."""
     if shape.block == "residual":
         block = ResidualBlock(
             width,
@@ -131,7 +131,7 @@ def _after_linear(shape, width, streams):
 
 
 def _tied_decoder(shape, encoder, streams):
-    """Build a decoder whose layers are the encoder's, transposed and in reverse order."""
+    """Build a decoder with the transposed weights of the encoder, in reverse order."""
     sources = [layer for layer in encoder if isinstance(layer, Linear)][::-1]
     layers = []
     for source, size in zip(sources, shape.hidden_layer_sizes[::-1], strict=False):
@@ -141,7 +141,7 @@ def _tied_decoder(shape, encoder, streams):
 
 
 def stage_sizes(image_shape, n_stages):
-    """Height and width before the first stage and after each, every stage halving them."""
+    """Return height and width before the first and after each stage, which halves them."""
     sizes = [tuple(image_shape[1:])]
     for _ in range(n_stages):
         sizes.append(tuple(-(-side // 2) for side in sizes[-1]))

@@ -1,4 +1,4 @@
-"""Convolutions of 3 x 3 with initial weights from a generator."""
+"""3 x 3 convolutions with initial weights from a generator."""
 
 import torch
 from torch import nn
@@ -17,7 +17,7 @@ def _reset(weight, bias, fan_in, generator):
 
 
 class Conv2d(nn.Module):
-    """Convolution of 3 x 3 pixels, padded by one.
+    """3 x 3 convolution with padding 1.
 
     **Shape**: (batch, in_channels, H, W) -> (batch, out_channels, ceil(H/stride), ceil(W/stride))
 
@@ -44,7 +44,7 @@ class Conv2d(nn.Module):
 
 
 class ConvTranspose2d(nn.Module):
-    """Transposed convolution of 3 x 3 pixels and stride 2 that gives images of a chosen size.
+    """Transposed 3 x 3 convolution with stride 2 and a given output size.
 
     **Shape**: (batch, in_channels, ceil(H/2), ceil(W/2)) -> (batch, out_channels, H, W)
 
@@ -52,7 +52,7 @@ class ConvTranspose2d(nn.Module):
     ----------
     in_channels, out_channels : int
     size : (int, int)
-        Height and width of the result.
+        Height and width of the output.
     generator : torch.Generator
         Source of the initial weights.
     bias : bool, default=True
@@ -60,7 +60,7 @@ class ConvTranspose2d(nn.Module):
 
     def __init__(self, in_channels, out_channels, *, size, generator, bias=True):
         super().__init__()
-        # an even side needs one more row or column than the stride alone gives
+        # an even side needs one more row or column than the stride alone produces
         self.output_padding = tuple(1 - side % 2 for side in size)
         size = (in_channels, out_channels, _KERNEL, _KERNEL)
         self.weight = nn.Parameter(torch.empty(size, dtype=torch.float32))

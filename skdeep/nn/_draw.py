@@ -1,4 +1,4 @@
-"""Random draws from generators of ours, also in a stack of modules and in other people's."""
+"""Random draws from given generators, also in stacked modules and in third-party code."""
 
 import torch
 from torch.overrides import TorchFunctionMode
@@ -7,7 +7,7 @@ __all__ = ["DrawFrom", "MemberGenerators", "draw"]
 
 
 class MemberGenerators:
-    """One generator for each of the stacked modules, in place of the one that each of them has.
+    """The generators of stacked modules, in place of a single generator.
 
     Parameters
     ----------
@@ -18,7 +18,7 @@ class MemberGenerators:
         self.generators = generators
 
     def fill(self, fill, x, amounts, idle):
-        """Draw each member's slice of ``x``, (members, ...), as the member would alone."""
+        """Draw for each member's slice of ``x``, (members, ...), as the member would alone."""
         result = torch.empty_like(x, memory_format=torch.contiguous_format)
         amounts = amounts if isinstance(amounts, tuple) else (amounts,) * len(self.generators)
         for part, amount, generator in zip(result, amounts, self.generators, strict=True):
@@ -30,7 +30,7 @@ class MemberGenerators:
 
 
 def draw(fill, x, amount, generator, *, idle):
-    """Tensor in the shape of ``x`` that is filled at random.
+    """Return a tensor of the shape of ``x`` filled with random numbers.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def draw(fill, x, amount, generator, *, idle):
     amount : float, or tuple of float, one for each member of a stack
     generator : torch.Generator or MemberGenerators
     idle : float
-        What members with an amount of zero get, who draw nothing.
+        Value for members with an amount of zero, which do not draw.
     """
     if isinstance(generator, MemberGenerators):
         return generator.fill(fill, x, amount, idle)
@@ -50,9 +50,9 @@ def draw(fill, x, amount, generator, *, idle):
 
 
 class DrawFrom(TorchFunctionMode):
-    """Context in which draws that name no generator come from this one.
+    """Context manager that sets the generator of random draws without an explicit one.
 
-    New tensors that name no dtype are float32.
+    New tensors without an explicit dtype are float32.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Random masks and noise; every draw has a generator."""
+"""Dropout and corruption with explicit generators."""
 
 import torch
 from torch import nn
@@ -7,24 +7,25 @@ from skdeep.nn._draw import draw
 
 __all__ = ["CORRUPTIONS", "Dropout", "corrupt"]
 
-#: What ``corrupt`` can do.
+#: Kinds of corruption.
 CORRUPTIONS = ("gaussian", "masking")
 
-# On a CPU an entry is kept where a random number of 16 bits is small enough, which takes less time
-# than ``bernoulli_`` (benchmarks/dropout.py). Rates are multiples of 1 / _LEVELS.
+# On a CPU, an entry is kept if a random 16-bit number is small enough, which is faster than
+# ``bernoulli_`` (benchmarks/dropout.py). Rates are multiples of 1 / _LEVELS.
 _LEVELS = 2**16
 
 
 def _draw_mask(x, rate, generator, *, is_scaled):
-    """Zeros with probability ``rate``, else ones, or what keeps the mean at one.
+    """Draw a mask of zeros with probability ``rate`` and of ones otherwise.
 
     Parameters
     ----------
     x : Tensor
-        The mask has its shape.
+        Tensor whose shape the mask has.
     rate : float, or tuple of float, one for each member of a stack
     generator : torch.Generator or MemberGenerators
     is_scaled : bool
+        Whether the nonzero entries are scaled so that the mean is one.
 
     Returns
     -------
@@ -44,41 +45,41 @@ def _draw_mask(x, rate, generator, *, is_scaled):
 
 
 def _column(values, x):
-    """Values of the members in the rank of ``x``; a single one as it is."""
+    """Make the members' values broadcast with ``x``; a single value is returned unchanged."""
     if len(values) == 1:
         return values[0]
     return x.new_tensor(values).view(-1, *(1,) * (x.ndim - 1))
 
 
 def _fill_words(part, rate, generator):
-    """Random bits, whatever the rate."""
+    """Fill with random bits; the rate is not used."""
     part.random_(-(2**63), None, generator=generator)
 
 
 def _fill_mask(part, rate, generator):
-    """Zeros with probability ``rate``, else ones."""
+    """Fill with zeros with probability ``rate``, else ones."""
     part.bernoulli_(1 - rate, generator=generator)
 
 
 def _fill_scaled_mask(part, rate, generator):
-    """Zeros with probability ``rate``, else what keeps the mean at one."""
+    """Fill with zeros with probability ``rate``, else with the value that makes the mean one."""
     part.bernoulli_(1 - rate, generator=generator).div_(1 - rate)
 
 
 def _fill_noise(part, amount, generator):
-    """Gaussian noise of that standard deviation."""
+    """Fill with Gaussian noise of standard deviation ``amount``."""
     part.normal_(generator=generator).mul_(amount)
 
 
 def corrupt(x, amount, kind, generator):
-    """Corrupted copy of ``x``, as denoising autoencoders see it [1]_.
+    """Return a corrupted copy of ``x`` as the input of a denoising autoencoder [1]_.
 
     Parameters
     ----------
     x : Tensor, shape (batch, n_features)
     amount : float
-        Standard deviation of the noise that is added (``"gaussian"``), or share of entries that
-        are set to zero (``"masking"``).
+        Standard deviation of additive noise (``"gaussian"``), or fraction of the entries that are
+        set to zero (``"masking"``).
     kind : {"gaussian", "masking"}
     generator : torch.Generator
 
@@ -97,14 +98,14 @@ def corrupt(x, amount, kind, generator):
 
 
 class Dropout(nn.Module):
-    """Zeroes entries with probability ``rate`` during training and scales the others up.
+    """Zeroes entries with probability ``rate`` during training and scales up the others.
 
     **Shape**: (batch, ...) -> (batch, ...)
 
     Parameters
     ----------
     rate : float in [0, 1)
-        On a CPU rounded to a multiple of 2 ** -16.
+        On a CPU, rounded to a multiple of 2 ** -16.
     generator : torch.Generator
         On the device of the data.
     """

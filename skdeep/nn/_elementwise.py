@@ -1,30 +1,30 @@
-"""Elementwise functions that give an entry the same result wherever it is in a tensor."""
+"""Elementwise functions whose result for an entry does not depend on its position."""
 
 import torch
 from torch.nn import functional as F
 
 __all__ = ["GRAIN", "in_whole_vectors"]
 
-#: With this many entries or more, torch splits elementwise functions and sums over a whole tensor
+#: From this number of entries on, torch splits elementwise functions and sums over a whole tensor
 #: between threads.
 GRAIN = 2**15
-# On a CPU torch computes an elementwise function by vectors, two at a time. The remainder of each
-# thread's part is computed one by one, with another implementation of exp. The largest pair has 64
-# entries.
+# On a CPU, torch computes elementwise functions on two SIMD vectors at a time. The remainder of
+# each thread's part is computed entry by entry, with a different implementation of exp. The largest
+# pair of vectors has 64 entries.
 _VECTORS = 64
 
 
 def in_whole_vectors(function, *tensors):
-    """Apply an elementwise function so that every entry is computed as part of a vector.
+    """Apply an elementwise function so that every entry is computed as part of a SIMD vector.
 
-    Tensors are padded to whole vectors where necessary. Without it, functions with an exponential
-    return other last digits for the same value at the end of a tensor than in the middle of it: a
-    stack of nets would not be equal to the last bit to the nets trained one by one.
+    Tensors are padded to whole vectors if necessary. Without padding, functions with an exponential
+    differ in the last digits between the end of a tensor and its middle, and a stack of nets would
+    not be equal to the last bit to nets trained one by one.
 
     Parameters
     ----------
     function : callable
-        Elementwise function of as many tensors as are given.
+        Elementwise function of the given tensors.
     *tensors : Tensor
         Of equal shape.
 
@@ -44,6 +44,6 @@ def in_whole_vectors(function, *tensors):
 
 
 def _missing(n_entries):
-    """Count the entries that the parts of all threads lack to whole vectors."""
+    """Return the number of entries to pad so that each thread's part consists of whole vectors."""
     n_parts = max(1, min(torch.get_num_threads(), -(-n_entries // GRAIN)))
     return -n_entries % (n_parts * _VECTORS)

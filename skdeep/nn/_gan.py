@@ -1,4 +1,4 @@
-"""Generators and critics: two nets that play against each other."""
+"""Generators and critics of generative adversarial networks."""
 
 import torch
 from torch import nn
@@ -15,18 +15,18 @@ from skdeep.nn._linear import Linear
 __all__ = ["GAN", "Critic", "TableOutput"]
 
 _POOLED_SIDE = 4
-# Rows of noise that the first spread of the generator is measured on, and the least it may be.
+# Number of noise samples to measure the initial spread of the generator's output, and its minimum.
 _N_PROBES = 256
 _SMALLEST_SPREAD = 1e-3
-# Temperature of the softmax that stands in for the choice of a category, as in CTGAN.
+# Temperature of the Gumbel-softmax, as in CTGAN.
 _TEMPERATURE = 0.2
 
 
 class Critic(nn.Module):
-    """Scores rows: the higher, the more real they look to it.
+    """Critic: the higher the score of a row, the more real it looks.
 
-    The score is linear in the last hidden layer; a condition adds the inner product of that layer
-    with a learned vector of the condition (projection [1]_).
+    The score is linear in the last hidden layer. A condition adds the inner product of that layer
+    with a learned vector for the condition (projection [1]_).
 
     **Shape**: (batch, n_features), (batch, n_conditions) or None -> (batch, 1)
 
@@ -34,9 +34,9 @@ class Critic(nn.Module):
     ----------
     shape : CoderShape
     n_conditions : int
-        Number of conditions that are projected, 0 for none.
+        Number of conditions to project; 0 for none.
     has_spectral_norm : bool
-        Whether each layer's largest singular value is kept at one [2]_.
+        Whether the largest singular value of each layer is normalized to one [2]_.
     streams : dict of str to torch.Generator
 
     References
@@ -62,16 +62,16 @@ class Critic(nn.Module):
             self._normalise(streams["weights"])
 
     def _normalise(self, generator):
-        """Keep the largest singular value of each layer at one."""
+        """Normalize the largest singular value of each layer to one."""
         for layer in [one for one in self.modules() if isinstance(one, Linear | Conv2d)]:
             if layer.bias is not None:
-                # beside weights of norm one, biases of the usual size would drown the rows
+                # biases of the usual size would dominate weights of norm one
                 nn.init.zeros_(layer.bias)
             with DrawFrom(generator):
                 spectral_norm(layer)
 
     def layers(self, x):
-        """Output of each hidden layer or stage; the rows themselves where there is none."""
+        """Return the output of each hidden layer or stage; the rows themselves if there is none."""
         outputs = []
         for layer in self.trunk:
             x = layer(x)
@@ -80,7 +80,7 @@ class Critic(nn.Module):
         return outputs or [x]
 
     def pooled(self, x):
-        """Join the outputs of all layers, images pooled to 4 x 4 pixels at most [3]_."""
+        """Concatenate the outputs of all layers; images are pooled to at most 4 x 4 pixels [3]_."""
         maps = [
             F.adaptive_max_pool2d(one, [min(side, _POOLED_SIDE) for side in one.shape[2:]])
             if one.ndim == 4
@@ -103,16 +103,16 @@ class Critic(nn.Module):
 
 
 class TableOutput(nn.Module):
-    """Last layer of a generator of tables: numbers within bounds, and choices.
+    """Output layer of a generator of tables, for bounded numbers and categorical choices.
 
     **Shape**: (batch, width) -> (batch, width)
 
     Parameters
     ----------
     layout : tuple of (int, int)
-        Floats and places of choice of each column, in order.
+        Number of floats and number of categories of each column, in order.
     conditions : tuple of int
-        Columns on whose choice rows may be conditioned, in the order of the conditions.
+        Columns whose category can be a condition, in the order of the conditions.
     generator : torch.Generator
         Source of the Gumbel noise [1]_.
 
@@ -130,7 +130,7 @@ class TableOutput(nn.Module):
     def forward(self, raw):
         """(batch, width) -> (batch, width): hyperbolic tangents and Gumbel-softmax choices."""
         uniform = torch.empty_like(raw).uniform_(generator=self.generator)
-        # zero comes up once in 2 ** 24 draws, and its double logarithm would be infinite
+        # zero occurs once in 2 ** 24 draws, and its double logarithm is infinite
         noise = uniform.clamp_(min=torch.finfo(raw.dtype).tiny).log_().neg_().log_()
         noisy = (raw - noise) / _TEMPERATURE
         parts = []
@@ -141,7 +141,7 @@ class TableOutput(nn.Module):
         return torch.cat(parts, dim=1)
 
     def condition_loss(self, raw, condition):
-        """Cross-entropy between choices and the conditions on them [2]_, (batch,).
+        """Cross-entropy between the generated categories and the conditions [2]_, (batch,).
 
         References
         ----------
@@ -153,24 +153,24 @@ class TableOutput(nn.Module):
 
 
 class GAN(nn.Module):
-    """A generator, its running average and a critic.
+    """Generative adversarial network: generator, running average of its weights, and critic.
 
     Parameters
     ----------
     generator_shape : CoderShape
-        Its ``n_components`` are the noise and the conditions together.
+        ``n_components`` is the dimension of the noise plus the number of conditions.
     critic_shape : CoderShape
-        Its ``n_features`` are those of ``pack`` rows, with their conditions where these are not
-        projected.
+        ``n_features`` is the number of features of ``pack`` rows, plus their conditions if these
+        are not projected.
     condition_sizes : tuple of int
-        Number of categories of each column that rows may be conditioned on. One category of one
-        of them holds for a row; they are numbered through.
+        Number of categories of each column that can be a condition. The condition of a row is one
+        category of one of these columns; categories are numbered consecutively over all columns.
     projects : bool
-        Whether the critic projects the condition, or reads it beside the row.
+        Whether the critic projects the condition; otherwise it is concatenated with the row.
     pack : int
-        Rows that the critic judges together [1]_.
+        Number of rows that the critic scores jointly [1]_.
     output : Module
-        Last layer of the generator.
+        Output layer of the generator.
     has_spectral_norm : bool
     streams : dict of str to torch.Generator
 
@@ -212,7 +212,7 @@ class GAN(nn.Module):
 
     @torch.no_grad()
     def _spread(self, weights_generator):
-        """Scale the last layer so that the first rows vary as much as scaled real ones do [2]_."""
+        """Scale the last layer so that the initial outputs have the variance of real rows [2]_."""
         n_inputs = self.latent_dim + self.n_conditions
         options = {"generator": weights_generator, "dtype": torch.float32}
         noise = torch.randn(_N_PROBES, n_inputs, **options)
@@ -221,11 +221,11 @@ class GAN(nn.Module):
         self.generator.train()
 
     def one_hot(self, condition):
-        """Numbers of the conditions as one-hot rows, (batch,) -> (batch, n_conditions)."""
+        """One-hot encode the indices of conditions, (batch,) -> (batch, n_conditions)."""
         return None if condition is None else F.one_hot(condition, self.n_conditions).float()
 
     def generate(self, n_rows, condition, *, averaged=False):
-        """Draw rows, and give the raw output behind them; twice (n_rows, n_features)."""
+        """Generate rows; return them and the inputs of the output layer, (n_rows, width) each."""
         generator = self.average if averaged else self.generator
         weight = next(generator.parameters())
         z = weight.new_empty(n_rows, self.latent_dim).normal_(generator=self.noise_generator)
@@ -233,18 +233,18 @@ class GAN(nn.Module):
         return self.output(raw), raw
 
     def critic_rows(self, rows, condition):
-        """Rows as the critic reads them, (batch, n_features) -> (batch / pack, ...)."""
+        """Prepare rows for the critic, (batch, n_features) -> (batch / pack, ...)."""
         if condition is not None and not self.projects:
             rows = torch.cat([rows, condition], dim=1)
         return rows.reshape(len(rows) // self.pack, -1) if self.pack > 1 else rows
 
     def judge(self, critic_rows, condition):
-        """Scores of what ``critic_rows`` gave, (batch / pack, ...) -> (batch / pack, 1)."""
+        """Score the result of ``critic_rows``, (batch / pack, ...) -> (batch / pack, 1)."""
         return self.critic(critic_rows, condition if self.projects else None)
 
     @torch.no_grad()
     def update_average(self, decay):
-        """Move the average of the generator's weights, which keeps the share ``decay``."""
+        """Update the exponential moving average of the generator's weights with ``decay``."""
         average, newest = list(self.average.parameters()), list(self.generator.parameters())
         get_ema_multi_avg_fn(decay)(average, newest, None)
         for mean, value in zip(self.average.buffers(), self.generator.buffers(), strict=True):

@@ -1,4 +1,4 @@
-"""Losses of generators and critics, and the penalties and statistics that go with them."""
+"""Losses, penalties and statistics for generators and critics."""
 
 import torch
 from torch.nn import functional as F
@@ -13,20 +13,20 @@ __all__ = [
     "style_loss",
 ]
 
-#: Games between a generator and a critic that have a name.
+#: Adversarial losses by name.
 ADVERSARIAL_LOSSES = ("wgan-gp", "hinge", "non-saturating", "least-squares")
 
 
 def critic_loss(real, fake, kind):
-    """Loss of a critic that scores real and generated rows, a scalar.
+    """Loss of the critic, a scalar.
 
     Parameters
     ----------
     real, fake : Tensor, shape (batch, 1)
-        Scores of real and of generated rows.
+        Scores of real and generated rows.
     kind : {"wgan-gp", "hinge", "non-saturating", "least-squares"}
-        Difference of the means [1]_; hinge loss [2]_; cross-entropy [3]_; squared distance from
-        one and zero [4]_.
+        Difference of the means [1]_; hinge loss [2]_; cross-entropy [3]_; squared error with
+        targets one and zero [4]_.
 
     References
     ----------
@@ -46,7 +46,7 @@ def critic_loss(real, fake, kind):
 
 
 def generator_loss(fake, kind):
-    """Loss of a generator whose rows got those scores, a scalar; (batch, 1) -> ()."""
+    """Loss of the generator from the scores of its rows, a scalar; (batch, 1) -> ()."""
     if kind == "non-saturating":
         return F.softplus(-fake).mean()
     if kind == "least-squares":
@@ -55,9 +55,9 @@ def generator_loss(fake, kind):
 
 
 def gradient_norms(scores, x):
-    """Squared norm of the gradient of each row's score; (batch, 1), (batch, ...) -> (batch,).
+    """Squared gradient norm of the score of each row; (batch, 1), (batch, ...) -> (batch,).
 
-    Half their mean over real rows is the penalty R1 [1]_.
+    Half of the mean over real rows is the R1 penalty [1]_.
 
     References
     ----------
@@ -69,7 +69,9 @@ def gradient_norms(scores, x):
 
 
 def interpolation_penalty(critic, real, fake, generator):
-    """Mean squared distance of the critic's slope from one between real and generated rows [1]_.
+    """Gradient penalty: mean squared deviation of the critic's gradient norm from one [1]_.
+
+    The gradient is computed at random points between real and generated rows.
 
     Parameters
     ----------
@@ -77,7 +79,7 @@ def interpolation_penalty(critic, real, fake, generator):
         (batch, ...) -> (batch, 1).
     real, fake : Tensor, shape (batch, ...)
     generator : torch.Generator
-        Chooses a point on the line between each pair.
+        Source of the point on the line between each pair.
 
     Returns
     -------
@@ -89,13 +91,13 @@ def interpolation_penalty(critic, real, fake, generator):
     """
     share = real.new_empty(len(real), *[1] * (real.ndim - 1)).uniform_(generator=generator)
     between = torch.lerp(real, fake, share).requires_grad_()
-    # the root has no slope at zero
+    # the square root is not differentiable at zero
     norms = (gradient_norms(critic(between), between) + 1e-12).sqrt()
     return (norms - 1).square().mean()
 
 
 def gram_matrix(features):
-    """Mean products of pairs of channels, over rows and pixels [1]_.
+    """Gram matrix: mean product of each pair of channels over rows and pixels [1]_.
 
     Parameters
     ----------
@@ -115,7 +117,7 @@ def gram_matrix(features):
 
 
 def style_loss(real, fake):
-    """Mean squared difference of Gram matrices, summed over layers; lists of Tensors -> ()."""
+    """Mean squared error between Gram matrices, summed over layers; lists of Tensors -> ()."""
     return sum(
         (F.mse_loss(gram_matrix(b), gram_matrix(a)) for a, b in zip(real, fake, strict=True)),
         start=real[0].new_zeros(()),

@@ -1,4 +1,4 @@
-"""Linear layers with initial weights from a generator, whose rows are independent at inference."""
+"""Linear layers with explicit generators, whose rows are independent at inference."""
 
 import torch
 from torch import nn
@@ -6,9 +6,9 @@ from torch.nn import functional as F
 
 __all__ = ["WIDTH_MULTIPLE", "Linear", "TiedLinear", "linear"]
 
-# If the summed width is not a multiple of the vector width, matrix products use another kernel,
-# which sums in another order: the result of a row then depends on its place among the others.
-# Padding the width with zeros to this multiple avoids that (benchmarks/row_independence.py).
+# If the inner dimension is not a multiple of the SIMD width, matrix products use a different kernel
+# with a different order of summation, and the result for a row depends on its position in the
+# batch. Zero-padding to this multiple avoids that (benchmarks/row_independence.py).
 WIDTH_MULTIPLE = 16
 
 
@@ -28,14 +28,14 @@ def linear(x, weight, bias=None):
     missing = -x.shape[-1] % WIDTH_MULTIPLE
     if missing:
         x, weight = F.pad(x, (0, missing)), F.pad(weight, (0, missing))
-    # a transposed view leads to such a kernel, too
+    # transposed views use such a kernel, too
     return F.linear(x.contiguous(), weight.contiguous(), bias)
 
 
 class Linear(nn.Module):
     """Affine layer ``y = x W^T + b``.
 
-    Initial weights and biases are uniform in ``+-1/sqrt(in_features)``, torch's default.
+    Initial weights and biases are uniform in ``+-1/sqrt(in_features)``, as in torch.
 
     **Shape**: (batch, in_features) -> (batch, out_features)
 
@@ -68,14 +68,14 @@ class Linear(nn.Module):
 
 
 class TiedLinear(nn.Module):
-    """Affine layer that uses the transposed weights of another one and a bias of its own.
+    """Affine layer with the transposed weights of another layer and a separate bias.
 
     **Shape**: (batch, source.out_features) -> (batch, source.in_features)
 
     Parameters
     ----------
     source : Linear
-        Layer whose weights are shared. It stays the owner of them.
+        Layer that owns the weights.
     generator : torch.Generator
         Source of the initial bias.
     bias : bool, default=True
@@ -83,7 +83,7 @@ class TiedLinear(nn.Module):
 
     def __init__(self, source, *, generator, bias=True):
         super().__init__()
-        # in a tuple, so that the weights are registered once, with their owner
+        # in a tuple, so that the weights are only registered by their owner
         self._source = (source,)
         out_features, in_features = source.weight.shape
         self.bias = nn.Parameter(torch.empty(in_features, dtype=torch.float32)) if bias else None

@@ -1,4 +1,4 @@
-"""Normalisation layers of dense and convolutional nets."""
+"""Normalization layers for dense and convolutional nets."""
 
 import torch
 from torch import nn
@@ -8,10 +8,10 @@ __all__ = ["NORMS", "BatchNorm", "LayerNorm", "make_norm"]
 
 
 class BatchNorm(nn.Module):
-    """Batch normalisation over rows, or over rows and pixels.
+    """Batch normalization over rows, or over rows and pixels.
 
-    A training batch with a single value per channel has no variance. It is normalised with the
-    running statistics, which stay unchanged.
+    A training batch with a single value per channel has no variance. It is normalized with the
+    running statistics, which are not updated.
 
     **Shape**: (batch, channels) or (batch, channels, height, width) -> the same
 
@@ -19,7 +19,7 @@ class BatchNorm(nn.Module):
     ----------
     channels : int
     momentum : float, default=0.1
-        Weight of the newest batch in the running mean and variance.
+        Weight of the current batch in the running mean and variance.
     eps : float, default=1e-5
 
     References
@@ -55,7 +55,7 @@ class BatchNorm(nn.Module):
 
 
 class LayerNorm(nn.Module):
-    """Layer normalisation of each row, or of each image with all its channels.
+    """Layer normalization of each row, or of each image over all channels.
 
     **Shape**: (batch, channels) or (batch, channels, height, width) -> the same
 
@@ -78,15 +78,15 @@ class LayerNorm(nn.Module):
     def forward(self, x):
         """(batch, channels, ...) -> (batch, channels, ...)."""
         x = F.layer_norm(x, x.shape[1:], eps=self.eps)
-        # a stack of nets, whose weights differ, scales the rows in the same way
+        # the same operation as in a stack of nets, where each net has its own weights
         shape = (-1,) + (1,) * (x.ndim - 2)
         return torch.addcmul(self.bias.view(shape), x, self.weight.view(shape))
 
 
-#: Normalisation layers by name.
+#: Normalization layers by name.
 NORMS = {"batch": BatchNorm, "layer": LayerNorm}
 
 
 def make_norm(name, channels):
-    """Make the normalisation layer of that name, None for None."""
+    """Make a normalization layer by name; None for None."""
     return None if name is None else NORMS[name](channels)

@@ -1,4 +1,4 @@
-"""Residual blocks: the identity plus a small net."""
+"""Residual blocks."""
 
 from torch import nn
 from torch.nn import functional as F
@@ -13,7 +13,7 @@ __all__ = ["BasicBlock", "ResidualBlock", "ResidualConvBlock"]
 
 
 def _sequence(*layers):
-    """Layers one after the other, without those that are None."""
+    """Make a sequence of the layers that are not None."""
     return nn.Sequential(*(layer for layer in layers if layer is not None))
 
 
@@ -26,18 +26,18 @@ class ResidualBlock(nn.Module):
     ----------
     width : int
     hidden_width : int or None
-        Width between the two layers, ``width`` for None.
+        Width between the two layers; None for ``width``.
     activation : str
         Key of ``ACTIVATIONS``.
     dropout : float
         Fraction of hidden entries that are zeroed during training.
     residual_dropout : float
-        Fraction of the entries that the block adds which are zeroed during training.
+        Fraction of the entries of the residual branch's output that are zeroed during training.
     norm : {"batch", "layer"} or None
     output_bias : bool
         Whether the last layer has a bias.
     streams : dict of str to torch.Generator
-        ``"weights"`` and ``"dropout"`` are read.
+        ``"weights"`` and ``"dropout"`` are used.
 
     References
     ----------
@@ -84,7 +84,7 @@ class ResidualConvBlock(nn.Module):
         Key of ``ACTIVATIONS``.
     batch_norm : bool
     streams : dict of str to torch.Generator
-        ``"weights"`` is read.
+        ``"weights"`` is used.
 
     References
     ----------
@@ -94,7 +94,7 @@ class ResidualConvBlock(nn.Module):
     def __init__(self, channels, *, activation, batch_norm, streams):
         super().__init__()
         layers: list[nn.Module] = []
-        # no bias where a batch normalisation follows: it would subtract it again
+        # no bias before a batch normalization, which would remove it
         for bias in (not batch_norm, True):
             layers += [BatchNorm(channels)] if batch_norm else []
             layers += [
@@ -112,8 +112,8 @@ class BasicBlock(nn.Module):
     """Basic block of a residual net for small images [1]_, ``f(shortcut(x) + branch(x))``.
 
     The branch is convolution, norm, activation, dropout, convolution, norm, dropout. The shortcut
-    has no weights: every ``stride``-th pixel, and zeros for the channels that ``x`` lacks (option
-    A of the paper).
+    has no weights: it takes every ``stride``-th pixel and pads additional channels with zeros
+    (option A in the paper).
 
     **Shape**: (batch, in_channels, H, W) -> (batch, out_channels, ceil(H/stride), ceil(W/stride))
 
@@ -128,7 +128,7 @@ class BasicBlock(nn.Module):
         Fraction of entries that are zeroed during training, between the convolutions and after
         them.
     streams : dict of str to torch.Generator
-        ``"weights"`` and ``"dropout"`` are read.
+        ``"weights"`` and ``"dropout"`` are used.
 
     References
     ----------
@@ -148,7 +148,7 @@ class BasicBlock(nn.Module):
         streams,
     ):
         super().__init__()
-        # no biases: the norm after each convolution subtracts them again
+        # no biases: the norm after each convolution would remove them
         options = {"generator": streams["weights"], "bias": False}
         self.stride = stride
         self.missing_channels = out_channels - in_channels

@@ -1,4 +1,4 @@
-"""Residual nets: a trunk that turns rows into features, and a linear head on it."""
+"""Residual nets: a trunk that extracts features, and a linear head."""
 
 import torch
 from torch import nn
@@ -17,7 +17,7 @@ _N_STAGES = 3
 
 
 class TableTrunk(nn.Module):
-    """Trunk of the residual net for tables of [1]_, section 3.2.
+    """Trunk of the residual net for tables, section 3.2 of [1]_.
 
     Input layer, ``n_blocks`` residual blocks, norm, activation.
 
@@ -27,7 +27,7 @@ class TableTrunk(nn.Module):
     ----------
     n_blocks, width : int
     hidden_factor : float
-        Width inside a block, in multiples of ``width``.
+        Hidden width of a block as a multiple of ``width``.
     dropout, residual_dropout : float
     norm : {"batch", "layer"}
     activation : str
@@ -57,8 +57,8 @@ class TableTrunk(nn.Module):
         super().__init__()
         self.out_features = width
         table = TableInput(**columns, generator=streams["weights"])
-        # What the input layer and the blocks give is only read through norms. Batch norm subtracts
-        # constants, so that gradients of biases would be rounding noise.
+        # The outputs of the input layer and of the blocks are only used after a norm. Batch norm
+        # removes constants, so that the gradients of biases would be rounding noise.
         needs_bias = norm != "batch"
         blocks = [
             ResidualBlock(
@@ -87,10 +87,10 @@ class TableTrunk(nn.Module):
 
 
 class ImageTrunk(nn.Module):
-    """Trunk of the residual net for small images of [1]_, section 4.2.
+    """Trunk of the residual net for small images, section 4.2 of [1]_.
 
-    A convolution, three stages of ``n_blocks`` basic blocks, and the mean over pixels. The second
-    and the third stage halve height and width and double the channels.
+    A convolution, three stages of ``n_blocks`` basic blocks, and global average pooling. The second
+    and third stages halve height and width and double the number of channels.
 
     **Shape**: (batch, channels * height * width) -> (batch, 4 * stem_width)
 
@@ -99,7 +99,7 @@ class ImageTrunk(nn.Module):
     image_shape : (int, int, int)
         Channels, height and width.
     n_blocks, stem_width : int
-        Blocks of a stage, and channels of the first one.
+        Number of blocks per stage, and number of channels of the first stage.
     dropout, residual_dropout : float
     norm : {"batch", "layer"}
     activation : str
@@ -159,16 +159,16 @@ class ImageTrunk(nn.Module):
 
 
 def make_trunk(options, streams):
-    """Make the trunk that a dict of options describes: for images where it has an image shape."""
+    """Make a trunk from a dict of options: for images if it has an ``image_shape``."""
     trunk = ImageTrunk if "image_shape" in options else TableTrunk
     return trunk(**options, streams=streams)
 
 
 class ResNet(nn.Module):
-    """Trunk and head, apart from each other.
+    """Residual net: trunk and linear head.
 
-    The head's weights start at zero: the first outputs are ``baseline`` for every row, as the
-    first prediction of boosted trees is. Where no row says otherwise, it stays near that.
+    The weights of the head are initialized to zero, so that the initial output is ``baseline`` for
+    every sample, as in gradient boosting. It stays close to that unless the data imply otherwise.
 
     **Shape**: (batch, n_columns) -> (batch, n_outputs)
 
@@ -188,7 +188,7 @@ class ResNet(nn.Module):
         self.head.bias = nn.Parameter(torch.tensor(baseline, dtype=torch.float32))
 
     def embed(self, x):
-        """(batch, n_columns) -> (batch, width), the features that the head reads."""
+        """(batch, n_columns) -> (batch, width), the inputs of the head."""
         return self.trunk(x)
 
     def forward(self, x):

@@ -1,4 +1,4 @@
-"""K modules of one shape as one module, whose tensors have a leading axis of members."""
+"""K modules of one shape as one module whose tensors have a leading axis of members."""
 
 import copy
 from typing import NamedTuple
@@ -27,15 +27,15 @@ __all__ = [
     "sums_in_order",
 ]
 
-# Numbers that members of a stack need not have in common, by the module that holds them.
+# Settings that may differ between the members of a stack, by module class.
 _LIFTED = {AutoencoderModule: ("noise",), Dropout: ("rate",)}
 
 
 def signature(module):
-    """Hashable description of everything that modules must share to be stacked.
+    """Return a hashable description that must be equal for modules to be stacked.
 
-    Types, shapes of tensors and settings, without the values of tensors, generators and the
-    numbers that may differ from member to member.
+    It contains types, shapes of tensors and settings, but not the values of tensors, generators and
+    the settings that may differ between members.
     """
     parts = []
     for name, part in module.named_modules():
@@ -54,17 +54,18 @@ def signature(module):
 
 
 def has_twins(module):
-    """Whether a stack has layers of its own for every layer of a module."""
+    """Whether there is a stacked implementation for every layer of a module."""
     return type(module) in TWINS or (
         type(module) in _RANK_FREE and all(has_twins(child) for child in module.children())
     )
 
 
 def sums_in_order(module):
-    """Whether a stack adds up the gradients of a weight in the order of the module by itself.
+    """Whether a stack sums the gradients of a weight in the same order as the module alone.
 
-    Those of the contractive penalty, gradients of gradients, reach tied weights and weights before
-    a batch normalisation by several paths, which a stack takes in another order.
+    The gradients of the contractive penalty (gradients of gradients) reach tied weights, and
+    weights before a batch normalization, by several paths, which a stack processes in a different
+    order.
     """
     parts = list(module.modules())
     is_contractive = any(getattr(part, "contractive", False) for part in parts)
@@ -76,16 +77,16 @@ def _is_live(value):
 
 
 class StackedTensors(NamedTuple):
-    """Parameters and buffers of some modules of one shape, each (members, ...), by name."""
+    """Stacked parameters and buffers of modules of one shape, each (members, ...), by name."""
 
     parameters: dict[str, nn.Parameter]
     buffers: dict[str, torch.Tensor]
 
 
 class StackedWeights:
-    """Parameters and buffers of K modules of one shape, side by side in memory.
+    """Parameters and buffers of K modules of one shape in contiguous memory.
 
-    The modules go on to own views of them: what is learned here is seen there at once.
+    The tensors of the modules become views of it, so that updates are visible in the modules.
 
     Parameters
     ----------
@@ -94,7 +95,7 @@ class StackedWeights:
     Attributes
     ----------
     flat : Tensor of shape (members, n_entries)
-        Parameters of each member, every one aligned as in memory of its own.
+        Parameters of each member, each aligned like a separately allocated tensor.
     """
 
     def __init__(self, modules):
@@ -115,14 +116,14 @@ class StackedWeights:
                 tensor.data = everything[name][number]
 
     def tensors(self, start, stop):
-        """Weights of some members, as leaves of a graph of their own; ``StackedTensors``."""
+        """Return the weights of some members as leaves of a separate graph; ``StackedTensors``."""
         return StackedTensors(
             {name: nn.Parameter(v) for name, v in self.views(self.flat[start:stop]).items()},
             {name: buffer[start:stop] for name, buffer in self._buffers.items()},
         )
 
     def join(self, parts, out=None):
-        """Join tensors of (members, ...), one for each parameter, in the way of ``flat``."""
+        """Concatenate tensors (members, ...), one for each parameter, in the layout of ``flat``."""
         pieces = []
         for part in parts:
             pieces.append(part.flatten(1))
@@ -131,7 +132,7 @@ class StackedWeights:
         return torch.cat(pieces, dim=1, out=out)
 
     def views(self, flat):
-        """Give views of a matrix like ``flat``, tensors of (members, ...) by parameter."""
+        """Return views of a matrix in the layout of ``flat``: (members, ...) by parameter."""
         views, start = {}, 0
         for name, shape in self._shapes.items():
             stop = start + shape.numel()
@@ -141,26 +142,26 @@ class StackedWeights:
 
     @staticmethod
     def release(module):
-        """Give a module memory of its own again."""
+        """Copy the tensors of a module back to separate memory."""
         for tensor in [*module.parameters(), *module.buffers()]:
             tensor.data = tensor.data.clone()
 
 
 def stack_modules(modules, tensors, *, alone_on_one_thread=False):
-    """Build a module that does for K modules at once what each of them does alone.
+    """Build a module that computes K modules at once.
 
-    **Shape**: (members, batch, ...) where each module takes (batch, ...)
+    **Shape**: (members, batch, ...), where each module takes (batch, ...)
 
-    Layers that are written for a stack take their place; others are mapped by ``torch.vmap``.
+    Layers are replaced by stacked implementations if there are any, else mapped by ``torch.vmap``.
 
     Parameters
     ----------
     modules : list of torch.nn.Module
-        Their signatures are equal.
+        Modules with equal signatures.
     tensors : StackedTensors
-        Those of these modules.
+        Stacked tensors of these modules.
     alone_on_one_thread : bool
-        Whether each module runs on one thread when it is by itself.
+        Whether each module, used alone, runs on one thread.
     """
     names = {part: name for name, part in modules[0].named_modules()}
     threads = Threads.present(alone_on_one=alone_on_one_thread)
@@ -168,7 +169,7 @@ def stack_modules(modules, tensors, *, alone_on_one_thread=False):
 
 
 class _Builder:
-    """Walks through K modules of one shape side by side."""
+    """Builds a stacked module by traversing K modules of one shape in parallel."""
 
     def __init__(self, tensors, names, threads):
         self._tensors = {**tensors.parameters, **tensors.buffers}
@@ -176,14 +177,14 @@ class _Builder:
         self.threads = threads
 
     def tensors(self, module):
-        """Stacked parameters and buffers of a module and of those below it, by their names."""
+        """Return the stacked parameters and buffers of a module and its children, by name."""
         prefix = f"{self._names[module]}." if self._names[module] else ""
         own = [*module.named_parameters(), *module.named_buffers()]
         # a tied weight is listed with its owner only
         return {name: self._tensors[prefix + name] for name, _ in own}
 
     def build(self, members):
-        """Stacked twin of modules that sit in the same place."""
+        """Build the stacked module for modules at the same position."""
         kind = type(members[0])
         if kind in TWINS:
             return TWINS[kind](members, self)
@@ -192,7 +193,7 @@ class _Builder:
         return Mapped(members, self)
 
     def _shell(self, members):
-        """Make a module whose own code runs on stacked tensors, with stacked children."""
+        """Copy a module whose code works on stacked tensors, with stacked children."""
         first = members[0]
         shell = copy.copy(first)
         shell._modules = {
@@ -212,7 +213,7 @@ class _Builder:
         return shell
 
 
-# Modules whose code asks for the last axes only, so that it runs on stacked tensors as it is.
+# Modules whose code only uses the last axes and therefore works on stacked tensors unchanged.
 _RANK_FREE = {
     *ACTIVATIONS.values(),
     nn.Sequential,

@@ -1,6 +1,7 @@
-"""Layers of K nets as one layer, whose tensors have a leading axis of members.
+"""Layers of K nets as one layer whose tensors have a leading axis of members.
 
-A twin is made of the layers that it stands for and of the builder that knows their tensors.
+A twin is the stacked implementation of a layer. It is made from the layers that it replaces and
+from the builder that holds their tensors.
 """
 
 import torch
@@ -18,7 +19,7 @@ __all__ = ["TWINS", "Mapped"]
 
 
 class _Affine(nn.Module):
-    """Products with the weights of K layers."""
+    """Matrix products with the weights of K layers."""
 
     def __init__(self, layer, source, builder):
         super().__init__()
@@ -27,8 +28,8 @@ class _Affine(nn.Module):
         self.threads = builder.threads
 
     def _product(self, x, matrix):
-        """``x @ matrix.T + bias`` as each layer forms it; matrix is (members, out, in)."""
-        if not self.training:  # as ``linear`` does
+        """``x @ matrix.T + bias``, as in each layer; matrix is (members, out, in)."""
+        if not self.training:  # as in ``linear``
             missing = -x.shape[-1] % WIDTH_MULTIPLE
             x, matrix = (F.pad(part, (0, missing)).contiguous() for part in (x, matrix))
         return affine(x, matrix.mT, self.bias, self.threads)
@@ -46,7 +47,7 @@ class StackedLinear(_Affine):
 
 
 class StackedTiedLinear(_Affine):
-    """K affine layers with the weights of K others, transposed."""
+    """K affine layers with the transposed weights of K others."""
 
     def __init__(self, members, builder):
         super().__init__(members[0], members[0]._source[0], builder)
@@ -57,13 +58,13 @@ class StackedTiedLinear(_Affine):
 
 
 class _BatchNormOfRows(torch.autograd.Function):
-    """Batch normalisation of K members' rows, with the threads that each has by itself.
+    """Batch normalization of the rows of K members, with the number of threads of a single member.
 
     torch splits the sums over rows between threads, so that they depend on the number of threads.
 
-    The members' rows are copied side by side in memory, and apart again. A view of them would do
-    for the kernel, but sums over the rows of such a view, which other layers take, run over
-    several members at once, in another order than over the rows of one.
+    The rows of the members are copied next to each other in memory, and back. The kernel would
+    accept a view, but other layers would then sum over the rows of such a view, across several
+    members at once, in a different order than over the rows of a single member.
     """
 
     @staticmethod
@@ -106,7 +107,7 @@ def _apart(rows, shape):
 
 
 class StackedBatchNorm(nn.Module):
-    """K batch normalisations: one over K times the channels."""
+    """K batch normalizations as one over K times the channels."""
 
     running_mean: torch.Tensor
     running_var: torch.Tensor
@@ -126,13 +127,14 @@ class StackedBatchNorm(nn.Module):
         """(members, batch, channels, ...) -> the same."""
         tensors = x, self.weight, self.bias, self.running_mean, self.running_var
         if x.shape[2] % WIDTH_MULTIPLE and not x.is_cuda:
-            # the last channels of each, which fill no vector, are computed apart from the others
+            # the remaining channels of each member, which do not fill a SIMD vector, are computed
+            # separately by the kernel
             parts = zip(*(tensor.split(1) for tensor in tensors), strict=True)
             return torch.cat([self._normalise(*part) for part in parts])
         return self._normalise(*tensors)
 
     def _normalise(self, x, weight, bias, mean, var):
-        """Normalise some of the members as one."""
+        """Normalize some of the members as one."""
         is_training = self.training and x[0].numel() > x.shape[2]
         if is_training and x.ndim == 3 and x.device.type == "cpu":
             return _BatchNormOfRows.apply(
@@ -145,7 +147,7 @@ class StackedBatchNorm(nn.Module):
 
 
 class StackedLayerNorm(nn.Module):
-    """K layer normalisations."""
+    """K layer normalizations."""
 
     def __init__(self, members, builder):
         super().__init__()
@@ -161,7 +163,7 @@ class StackedLayerNorm(nn.Module):
 
 
 class StackedCategoryEmbedding(nn.Module):
-    """K tables of vectors, one below the other."""
+    """K embedding tables, concatenated along the rows."""
 
     def __init__(self, members, builder):
         super().__init__()
@@ -182,12 +184,12 @@ class StackedCategoryEmbedding(nn.Module):
 
 
 class Mapped(nn.Module):
-    """K modules of any other kind, one of which ``torch.vmap`` runs for all."""
+    """K modules of any other class, computed by ``torch.vmap`` of one of them."""
 
     def __init__(self, members, builder):
         super().__init__()
         self.tensors = builder.tensors(members[0])
-        self._template = (members[0],)  # in a tuple: no child of this module
+        self._template = (members[0],)  # in a tuple, so that it is not a child of this module
 
     def forward(self, x):
         """(members, batch, ...) -> (members, batch, ...)."""
@@ -199,7 +201,7 @@ class Mapped(nn.Module):
 
 
 class OneByOne(nn.Module):
-    """K modules without weights that draw at random in ways of their own."""
+    """K modules without weights that draw random numbers, called one by one."""
 
     def __init__(self, members, builder):
         super().__init__()
@@ -210,7 +212,7 @@ class OneByOne(nn.Module):
         return torch.stack([member(part) for part, member in zip(x, self.members, strict=True)])
 
 
-#: Twins by the layer that they stand for.
+#: Twins by the layer that they replace.
 TWINS = {
     Linear: StackedLinear,
     TiedLinear: StackedTiedLinear,

@@ -1,4 +1,4 @@
-"""Affine maps of K nets at once, equal to the last bit to those of each net by itself."""
+"""Affine maps of K nets at once, equal to the last bit to those of each net alone."""
 
 import contextlib
 import functools
@@ -14,45 +14,45 @@ from skdeep.utils._settings import one_thread
 
 __all__ = ["ALIGNMENT", "Threads", "affine"]
 
-#: Float32 entries in 64 bytes, to which torch aligns the memory of every tensor of its own. From
-#: other places on, matrix products may sum in another order.
+#: Float32 entries in 64 bytes, to which torch aligns the memory of tensors. At other addresses,
+#: matrix products may sum in a different order.
 ALIGNMENT = 16
-# Entries that a trial compares at least, so that other orders of summation are seen.
+# Minimum number of entries that a trial compares, so that it detects different orders of summation.
 _ENOUGH = 256
 
 
 class Threads(NamedTuple):
-    """Threads of a stack and of its members: products may be summed in another order on others."""
+    """Numbers of threads of a stack and its members, on which the order of summation depends."""
 
-    #: Those of torch, OpenMP and MKL, which ``torch.set_num_threads`` gives a setting of its own.
+    #: Threads of torch, OpenMP and MKL, for which ``torch.set_num_threads`` has separate settings.
     numbers: tuple[int, ...]
-    #: Whether a member by itself runs on one thread, however many the stack has.
+    #: Whether a member alone runs on one thread, regardless of the threads of the stack.
     alone_on_one: bool
 
     @classmethod
     def present(cls, *, alone_on_one):
-        """Make it from what torch has now."""
+        """Read the current settings of torch."""
         report = torch.__config__.parallel_info()
         n_threads = torch.get_num_threads()
         others = re.findall(r"get_max_threads\(\) : (\d+)", report)
         return cls((n_threads, *map(int, others)), alone_on_one and n_threads > 1)
 
     def scope(self):
-        """Context with the number of threads that a member by itself has."""
+        """Context manager with the number of threads of a single member."""
         return one_thread() if self.alone_on_one else contextlib.nullcontext()
 
 
 def affine(x, weight, bias, threads):
-    """Products ``x @ weight + bias`` of K members, as each of them forms its own.
+    """Products ``x @ weight + bias`` of K members, equal to those of each member alone.
 
-    They are formed as one batched product where this machine sums it in the same order as single
-    ones, which is tried once for each shape, and one by one elsewhere.
+    They are computed as one batched product if this machine sums it in the same order as single
+    products, which is tested once for each shape; otherwise one by one.
 
     Parameters
     ----------
     x : Tensor, shape (members, batch, in_features)
     weight : Tensor, shape (members, in_features, out_features)
-        Each member's is contiguous, or the transpose of a contiguous matrix.
+        The matrix of each member is contiguous or the transpose of a contiguous matrix.
     bias : Tensor or None, shape (members, out_features)
     threads : Threads
 
@@ -66,7 +66,7 @@ def affine(x, weight, bias, threads):
 
 
 class _Product(torch.autograd.Function):
-    """K products and their gradients, each formed as by a member alone."""
+    """K products and their gradients, each equal to that of a member alone."""
 
     @staticmethod
     def forward(ctx, a, b, bias, threads):
@@ -77,7 +77,7 @@ class _Product(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, gradient):
-        """Gradients in the memory layout of their tensors, as those of ``torch.mm``."""
+        """Return gradients in the memory layout of their tensors, like ``torch.mm``."""
         a, b = ctx.saved_tensors
         form = _Product.apply if torch.is_grad_enabled() else _multiply
         of_a = of_b = of_bias = None
@@ -97,10 +97,10 @@ class _Product(torch.autograd.Function):
 
 
 def _multiply(a, b, bias, threads):
-    """Products of K pairs of matrices."""
+    """Multiply K pairs of matrices."""
     layouts = [(_is_transposed(part), part.stride(0) % ALIGNMENT) for part in (a, b)]
     shape = (a.shape[1], a.shape[2], b.shape[2])
-    # several threads may share a product or not, by the number of products
+    # whether several threads share a product depends on the number of products
     n_members = len(a) if max(threads.numbers) > 1 else None
     if _sums_alike(shape, *layouts, bias is not None, threads, n_members):
         return _batched(a, b, bias)
@@ -112,9 +112,9 @@ def _multiply(a, b, bias, threads):
 
 
 def _sum_over_rows(gradient, threads):
-    """Gradients of the biases, (members, n, m) -> (members, m)."""
+    """Return the gradients of the biases, (members, n, m) -> (members, m)."""
     if gradient.shape[2] == 1 and gradient.shape[1] >= GRAIN:
-        # a member by itself sums a whole tensor, which torch splits between threads
+        # a single member sums over a whole tensor, which torch splits between threads
         with threads.scope():
             return torch.stack([rows.sum(0) for rows in gradient])
     return gradient.sum(1)
@@ -130,7 +130,7 @@ def _is_transposed(x):
 
 
 def _aligned(x):
-    """Matrices of the members, each in memory that starts as that of a tensor of its own."""
+    """Return the matrices of the members, each aligned like a separately allocated tensor."""
     is_transposed = _is_transposed(x)
     rows = x.mT if is_transposed else x
     if rows.stride(2) != 1 or rows.stride(1) != rows.shape[2]:
@@ -143,23 +143,23 @@ def _aligned(x):
 
 @functools.lru_cache(maxsize=4096)
 def _sums_alike(shape, layout_of_a, layout_of_b, has_bias, threads, n_members):
-    """Whether batched products of that kind equal single ones, tried on random numbers.
+    """Whether such batched products are equal to single ones, tested on random numbers.
 
     Parameters
     ----------
     shape : (int, int, int)
-        Rows of the first matrix, columns of it, columns of the second one.
+        Rows and columns of the first matrix, columns of the second one.
     layout_of_a, layout_of_b : (bool, int)
-        Whether a matrix is a transposed one, and the distance between the members' matrices in
-        memory, modulo ``ALIGNMENT``.
+        Whether the matrix is transposed, and the distance between the members' matrices in memory,
+        modulo ``ALIGNMENT``.
     has_bias : bool
     threads : Threads
     n_members : int or None
-        Number of products; None where it does not count.
+        Number of products; None if it does not matter.
     """
     n, k, m = shape
     if n_members is None:
-        # the places at which members start repeat themselves after so many
+        # the alignments of the members repeat after this many members
         steps = (layout_of_a[1], layout_of_b[1], n * m)
         n_places = max(ALIGNMENT // math.gcd(ALIGNMENT, step) for step in steps)
         n_members = max(2, n_places, min(64, _ENOUGH // (n * m)))

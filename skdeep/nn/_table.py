@@ -1,4 +1,4 @@
-"""From the columns of a table to the input of a dense net: embeddings of numbers and categories."""
+"""Input layer for tables: embeddings of numerical and categorical features."""
 
 import torch
 from torch import nn
@@ -8,11 +8,11 @@ from skdeep.nn._draw import DrawFrom
 
 __all__ = ["NUMERICAL_EMBEDDINGS", "CategoryEmbedding", "TableInput"]
 
-# A product with as many columns as this gives a row the same bits in any company; with 5 or 10
-# columns it does not.
+# With a multiple of this many columns, the product for a row does not depend on the other rows;
+# with 5 or 10 columns it does.
 _DIM_MULTIPLE = 8
 
-#: Embeddings of numbers that have a name.
+#: Embeddings of numerical features by name.
 NUMERICAL_EMBEDDINGS = ("periodic", "piecewise-linear")
 
 
@@ -22,7 +22,7 @@ def _make_numerical_embedding(kind, n_numeric, dim, frequency_scale, bins, gener
         import rtdl_num_embeddings as rtdl
     except ImportError as error:
         raise ImportError(
-            f"numerical_embedding={kind!r} needs the package rtdl_num_embeddings: "
+            f"numerical_embedding={kind!r} requires rtdl_num_embeddings: "
             "pip install skdeep[embeddings]."
         ) from error
     with DrawFrom(generator):
@@ -37,19 +37,19 @@ def _make_numerical_embedding(kind, n_numeric, dim, frequency_scale, bins, gener
 class CategoryEmbedding(nn.Module):
     """One learned vector for each category of each categorical feature [1]_.
 
-    Code 0 stands for a missing category and for those that training did not see. Its vector is
-    learned where training has missing categories; else it is the mean of the others.
+    Code 0 represents missing and unknown categories. Its vector is learned if the training data
+    has missing categories; otherwise it is the mean of the others.
 
     **Shape**: (batch, n_categorical) codes -> (batch, n_categorical * dim)
 
     Parameters
     ----------
     cardinalities : tuple of int
-        Number of categories of each feature, code 0 not counted.
+        Number of categories of each feature, without code 0.
     dim : int
-        Length of a vector.
+        Dimension of the vectors.
     gaps : tuple of bool
-        Whether training has missing categories, for each feature.
+        Whether the training data has missing categories, for each feature.
     generator : torch.Generator
         Source of the initial vectors, uniform in ``+-1/sqrt(dim)``.
 
@@ -73,7 +73,7 @@ class CategoryEmbedding(nn.Module):
             self.weight[offsets] = 0.0
 
     def _with_means(self):
-        """Vectors of all features, those of code 0 filled in where they were not learned."""
+        """Return the vectors of all features, with means for code 0 if it was not learned."""
         weight = self.weight.clone()
         start = 0
         for size, has_gap in zip(self.cardinalities, self.gaps, strict=True):
@@ -90,26 +90,26 @@ class CategoryEmbedding(nn.Module):
 
 
 class TableInput(nn.Module):
-    """Numbers, marks of missing numbers and category codes as one row of numbers.
+    """Concatenates numerical features, missing indicators and embedded categories.
 
     **Shape**: (batch, n_numeric + n_indicators + n_categorical) -> (batch, ``out_features``)
 
     Parameters
     ----------
     n_numeric, n_indicators : int
-        Number of leading columns that are numbers, and of those behind them that are marks.
+        Number of numerical columns, which come first, and of missing indicators after them.
     cardinalities : tuple of int
-        Number of categories of each of the columns that follow.
+        Number of categories of each of the following columns.
     gaps : tuple of bool
-        Whether training has missing categories in them.
+        Whether the training data has missing categories in these columns.
     embedding_dim : int
-        Length of the vector of a category and, with ``numerical_embedding``, of a number.
+        Dimension of the embeddings of categories and, with ``numerical_embedding``, of numbers.
     numerical_embedding : {"periodic", "piecewise-linear"} or None
-        How numbers become vectors [1]_; None leaves them as they are.
+        Embedding of numerical features [1]_; None for none.
     frequency_scale : float
         Standard deviation of the initial frequencies of ``"periodic"``.
     bins : tuple of tuple of float
-        Edges of the bins of ``"piecewise-linear"``, in scaled units.
+        Bin edges of ``"piecewise-linear"``, in scaled units.
     generator : torch.Generator
 
     References

@@ -14,32 +14,32 @@ from skdeep.nn.losses import bernoulli_log_likelihood, gaussian_log_likelihood
 __all__ = ["VariationalModule", "VariationalOutput", "log_likelihood"]
 
 
-# Draws that are decoded together; more would only take more memory.
+# Number of draws that are decoded together; more would only use more memory.
 _DRAWS_AT_ONCE = 64
 
 
 class VariationalOutput(NamedTuple):
-    """What the forward pass of a variational autoencoder gives."""
+    """Output of the forward pass of a variational autoencoder."""
 
     #: (n_samples, batch, n_features), means or logits of the likelihood
     reconstruction: torch.Tensor
-    #: (batch, n_components), means of the posterior
+    #: (batch, n_components), mean of the posterior
     mean: torch.Tensor
-    #: (batch, n_components), logarithms of the posterior's variances
+    #: (batch, n_components), log-variance of the posterior
     log_var: torch.Tensor
-    #: (1,) or (n_features,), logarithm of the Gaussian likelihood's standard deviation, or None
-    #: for the Bernoulli likelihood
+    #: (1,) or (n_features,), log standard deviation of the Gaussian likelihood; None for the
+    #: Bernoulli likelihood
     log_scale: torch.Tensor | None
 
 
 def log_likelihood(x, raw, log_scale):
-    """Log-likelihood of rows in nats, Gaussian, or Bernoulli where there is no scale.
+    """Log-likelihood of rows in nats: Bernoulli if ``log_scale`` is None, else Gaussian.
 
     Parameters
     ----------
     x : Tensor, shape (batch, n_features)
     raw : Tensor, shape (n_samples, batch, n_features)
-        Means of the Gaussian, or logits of the Bernoulli likelihood.
+        Means of the Gaussian or logits of the Bernoulli likelihood.
     log_scale : Tensor of shape (1,) or (n_features,), or None
 
     Returns
@@ -57,7 +57,7 @@ def _fill_noise(part, _, generator):
 
 
 class VariationalModule(nn.Module):
-    """Encoder to a Gaussian posterior, draws from it, decoder to a likelihood [1]_.
+    """Variational autoencoder: Gaussian posterior, draws from it, and likelihood [1]_.
 
     **Shape**: (batch, n_features) -> ``VariationalOutput``
 
@@ -67,10 +67,10 @@ class VariationalModule(nn.Module):
     streams : dict of str to torch.Generator
     likelihood : {"gaussian", "bernoulli"}
     n_samples : int
-        Draws from the posterior per row during training.
+        Number of draws from the posterior per row during training.
     log_scale : sequence of float or None
-        Logarithm of the Gaussian likelihood's standard deviation, one number or one per feature;
-        None for a single one that is learned.
+        Log standard deviation of the Gaussian likelihood, one value or one per feature; None for a
+        single value that is learned.
 
     References
     ----------
@@ -92,7 +92,7 @@ class VariationalModule(nn.Module):
             self.register_buffer("log_scale", torch.tensor(log_scale, dtype=torch.float32))
         noise = torch.empty(n_samples, shape.n_components, dtype=torch.float32)
         noise.normal_(generator=streams["weights"])
-        # both signs, so that the draws of an evaluation average to the posterior's mean
+        # with both signs, so that the mean of the draws in evaluation is the posterior mean
         self.register_buffer("evaluation_noise", torch.cat([noise, -noise]).unsqueeze(1))
 
     def posterior(self, x):
@@ -100,27 +100,27 @@ class VariationalModule(nn.Module):
         return self.encoder(x).chunk(2, dim=-1)
 
     def encode(self, x):
-        """(batch, n_features) -> (batch, n_components), the posterior's mean."""
+        """(batch, n_features) -> (batch, n_components), mean of the posterior."""
         return self.posterior(x)[0]
 
     def decode_raw(self, z):
-        """(n_samples, batch, n_components) -> (..., n_features), what the likelihood reads."""
+        """(n_samples, batch, n_components) -> (..., n_features), parameters of the likelihood."""
         return self.decoder(z.flatten(-3, -2)).unflatten(-2, z.shape[-3:-1])
 
     def decode(self, z):
-        """(batch, n_components) -> (batch, n_features), means of the likelihood."""
+        """(batch, n_components) -> (batch, n_features), mean of the likelihood."""
         raw = self.decoder(z)
         return in_whole_vectors(torch.sigmoid, raw) if self.likelihood == "bernoulli" else raw
 
     def reconstruct(self, x):
-        """(batch, n_features) -> (batch, n_features), decoded from the posterior's mean."""
+        """(batch, n_features) -> (batch, n_features), decoded from the posterior mean."""
         return self.decode(self.encode(x))
 
     def forward(self, x):
         """(batch, n_features) -> VariationalOutput.
 
-        Training draws anew; evaluation takes the same few draws for every row and epoch, so that
-        the losses of two epochs can be compared.
+        Training uses new draws each time. Evaluation uses the same few draws for all rows and
+        epochs, so that the losses of different epochs are comparable.
         """
         mean, log_var = self.posterior(x)
         if self.training:
@@ -133,11 +133,11 @@ class VariationalModule(nn.Module):
         return VariationalOutput(self.decode_raw(z), mean, log_var, self.log_scale)
 
     def evidence_bound(self, x, noise):
-        """Evidence lower bound in nats, the mean of the log-weights; shapes as ``log_weights``."""
+        """Evidence lower bound in nats, the mean of ``log_weights``; same arguments."""
         return self.log_weights(x, noise).mean(dim=0)
 
     def importance_bound(self, x, noise):
-        """Importance-weighted bound in nats, eq. 8 of [1]_; shapes as ``log_weights``.
+        """Importance-weighted bound in nats, eq. 8 of [1]_; arguments as in ``log_weights``.
 
         References
         ----------
@@ -148,8 +148,8 @@ class VariationalModule(nn.Module):
     def log_weights(self, x, noise):
         """Logarithms of the importance weights ``p(x, z) / q(z | x)``.
 
-        The nearer the posterior is to the exact one, the less they vary. Their mean needs fewer
-        draws than the likelihood minus the analytic divergence.
+        The closer ``q`` is to the exact posterior, the smaller their variance. Their mean requires
+        fewer draws than the likelihood minus the analytic KL divergence.
 
         Parameters
         ----------
@@ -168,6 +168,6 @@ class VariationalModule(nn.Module):
             fit = log_likelihood(x, self.decode_raw(z), self.log_scale)
             prior = gaussian_log_likelihood(z, torch.zeros_like(z), z.new_zeros(1))
             posterior = gaussian_log_likelihood(z, mean.expand_as(z), 0.5 * log_var)
-            # in float64, where a sum over draws does not show in what order torch adds them
+            # in float64, so that a sum over draws does not depend on the order of summation
             log_weights.append((fit + prior - posterior).cpu().double())
         return torch.cat(log_weights)

@@ -1,6 +1,6 @@
 """Per-row losses and penalties as pure functions, ``(batch, ...) -> (batch,)``.
 
-Those that nets are trained with take any number of leading axes: a stack of nets has one more.
+Training losses accept any number of leading axes, since a stack of nets has an additional one.
 """
 
 import math
@@ -28,14 +28,14 @@ __all__ = [
 ]
 
 
-# Batches of GRAIN rows or more are summed in parts of this many rows.
+# Batches of GRAIN rows or more are summed in chunks of this many rows.
 _ROWS_AT_ONCE = 2**10
 
 
 def mean_over_rows(terms):
-    """Mean over rows, equal for one net and in a stack of nets; (..., batch) -> (...).
+    """Mean over rows, identical for a single net and in a stack; (..., batch) -> (...).
 
-    torch splits sums over a whole tensor between threads, but not those over one of several axes.
+    torch splits sums over a whole tensor between threads, but not sums over one of several axes.
     """
     n_rows = terms.shape[-1]
     if n_rows < GRAIN:
@@ -50,7 +50,7 @@ def squared_error(x_hat, x):
 
 
 class _StackedMeanSquaredError(torch.autograd.Function):
-    """Mean squared error of each member of a stack, in half the passes over its rows."""
+    """Mean squared error of each member of a stack, with half as many passes over the data."""
 
     @staticmethod
     def forward(ctx, x_hat, x):
@@ -70,7 +70,7 @@ class _StackedMeanSquaredError(torch.autograd.Function):
 def mean_squared_error(x_hat, x):
     """Mean of ``squared_error`` over rows, a scalar; takes half the time for small batches.
 
-    A stack of nets gets one for each member, (members, batch, n_features) twice -> (members,).
+    For a stack of nets, one value per member: (members, batch, n_features) twice -> (members,).
     """
     if x.shape[-2:].numel() >= GRAIN:
         return mean_over_rows(squared_error(x_hat, x))
@@ -88,7 +88,7 @@ def absolute_error(y_hat, y):
 
 
 def pinball(y_hat, y, quantile):
-    r"""Mean pinball loss per output, least where ``y_hat`` is the conditional quantile [1]_.
+    r"""Mean pinball loss per output, minimized by the conditional quantile [1]_.
 
     :math:`\max(q (y - \hat y), (q - 1)(y - \hat y))`, (batch, n_outputs) twice -> (batch,).
 
@@ -103,8 +103,8 @@ def pinball(y_hat, y, quantile):
 def cross_entropy(logits, labels, label_smoothing=0.0):
     """Cross-entropy in nats of softmax(logits); (batch, n_classes), (batch,) int -> (batch,).
 
-    With label smoothing [1]_ the target is ``1 - label_smoothing`` plus an equal share of the
-    rest for every class.
+    With label smoothing [1]_, the target is ``1 - label_smoothing`` for the true class, plus
+    ``label_smoothing / n_classes`` for every class.
 
     References
     ----------
@@ -146,7 +146,7 @@ def l1_norm(z):
 def contraction(z, x):
     r"""Squared Frobenius norm of the encoder's Jacobian, per row [1]_.
 
-    :math:`\sum_{jk} (\partial z_j / \partial x_k)^2`, exact, at the price of ``n_components``
+    :math:`\sum_{jk} (\partial z_j / \partial x_k)^2`, computed exactly with ``n_components``
     backward passes.
 
     Parameters
@@ -192,9 +192,9 @@ def gaussian_kl_divergence(mean, log_var):
 
 
 def gaussian_log_likelihood(x, mean, log_scale):
-    """Log-density in nats of ``x`` under a Gaussian; sums over the last axis.
+    """Log-density in nats of ``x`` under a Gaussian, summed over the last axis.
 
-    ``log_scale`` is the logarithm of the standard deviation and broadcasts with ``x``.
+    ``log_scale`` is the logarithm of the standard deviation and is broadcast with ``x``.
     """
     constant = 0.5 * math.log(2 * math.pi)
     if log_scale.shape[-1] == 1:  # sums over features first: fewer steps, and one per row
@@ -208,5 +208,5 @@ def gaussian_log_likelihood(x, mean, log_scale):
 
 
 def bernoulli_log_likelihood(x, logits):
-    """Log-probability in nats of ``x`` in [0, 1] under Bernoulli logits; sums the last axis."""
+    """Log-probability in nats of ``x`` in [0, 1] for Bernoulli logits; sum over the last axis."""
     return -in_whole_vectors(_entropy_of_entries, logits, x.expand_as(logits)).sum(dim=-1)
