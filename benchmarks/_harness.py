@@ -1,4 +1,4 @@
-"""The harness of the benchmarks: command line, paired timing, verdicts, tables and files."""
+"""Harness of the benchmarks: command line, paired timing, verdicts, tables and files."""
 
 import argparse
 import contextlib
@@ -44,10 +44,10 @@ __all__ = [
 ]
 
 HELP = {
-    "rounds": "runs of each contender that count",
+    "rounds": "timed runs of each contender",
     "seeds": "runs, each with its own seed",
-    "rows": "at most this many samples",
-    "train_rows": "at most this many training samples",
+    "rows": "maximum number of samples",
+    "train_rows": "maximum number of training samples",
     "epochs": "instead of the defaults of the script",
     "batch_size": "default: %(default)s",
     "device": "default: %(default)s",
@@ -72,8 +72,8 @@ def make_parser(doc, **options):
         A collection holds the possible values of an option that takes several, by default all.
     """
     parser = argparse.ArgumentParser(description=doc.partition("\n\n")[0])
-    parser.add_argument("--json", type=Path, metavar="PATH", help="write the figures to this file")
-    parser.add_argument("--smoke", action="store_true", help="tiny sizes, to try the script")
+    parser.add_argument("--json", type=Path, metavar="PATH", help="write the results to this file")
+    parser.add_argument("--smoke", action="store_true", help="tiny sizes, to test the script")
     for name, default in options.items():
         flag = f"--{name.replace('_', '-')}"
         if isinstance(default, dict | list | tuple):
@@ -94,7 +94,7 @@ def parse(parser, **smoke):
 
 
 def resolve_device(parser, device):
-    """Name of the device on which skdeep trains for ``device``; an unknown one ends the script."""
+    """Resolve ``device`` to the device that skdeep trains on; exit if it is unknown."""
     try:
         return Autoencoder(1, max_epochs=1, device=device).fit(np.eye(4)).device_
     except ValueError as error:
@@ -110,7 +110,7 @@ def thread_counts():
 
 
 def limited_threads(n_threads):
-    """Context with that many threads for torch and BLAS; None changes nothing.
+    """Context manager that sets the number of threads of torch and BLAS; None changes nothing.
 
     ``torch.set_num_threads`` would outlast the context: it gives MKL a setting of its own.
     """
@@ -119,12 +119,12 @@ def limited_threads(n_threads):
 
 @functools.cache
 def _thread_controller():
-    """The libraries that have threads; to find them takes two milliseconds."""
+    """Libraries with thread pools, cached since the search takes two milliseconds."""
     return ThreadpoolController()
 
 
 def on_threads(n_threads, run):
-    """The callable ``run``, with that many threads; it takes no more time than ``run``."""
+    """Make a callable that runs ``run`` with a number of threads, without overhead."""
     if n_threads is None:
         return run
 
@@ -141,7 +141,7 @@ def on_each_thread_count(name, run):
 
 
 def synchronize(device):
-    """Wait until a GPU has finished; there is nothing to wait for elsewhere."""
+    """Wait until a GPU has finished; does nothing on other devices."""
     if device.startswith("cuda"):
         torch.cuda.synchronize(device)
 
@@ -203,7 +203,7 @@ def median_ratio(seconds, reference):
 
 
 def fastest(seconds, names=None):
-    """Name of the contender, among those of ``names``, with the least median."""
+    """Name of the contender among ``names`` with the smallest median."""
     return min(seconds if names is None else names, key=lambda name: median(seconds[name]))
 
 
@@ -227,7 +227,7 @@ def timing_rows(seconds, reference, targets, **case):
     seconds : dict of str to list of float
     reference : str
     targets : dict of str to float
-        Largest allowed ratio of some contenders.
+        Maximum ratio of some contenders.
     **case : str
         Entries that all rows share.
     """
@@ -248,12 +248,12 @@ def timing_rows(seconds, reference, targets, **case):
 
 
 def print_header(title):
-    """Title, and what the figures below it were measured with."""
+    """Title, and the environment of the measurements below it."""
     print(f"{title}\n" + ", ".join(f"{name} {value}" for name, value in environment().items()))
 
 
 def print_table(rows, *, title=None):
-    """Print dicts as a table; floats with three digits, a dash for what a row lacks."""
+    """Print dicts as a table; floats with three digits, a dash for missing values."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
     cells = [columns, *([_cell(row.get(name)) for name in columns] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
@@ -297,7 +297,7 @@ def environment():
 
 
 def write_json(path, records, **more):
-    """Write records to a file, unless the path is None; a reader never sees half a file."""
+    """Write records to a file, unless the path is None; the file is replaced atomically."""
     if path is None:
         return
     text = json.dumps({**more, "records": records}, indent=1, default=_as_json)

@@ -1,4 +1,4 @@
-"""Nets of torch's own layers, and the loop by hand that trains them."""
+"""Nets of torch layers, and a hand-written training loop."""
 
 import itertools
 
@@ -22,7 +22,7 @@ __all__ = [
 
 
 class Residual(nn.Sequential):
-    """The identity plus a small net."""
+    """Residual block."""
 
     def forward(self, x):
         return x + super().forward(x)
@@ -44,14 +44,14 @@ def dense(widths, *, activation=nn.ReLU, residual=False):
 
 
 class PlainAutoencoder(nn.Sequential):
-    """Encoder with layers of these widths, and a decoder that mirrors it."""
+    """Encoder with layers of the given widths, and a mirrored decoder."""
 
     def __init__(self, widths, *, residual=False):
         super().__init__(dense(widths, residual=residual), dense(widths[::-1], residual=residual))
 
 
 def conv_encoder(image_shape, channels, n_components):
-    """Convolutions of stride 2 with these numbers of channels, and a linear layer."""
+    """Convolutions of stride 2 with the given numbers of channels, and a linear layer."""
     n_inputs, *size = image_shape
     layers = [nn.Unflatten(1, image_shape)]
     for n_outputs in channels:
@@ -93,7 +93,7 @@ def copy_weights(source, target):
     pairs = zip(_layers_with_weights(source), _layers_with_weights(target), strict=True)
     for layer, plain in pairs:
         if isinstance(plain, nn.Linear):
-            # how a layer stores its matrix is its own affair: its outputs tell
+            # layers may store their matrix in any layout, which their outputs reveal
             identity = torch.eye(plain.in_features, device=next(layer.parameters()).device)
             bias = layer(torch.zeros_like(identity[:1]))
             weights = {"weight": (layer(identity) - bias).T, "bias": bias[0]}

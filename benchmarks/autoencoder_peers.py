@@ -1,26 +1,26 @@
-"""Autoencoders of other libraries: time of ``fit`` and held-out error for one and the same net.
+"""Autoencoders of other libraries: time of ``fit`` and held-out error of the same net.
 
-All train the same layer sizes with relu, Adam at the same learning rate, the same batches per epoch
-and the same number of epochs, which is checked by counting the optimisers' steps; what could end
-a training early is off. Features lie in [0, 1] and
-errors are mean squared errors per feature of samples that were not trained on. Times are ratios to
-a training loop written by hand in torch (fused Adam, in-memory batches).
+All contenders train the same layer sizes with relu, Adam with the same learning rate, the same
+number of batches per epoch and of epochs, which is verified by counting the optimizer's steps.
+Early stopping is disabled. Features lie in [0, 1], and errors are mean squared errors per feature
+on held-out samples. Times are relative to a hand-written training loop in torch (fused Adam,
+in-memory batches).
 
-What differs, because the libraries leave no choice:
+Differences that the libraries do not allow to avoid:
 
-- ``MLPRegressor(X, X)`` and PyOD apply relu at the bottleneck as well, which costs them codes
-  that are zero; the others have a linear bottleneck.
-- PyOD leaves out the last incomplete batch of an epoch. Training samples are cut to a multiple of
-  the batch size, so that none of the contenders has such a batch.
-- PyOD's ``fit`` ends with a pass over the samples that rates them as outliers. It is timed with and
-  without this pass. Its own scaling, batch normalisation, dropout and weight decay are off.
-- Initial weights are each library's own.
+- ``MLPRegressor(X, X)`` and PyOD also apply relu at the bottleneck, so that some codes are always
+  zero; the others have a linear bottleneck.
+- PyOD drops the last incomplete batch of an epoch. The number of training samples is therefore a
+  multiple of the batch size for all contenders.
+- PyOD's ``fit`` ends with a pass that computes outlier scores of the samples. It is timed with and
+  without this pass. Its scaling, batch normalization, dropout and weight decay are disabled.
+- Each library uses its own initial weights.
 
-Every contender gets the better of one and all threads, found in a short run; skdeep chooses by
-itself. skdeep stands twice in the table: with ``feature_scaling=None``, which is the same task as
-the others', and with its default scaling.
+Every contender uses one or all threads, whichever is faster in a short run; skdeep chooses the
+number itself. skdeep appears twice in the table: with ``feature_scaling=None``, the same task as
+for the others, and with its default scaling.
 
-    pip install pyod clustpy                     # the peers; what is missing is named in the table
+    pip install pyod clustpy                     # the peers; missing ones are listed in the table
     python benchmarks/autoencoder_peers.py
     python benchmarks/autoencoder_peers.py --smoke
 
@@ -66,7 +66,7 @@ BARE, SKDEEP, PYOD = "bare torch loop", "skdeep, feature_scaling=None", "PyOD Au
 
 
 class BareLoop:
-    """Training loop written by hand."""
+    """Hand-written training loop."""
 
     def __init__(self, widths, options, seed):
         self.widths, self.options, self.seed = widths, options, seed
@@ -117,7 +117,7 @@ class SkdeepScaled(Skdeep):
 
 
 class SklearnMLP:
-    """scikit-learn's perceptron, trained to give its input."""
+    """scikit-learn's ``MLPRegressor``, trained to reconstruct its input."""
 
     def __init__(self, widths, options, seed):
         self.model = MLPRegressor(
@@ -200,7 +200,7 @@ class ClustPy:
 
 
 class PyOD:
-    """PyOD's autoencoder; ``train_seconds`` is its training alone."""
+    """PyOD's autoencoder; ``train_seconds`` is the time of training only."""
 
     requires = ("pyod.models.auto_encoder",)
 
@@ -260,7 +260,7 @@ def load(name, args):
 
 
 def missing_peers():
-    """Name of each contender that cannot be imported, and why."""
+    """Contenders that cannot be imported, with the reason."""
     missing = {}
     for name, contender in CONTENDERS.items():
         for module in getattr(contender, "requires", ()):
@@ -273,7 +273,7 @@ def missing_peers():
 
 
 def check_steps(run_short, *, expected):
-    """Raise unless a training takes just so many steps of a torch optimiser."""
+    """Raise an error unless training takes the expected number of optimizer steps."""
     steps = []
     handle = register_optimizer_step_post_hook(lambda *_: steps.append(1))
     try:
@@ -285,7 +285,7 @@ def check_steps(run_short, *, expected):
 
 
 def faster_threads(one, widths, options, X):
-    """Number of threads for a contender, after a check of its steps in short runs."""
+    """Number of threads for a contender, after verifying its steps in short runs."""
 
     def run_short():
         return one(widths, {**options, "epochs": 2}, 0).fit(X)

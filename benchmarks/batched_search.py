@@ -1,19 +1,21 @@
-"""Batched search: wall time of a whole search beside scikit-learn's, with the same scores.
+"""Batched search: wall time of a whole search compared with scikit-learn, with equal scores.
 
-Contenders take turns in one process; ratios are those of medians. Parts:
+Contenders take turns in one process; ratios are ratios of medians. Parts:
 
-- grid: values of ``lr`` on three folds of digits, without the refit. Beside ``BatchedGridSearchCV``
-  stand scikit-learn's ``GridSearchCV`` over the same estimator (sequential) and over plain skorch
-  around torch's own layers, with its own loader, callbacks and Adam, but shuffled, silent and
-  without a held-out part (skorch), and a loop by hand: tensors in memory, fused AdamW, no scores
-  (bare). Targets are in TARGETS; on no size is it slower than sequential. skdeep has no plain
-  dense classifier: dense is the nearest, one residual block with layer norm.
-- halving: ``BatchedHalvingSearchCV`` takes a third of the full grid's time for the same candidates;
-  in the full grid its choice is within one standard error of the best.
-- ensemble: five nets in one estimator take 2.5 times as long as one. California housing, split and
-  settings of `resnet` in ``resnet_tabular.py``; a narrow net, which is stacked, and the default.
-- large: where compute dominates, the search falls back to ordinary fits and is not slower.
-- border: time per net and step, stacked and one by one: from which width on stacking is slower.
+- grid: values of ``lr`` on three folds of digits, without the refit. ``BatchedGridSearchCV`` is
+  compared with scikit-learn's ``GridSearchCV`` on the same estimator (sequential) and on a plain
+  skorch net of torch layers, with skorch's loader, callbacks and Adam, but shuffled, silent and
+  without a held-out set (skorch), and with a hand-written loop: tensors in memory, fused AdamW, no
+  scores (bare). Targets are in TARGETS; the batched search must not be slower than sequential for
+  any size. skdeep has no plain dense classifier; dense is the closest, one residual block with
+  layer norm.
+- halving: ``BatchedHalvingSearchCV`` must take a third of the time of the full grid for the same
+  candidates, and its choice must be within one standard error of the best in the full grid.
+- ensemble: five nets in one estimator must take at most 2.5 times as long as one. California
+  housing with the split and settings of `resnet` in ``resnet_tabular.py``; a narrow net, which is
+  stacked, and the default.
+- large: if compute dominates, the search falls back to ordinary fits and must not be slower.
+- border: time per net and step, stacked and one by one: the width from which stacking is slower.
 
     export OMP_NUM_THREADS=1                                    # the workers of --jobs 2 inherit it
     python benchmarks/batched_search.py                         # grid and large, some minutes
@@ -23,9 +25,9 @@ Contenders take turns in one process; ratios are those of medians. Parts:
     python benchmarks/batched_search.py --device cuda           # 1000 fits, too
     python benchmarks/batched_search.py --smoke
 
-With ``--jobs 1`` torch has one thread. With ``--jobs 2`` it has two, which a search with
-``n_jobs=1`` may use (bare keeps to one); the processes of ``n_jobs=2`` start before time is taken.
-Data come from the folder in the environment variable SKDEEP_DATA, else from their sources.
+With ``--jobs 1``, torch has one thread. With ``--jobs 2``, it has two, which a search with
+``n_jobs=1`` may use (bare always uses one); starting the processes of ``n_jobs=2`` is excluded from
+the timing. Data is read from the folder in the environment variable SKDEEP_DATA, or downloaded.
 """
 
 import functools
@@ -65,7 +67,7 @@ from skdeep.decomposition import Autoencoder
 from skdeep.ensemble import DeepEnsembleRegressor
 from skdeep.neural_network import ResNetRegressor
 
-# Least ratios of a contender's time to ours, from 30 fits on.
+# Minimum ratios of a contender's time to ours, from 30 fits on.
 TARGETS = {
     "skorch": {"autoencoder": 12, "dense": 8, "residual": 4},
     "sequential": {"autoencoder": 3, "dense": 2.5, "residual": 2},
@@ -79,7 +81,7 @@ N_STACKED = 8
 
 
 def grid_contenders(net, data, args, scores):
-    """Callables that try some values of ``lr``; searches put their mean scores into a dict."""
+    """Callables that evaluate some values of ``lr``; searches store their mean scores in a dict."""
     skorch_data = data if is_classifier(net.estimator) else data._replace(y=data.X)
     searches = {
         "batched": (model_selection.BatchedGridSearchCV, net.estimator, data),
@@ -140,7 +142,7 @@ def grid_row(case, name, seconds, scores, args):
 
 
 def halving(args, report):
-    """Halving beside the full grid, over the same candidates."""
+    """Halving compared with the full grid of the same candidates."""
     data = digits_data(labels=False)
     estimator = Autoencoder(10, hidden_layer_sizes=(32,), **training("halving", args))
     lrs = list(np.logspace(-4, -2, args.learning_rates))
@@ -170,7 +172,7 @@ def halving(args, report):
 
 
 def choice(full, one):
-    """Scores that the full grid gave to its best candidate and to that of another search."""
+    """Scores in the full grid of its best candidate and of the best candidate of another search."""
     results = full.cv_results_
     chosen = {name: value for name, value in one.best_params_.items() if name != "max_epochs"}
     place = results["params"].index(chosen)
@@ -195,11 +197,11 @@ def several(n_estimators, random_state, **parameters):
 
 
 def ensemble(args, report):
-    """Five nets beside one."""
+    """An ensemble of five nets compared with a single net."""
     data = parts("california", 0, smoke=args.smoke)
     X, y = data.X_train, data.y_train
     epochs = {} if args.epochs is None else {"max_epochs": args.epochs}
-    ResNetRegressor(max_epochs=1).fit(X[:512], y[:512])  # what only a first fit takes
+    ResNetRegressor(max_epochs=1).fit(X[:512], y[:512])  # overhead of the first fit only
     sizes = {"one": 1, "five": 5}
     rows = []
     for width in args.widths:
@@ -226,7 +228,7 @@ def ensemble(args, report):
 
 
 def large(args, report):
-    """A net for which stacking does not pay."""
+    """A net that does not benefit from stacking."""
     X = mnist(n_train=args.rows, n_test=0, smoke=args.smoke).X_train
     options = training("large", args, batch_size=256)
     estimator = Autoencoder(10, hidden_layer_sizes=(500, 500, 2000), **options)

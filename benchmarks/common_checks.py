@@ -1,7 +1,7 @@
-"""scikit-learn's estimator checks on every public estimator, for ten values of ``random_state``.
+"""scikit-learn's estimator checks on all public estimators, for ten values of ``random_state``.
 
-The checks set ``random_state`` themselves, to 0 or 1. So that ten values are really tried, the
-value is added to what they set. The exit status is 1 if a check failed or was expected to fail.
+The checks set ``random_state`` to 0 or 1. An offset is added to these values, so that ten different
+ones are tested. The exit status is 1 if a check failed or was expected to fail.
 
     python benchmarks/common_checks.py
     python benchmarks/common_checks.py --smoke
@@ -22,7 +22,7 @@ STATUSES = ("passed", "failed", "skipped", "xfail")
 
 @contextlib.contextmanager
 def shifted_seeds(shift):
-    """Context in which the checks' own values of ``random_state`` are larger by ``shift``."""
+    """Context manager that adds ``shift`` to the ``random_state`` that the checks set."""
     original = estimator_checks.set_random_state
 
     def shifted(estimator, random_state=0):
@@ -38,7 +38,7 @@ def shifted_seeds(shift):
 def run_checks(cls, seed, max_epochs):
     """scikit-learn's record of each check of one estimator."""
     with shifted_seeds(seed), warnings.catch_warnings():
-        # the checks warn on purpose, of data frames they build themselves for example
+        # the checks warn on purpose, for example about dataframes that they build
         warnings.simplefilter("ignore")
         return estimator_checks.check_estimator(
             cls(max_epochs=max_epochs, random_state=seed), on_skip=None, on_fail=None
@@ -59,7 +59,7 @@ def summary(name, seed, records, figures):
 
 
 def troubles(name, seed, records):
-    """What did not pass, and why."""
+    """Print the checks that did not pass, and why."""
     return [
         {
             "estimator": name,

@@ -1,8 +1,9 @@
-"""Dropout on a CPU: time of a training forward pass beside torch's own layer.
+"""Dropout on a CPU: time of a forward pass in training, compared with torch's layer.
 
-``torch.nn.Dropout`` draws one number for each entry from the global generator, ``bernoulli_`` from
-one of our own; skdeep's layer takes 16 bits of such a generator for each entry. The last column is
-the fraction of entries kept less the one asked for, in standard errors of the mean: a few at most.
+``torch.nn.Dropout`` draws one number per entry from the global generator, ``bernoulli_`` from a
+local generator; skdeep's layer uses 16 bits of a local generator per entry. The last column is the
+deviation of the fraction of kept entries from its expected value in standard errors, which should
+be a few at most.
 
     python benchmarks/dropout.py
     python benchmarks/dropout.py --smoke
@@ -42,7 +43,7 @@ class BernoulliDropout(nn.Module):
 
 
 def skdeep_dropout(rate):
-    """The layer of a net of skdeep's, in training mode."""
+    """The dropout layer of skdeep, in training mode."""
     X, _ = numbers(64, 4)
     net = ResNetRegressor(dropout=rate, max_epochs=1, random_state=0).fit(X, X[:, 0])
     layers = net.module_.train().modules()
@@ -55,7 +56,7 @@ def passes(layer, x, n_steps):
 
 
 def compare(shape, args):
-    """Rows of the table for one shape of a batch."""
+    """Rows of the table for one batch shape."""
     x = torch.ones(shape)
     layers = {
         "skdeep": skdeep_dropout(args.rate),
@@ -77,7 +78,7 @@ def compare(shape, args):
 
 
 def bias(layer, x, args):
-    """Fraction of entries kept less the one asked for, in standard errors."""
+    """Deviation of the fraction of kept entries from its expected value, in standard errors."""
     kept = [(layer(x) > 0).double().mean() for _ in range(args.steps)]
     error = math.sqrt(args.rate * (1 - args.rate) / (len(kept) * x.numel()))
     return float(sum(kept) / len(kept) - (1 - args.rate)) / error

@@ -1,21 +1,21 @@
-"""Price of the samplers over bare torch: `fit` beside two nets and a loop written by hand.
+"""Overhead of the samplers over plain torch: `fit` compared with a hand-written training loop.
 
 `fit` of GANSampler and of TabularGANSampler is compared with a loop that trains the same nets, made
-of torch's own modules, by the same losses, penalty of the critic's slope included, for as many
-steps: two fused AdamW, batches by random indices from float32 rows that are scaled already,
-gradients for one player only, a running average of the generator's weights in one ``lerp`` of them
-all, and the mean losses of an epoch read once. For tables it draws Gumbel noise for all columns at
-once with a softmax for each, conditions by the logarithm of their frequency with rows that meet
-them, and packs rows for the critic. Beforehand copied weights must give both the same outputs.
+of torch modules, with the same losses, including the gradient penalty, for the same number of
+steps. The loop uses two fused AdamW optimizers, batches by random indices from scaled float32 rows,
+gradients for only one of the nets at a time, a running average of the generator's weights by a
+single ``lerp``, and reads the mean losses once per epoch. For tables, it draws Gumbel noise for all
+columns at once with a softmax for each, samples conditions by log-frequency with matching rows, and
+packs rows for the critic. First, both nets must return the same outputs with copied weights.
 
-Either is trained for a few epochs and for many; the long fits as a whole give one ratio. `fit`
-alone validates, scales, fits mixtures for TabularGANSampler and compares generated with real rows
-at its end, which does not grow with the number of steps. So the time of a step is the difference
-between a long and a short fit over the difference in steps, and what remains is fixed; noise may
-turn it negative. Target: a step takes at most 1.10 x the loop's.
+Both are trained for a few and for many epochs; one ratio is that of the long fits as a whole. Only
+`fit` validates and scales the data, fits mixtures for TabularGANSampler and compares generated with
+real rows at the end, all independent of the number of steps. The time of a step is therefore the
+difference between a long and a short fit divided by the difference in steps, and the rest is the
+fixed cost, which noise may turn negative. Target: a step takes at most 1.10 x that of the loop.
 
-Contenders take turns in one process; ratios are those of medians. The loop gets the better of one
-and all threads. ``--cpu`` counts the processor's seconds of all threads, for a busy machine.
+Contenders take turns in one process; ratios are ratios of medians. The loop uses one or all
+threads, whichever is faster. ``--cpu`` measures CPU time of all threads, for busy machines.
 
     python benchmarks/gan_overhead.py --cases numbers table --cpu --json gan_overhead.json
     python benchmarks/gan_overhead.py --smoke
@@ -57,7 +57,7 @@ def dependent(n_rows):
 
 
 def images(n_rows):
-    """Blots on 8 x 8 pixels, in a place for each of ten classes."""
+    """Blobs on 8 x 8 pixels, at a different position for each of ten classes."""
     rng = np.random.default_rng(0)
     y = rng.integers(10, size=n_rows)
     means = rng.random((10, 64))
@@ -74,7 +74,7 @@ class Case(NamedTuple):
     options: dict
 
 
-# What the loop by hand does: a penalty of 10, and a constant step size.
+# Settings of the hand-written loop: a penalty of 10, and a constant learning rate.
 WASSERSTEIN = {"loss": "wgan-gp", "gradient_penalty": 10.0, "lr_schedule": "constant"}
 CATEGORIES = [place for place, kind in enumerate([*ADULT_KINDS.values()][:-1]) if kind > 0]
 TABLE = {**WASSERSTEIN, "categorical_features": CATEGORIES}
@@ -116,7 +116,7 @@ def measure(name, args):
 
 
 def table_rows(title, seconds, n_steps):
-    """Table rows: whole fits, steps and what is fixed, and ratios to the better loop's."""
+    """Table rows: whole fits, steps and fixed cost, and ratios to the faster loop."""
     names = [name for name, length in seconds if length == 0]
     short, long = ({name: seconds[name, length] for name in names} for length in (0, 1))
     steps = {name: np.subtract(long[name], short[name]) / np.diff(n_steps) for name in names}
@@ -144,7 +144,7 @@ def main():
     parser.add_argument("--epochs", type=int, nargs=2, help="of short and of long fits")
     parser.add_argument("--cpu", action="store_true", help="the processor's seconds")
     args = parse(parser, rounds=1, rows=320, epochs=[1, 2])
-    # so short a training seldom covers the data
+    # after such a short training, samples hardly cover the data
     warnings.filterwarnings("ignore", category=ModeCollapseWarning)
     report = Report("Overhead of the samplers over bare torch on the CPU", args)
     print(f"seconds of the {'processor' if args.cpu else 'wall'}")

@@ -1,14 +1,14 @@
-"""Memory that ``fit`` takes on data that stay on disk, or sparse: 2 million rows of 100 features.
+"""Memory use of ``fit`` on memory-mapped and sparse data: 2 million samples with 100 features.
 
-Each case runs in a fresh process: it opens the data, notes its memory, trains an autoencoder for
-one epoch and transforms a slice, while a thread reads /proc/self/status every few milliseconds.
-Reported is the peak beyond the level before ``fit`` of
+Each case runs in a new process, which opens the data, records its memory use, trains an autoencoder
+for one epoch and transforms a slice, while a thread reads /proc/self/status every few milliseconds.
+The benchmark reports the peak increase over the level before ``fit`` of
 
-- anonymous memory (RssAnon): arrays and buffers, which is what the target of 500 MB is about;
-- file pages (RssFile): the part of the file that the system happens to keep mapped, which it
-  takes back whenever memory is short.
+- anonymous memory (RssAnon): arrays and buffers, with a target of 500 MB;
+- file pages (RssFile): the part of the file that the system currently maps, which it reclaims when
+  memory is short.
 
-The exit status is 1 if a case misses the target. Needs Linux.
+The exit status is 1 if a case misses the target. Requires Linux.
 
     python benchmarks/memmap_memory.py
     python benchmarks/memmap_memory.py --smoke
@@ -37,7 +37,7 @@ CASES = ("memmap", "csr")
 
 
 class MemoryPeak:
-    """Context that samples the memory of this process and keeps the largest values."""
+    """Context manager that monitors the memory of this process and keeps the maximum."""
 
     def __enter__(self):
         self.before = resident_mb()
@@ -57,7 +57,7 @@ class MemoryPeak:
                 self.peak[name] = max(self.peak[name], value)
 
     def extra(self, name):
-        """MB beyond the level at the start."""
+        """Increase over the level at the start in MB."""
         return self.peak[name] - self.before[name]
 
 
@@ -95,19 +95,19 @@ def write_csr(path, n_rows):
 
 
 def open_rows(case, path):
-    """Data of a case as ``fit`` gets them."""
+    """Data of a case as it is passed to ``fit``."""
     if case == "csr":
         return sp.load_npz(path)
     return np.memmap(path, dtype=np.float32, mode="r").reshape(-1, N_FEATURES)
 
 
 def measure(case, path, args):
-    """Figures of one case, taken in this process."""
+    """Measure one case in this process."""
     X = open_rows(case, path)
     estimator = Autoencoder(
         10, max_epochs=args.epochs, batch_size=args.batch_size, device="cpu", random_state=0
     )
-    # whatever the libraries load on first use is not the price of these rows
+    # what libraries load on first use is not due to the data
     Autoencoder(10, max_epochs=1, device="cpu", random_state=0).fit(X[:1000])
     figures = {}
     with MemoryPeak() as memory, stopwatch(figures, "fit"):
@@ -129,7 +129,7 @@ def measure(case, path, args):
 
 
 def measure_in_new_process(case, path, args):
-    """Figures of one case, taken in a process of its own."""
+    """Measure one case in a separate process."""
     command = [sys.executable, __file__, "--child", case, str(path)]
     command += ["--epochs", str(args.epochs), "--batch-size", str(args.batch_size)]
     command += ["--smoke"] if args.smoke else []
@@ -142,7 +142,7 @@ def main():
     parser.add_argument("--child", nargs=2, metavar=("CASE", "PATH"), help=argparse.SUPPRESS)
     args = parse(parser, rows=20_000)
     if not Path("/proc/self/status").exists():
-        parser.error("memory is read from /proc/self/status, which only Linux has")
+        parser.error("memory is read from /proc/self/status, which requires Linux")
     if args.child:
         case, path = args.child
         print(json.dumps(measure(case, path, args), default=float))

@@ -1,14 +1,14 @@
-"""Price of the estimator over bare torch: ``fit`` over a training loop written by hand.
+"""Overhead of the estimator over plain torch: ``fit`` compared with a hand-written training loop.
 
-Each case trains the same net on the same float32 rows with the same optimiser (AdamW, fused),
-batch size and number of epochs: once, made of torch's own modules, in a loop over ``randperm`` and
-``index_select``, once by ``Autoencoder.fit``. The two take turns in one process; the ratio is that
-of their medians. The loop gets the better of one and all threads; skdeep chooses by itself. Both
-build their net within the measured time. ``feature_scaling=None`` does what the loop does; the
-default, which also learns and applies the scaling, stands below it.
+Each case trains the same net on the same float32 rows with the same optimizer (AdamW, fused), batch
+size and number of epochs: once as torch modules in a loop over ``randperm`` and ``index_select``,
+and once with ``Autoencoder.fit``. The two take turns in one process; the ratio is that of their
+medians. The loop uses one or all threads, whichever is faster; skdeep chooses the number itself.
+The measured time includes building the net. ``feature_scaling=None`` is equivalent to the loop; the
+default, which also fits and applies the scaling, is shown below it.
 
-``transform`` is compared with one forward pass of the encoder's layers over all rows at once,
-as torch's own modules in ``inference_mode``, and with the same pass in chunks of 1024 rows.
+``transform`` is compared with one forward pass of the encoder, made of torch modules, over all rows
+at once in ``inference_mode``, and with the same pass in chunks of 1024 rows.
 
     python benchmarks/overhead.py
     python benchmarks/overhead.py --cases digits residual --rounds 3
@@ -47,7 +47,7 @@ LR = 1e-3
 
 
 class Case(NamedTuple):
-    """Data, the widths of a net and the length of its training."""
+    """Data, layer widths and number of epochs."""
 
     load: Callable  # takes smoke
     widths: tuple
@@ -63,7 +63,7 @@ FIT_CASES = {
 
 
 def estimator(case, scaling, *, epochs, batch_size):
-    """Estimator that trains the case's net for exactly so many epochs."""
+    """Estimator that trains the net of a case for a fixed number of epochs."""
     return Autoencoder(
         case.widths[-1],
         hidden_layer_sizes=case.widths[1:-1],

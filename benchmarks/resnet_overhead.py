@@ -1,19 +1,19 @@
-"""Price of the estimator over bare torch: `ResNetClassifier` beside a net and loop by hand.
+"""Overhead of the estimator over plain torch: `ResNetClassifier` compared with hand-written code.
 
 `fit` is compared with a loop over ``randperm`` and ``index_select`` that trains the same net, made
-of torch's own modules, on float32 rows that are scaled already: the same optimiser (AdamW, fused),
-constant learning rate, weight decay, batch size and number of epochs, and a mean loss read once per
-epoch. Both build their net within the measured time. ``feature_scaling=None`` does what the loop
-does; the others learn and apply their scaling too. `fit` may take 1.10 x of the loop with the
-default, "auto".
+of torch modules, on scaled float32 rows, with the same optimizer (AdamW, fused), constant learning
+rate, weight decay, batch size and number of epochs, and reads the mean loss once per epoch. The
+measured time includes building the net. ``feature_scaling=None`` is equivalent to the loop; the
+other variants also fit and apply their scaling. Target: `fit` takes at most 1.10 x the time of the
+loop with the default, "auto".
 
-`predict_proba` of 100,000 rows is compared with the same weights in torch's modules: a forward
-pass and a softmax in ``inference_mode``, over scaled float32 rows, all at once or in chunks of
-1024. It may take 1.15 x of either with the default scaling. Images have fewer rows and no pass
-over all at once: that takes gigabytes.
+`predict_proba` of 100,000 rows is compared with torch modules with the same weights: a forward pass
+and a softmax in ``inference_mode`` over scaled float32 rows, all at once or in chunks of 1024.
+Target: at most 1.15 x of either with the default scaling. Images have fewer rows, and no pass over
+all rows at once, which would take gigabytes.
 
-Contenders take turns in one process, and ratios are those of their medians. What is written by
-hand gets the better of one and all threads; skdeep chooses by itself.
+Contenders take turns in one process, and ratios are ratios of medians. Hand-written code uses one
+or all threads, whichever is faster; skdeep chooses the number itself.
 
     python benchmarks/resnet_overhead.py
     python benchmarks/resnet_overhead.py --cases default image --what fit --rounds 3
@@ -50,7 +50,7 @@ OPTIMIZER = {"lr": 1e-3, "weight_decay": 1e-5}
 
 
 class Case(NamedTuple):
-    """One net, the size of its data and the length of its training."""
+    """A net, the size of its data and the number of epochs."""
 
     n_features: int
     fit_rows: int
@@ -74,7 +74,7 @@ CASES = {
 
 
 def generated(case, n_rows):
-    """Samples with features that depend on one another, and one of four labels for each."""
+    """Samples with dependent features, and labels of four classes."""
     X, hidden = numbers(n_rows, case.n_features)
     directions = np.random.default_rng(1).standard_normal((3, N_CLASSES))
     return X, (hidden @ directions).argmax(axis=1)
@@ -103,7 +103,7 @@ class PlainImageBlock(nn.Module):
 
 
 def plain_net(estimator, n_features):
-    """The estimator's net in torch's own modules."""
+    """The net of the estimator as torch modules."""
     if estimator.image_shape is not None:
         width = estimator.stem_width
         return nn.Sequential(
@@ -128,14 +128,14 @@ def plain_net(estimator, n_features):
 
 
 def bare_fit(estimator, x, y):
-    """Build and train the estimator's net in a loop by hand."""
+    """Build and train the net of the estimator in a hand-written loop."""
     net = plain_net(estimator, x.shape[1])
     sizes = {"epochs": estimator.max_epochs, "batch_size": estimator.batch_size}
     return train(net, x, y, curve=[], **sizes, **OPTIMIZER)
 
 
 def bare_proba(net, parts):
-    """Class probabilities of the samples of some tensors."""
+    """Class probabilities of the samples in the given tensors."""
     with torch.inference_mode():
         return torch.cat([torch.softmax(net(part), dim=1) for part in parts])
 
@@ -144,7 +144,7 @@ def bare_proba(net, parts):
 
 
 def estimator(case, scaling, args, **options):
-    """Estimator that trains the case's net for just so many epochs."""
+    """Estimator that trains the net of a case for a fixed number of epochs."""
     options = {"max_epochs": args.epochs or case.epochs, **case.options, **options}
     return ResNetClassifier(
         **options,

@@ -1,22 +1,22 @@
-"""Does a row's result depend on the rows beside it, and what does it cost that it does not?
+"""Does the result for a sample depend on the other samples, and what does independence cost?
 
-A matrix product sums in an order that depends on its shape, so that the same row comes out
-different in its last digits when other rows, or another number of them, are passed with it.
-Compared, for encoders of several shapes after a short training:
+The order of summation in a matrix product depends on its shape, so that the result for a sample can
+differ in the last digits if it is passed with other samples, or with a different number of them.
+Methods compared, for encoders of several shapes after a short training:
 
-- ``float32``: one forward pass over whatever rows come;
+- ``float32``: one forward pass over all given rows;
 - ``chunks of 1024``: chunks, the last one padded to a whole chunk, so that all have one shape;
 - ``chunks, last to x16``: chunks, the last one padded to the next multiple of 16 rows;
-- ``skdeep``: ``Autoencoder.transform``, in which on top of that the summed width of every matrix
-  product is padded to a multiple of 16 (and on a GPU the last chunk to a whole one). It alone
-  also validates the rows, which tells for single ones;
+- ``skdeep``: ``Autoencoder.transform``, which also pads the inner dimension of every matrix product
+  to a multiple of 16 (and on a GPU the last chunk to a whole one). It is the only method that
+  validates the samples, which is noticeable for a single one;
 - ``float64``: one forward pass in double precision.
 
-``largest difference`` is between a row's result among all rows and its result in a random
-subset, in random order, over subsets from a single row to all of them. scikit-learn's check of
-subset invariance allows 1e-7; skdeep promises 0, and the exit status is 1 where it breaks this.
-Times are ratios to one float32 pass, for all rows and for a single one, and include the way from
-and to NumPy arrays.
+``largest difference`` is the maximum difference between the result for a row among all rows and in
+random subsets, in random order, of sizes from one row to all of them. scikit-learn's check of
+subset invariance allows 1e-7; skdeep guarantees 0, and the exit status is 1 if that is violated.
+Times are relative to one float32 pass, for all rows and for a single one, and include the
+conversion from and to NumPy arrays.
 
     python benchmarks/row_independence.py
     python benchmarks/row_independence.py --device cuda
@@ -44,7 +44,7 @@ from _loops import conv_encoder, copy_weights, dense
 
 from skdeep.decomposition import Autoencoder
 
-# Widths of each net; of the convolutional one pixels, channels and components.
+# Layer widths of each net; pixels, channels and components of the convolutional one.
 NETS = {
     "3-128-2": (3, 128, 2),
     "7-33-5": (7, 33, 5),
@@ -66,7 +66,7 @@ def forward(net, X, device):
 
 
 def in_chunks(net, X, device, *, multiple):
-    """Forward passes over chunks, the last one padded to a multiple of so many rows."""
+    """Forward passes over chunks, the last one padded to a multiple of a number of rows."""
     parts = []
     for part in X.split(CHUNK_ROWS):
         padded = torch.nn.functional.pad(part, (0, 0, 0, -len(part) % multiple))
@@ -94,7 +94,7 @@ def fitted(name, device):
 
 
 def ways(name, device):
-    """Name of each way from samples to codes, and a function of an array of samples."""
+    """Methods to compute codes by name, each a function of an array of samples."""
     estimator, widths = fitted(name, device), NETS[name]
     plain = dense(widths)
     if estimator.image_shape is not None:
@@ -112,7 +112,7 @@ def ways(name, device):
 
 
 def largest_difference(way, X, rng, n_draws):
-    """Largest change of an entry of a sample's result over random subsets and orders."""
+    """Maximum change in the result for a sample over random subsets and orders."""
     among_all = way(X)
     difference = 0.0
     for size in (*(size for size in SUBSET_SIZES if size <= len(X)), len(X) // 2, len(X)):
@@ -124,7 +124,7 @@ def largest_difference(way, X, rng, n_draws):
 
 
 def single(way, X):
-    """Apply a way to single samples."""
+    """Apply a method to single samples."""
     for number in range(SINGLE_ROW_CALLS):
         way(X[number : number + 1])
 

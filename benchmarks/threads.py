@@ -1,12 +1,12 @@
-"""From which size of net on does a second CPU thread pay?
+"""From which size of a net is a second CPU thread worthwhile?
 
-Times a training step (forward, backward, fused AdamW) with one thread and with all of them, for
-nets and batches of growing size. The size is what skdeep decides by: number of
-parameters times rows per batch, the multiply-adds of a forward pass through dense layers.
-``all / one`` below 1 says that the threads pay; ``skdeep takes`` is what a fit chooses.
-Convolutional nets, which have many more multiply-adds per parameter, stand after the dense ones.
-Run it on an idle machine, and once more on a busy one (``--busy`` keeps that many cores busy) to
-see what a wrong choice costs there.
+Measures the time of a training step (forward, backward, fused AdamW) with one thread and with all
+threads, for nets and batches of increasing size. The size is the criterion that skdeep uses: number
+of parameters times batch size, the multiply-adds of a forward pass through dense layers. A value of
+``all / one`` below 1 means that more threads are faster; ``skdeep takes`` is the number that a fit
+uses. Convolutional nets, which have many more multiply-adds per parameter, follow the dense ones.
+Run it on an idle machine, and again on a busy one (``--busy`` keeps that many cores busy) to see
+the cost of a wrong choice there.
 
     python benchmarks/threads.py
     python benchmarks/threads.py --busy 1
@@ -53,14 +53,14 @@ NETS = {
 
 
 class ThreadsTaken(Callback):
-    """Notes the number of threads with which skdeep trains."""
+    """Records the number of threads that skdeep uses in training."""
 
     def on_epoch_begin(self, net, **kwargs):
         self.n_threads = torch.get_num_threads()
 
 
 def fitted_module(name, batch_size):
-    """The module of an estimator, after one epoch, and how many threads that took."""
+    """The module of an estimator after one epoch, and the number of threads it used."""
     widths, options = NETS[name]
     taken = ThreadsTaken()
     X, _ = numbers(batch_size, widths[0])
@@ -114,7 +114,7 @@ def _spin():
 
 @contextlib.contextmanager
 def busy(n_cores):
-    """Context in which other processes keep so many cores busy."""
+    """Context manager in which other processes keep a number of cores busy."""
     context = multiprocessing.get_context("spawn")
     others = [context.Process(target=_spin, daemon=True) for _ in range(n_cores)]
     for one in others:
@@ -130,7 +130,7 @@ def busy(n_cores):
 def main():
     parser = make_parser(__doc__, nets=NETS, steps=20, rounds=7)
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[32, 128, 512])
-    parser.add_argument("--busy", type=int, default=0, help="cores that others keep busy")
+    parser.add_argument("--busy", type=int, default=0, help="number of cores that others keep busy")
     args = parse(parser, nets=list(NETS)[:4], batch_sizes=[32], steps=2, rounds=1)
     counts = (1, 2) if args.smoke else thread_counts()
     if len(counts) < 2:
