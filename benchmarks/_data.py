@@ -1,4 +1,4 @@
-"""Data of the benchmarks; ``smoke`` takes small stand-ins that need no file and no network."""
+"""Data sets of the benchmarks; ``smoke`` uses small substitutes without files or network."""
 
 import os
 from pathlib import Path
@@ -70,7 +70,7 @@ IMBALANCED = {
 
 
 class Parts(NamedTuple):
-    """Samples and targets to train on, and samples and targets to score."""
+    """Training and scored samples with their targets."""
 
     X_train: object
     y_train: np.ndarray
@@ -79,14 +79,14 @@ class Parts(NamedTuple):
 
 
 def validation_split(X, y, seed, *, stratify=None):
-    """A fifth of the samples to score, drawn by the seed, and the others to train on."""
+    """Random split by the seed: a fifth of the samples to score, the others to train on."""
     options = {"test_size": 0.2, "random_state": 1000 + seed, "stratify": stratify}
     X_train, X_score, y_train, y_score = train_test_split(X, y, **options)
     return Parts(X_train, y_train, X_score, y_score)
 
 
 def _local(name):
-    """Path of a file in the folder ``SKDEEP_DATA``, None if there is none."""
+    """Path of a file in the folder ``SKDEEP_DATA``; None if it does not exist."""
     path = Path(os.environ.get("SKDEEP_DATA", "")) / name
     return path if "SKDEEP_DATA" in os.environ and path.exists() else None
 
@@ -102,7 +102,7 @@ def digits():
 
 
 def enlarged_digits(n_rows):
-    """Digits drawn with replacement, of 28 x 28 pixels and noisy, as a stand-in for MNIST."""
+    """Bootstrapped digits enlarged to 28 x 28 pixels, with noise, as a substitute for MNIST."""
     X, y = digits()
     rng = np.random.default_rng(0)
     index = rng.integers(len(X), size=n_rows)
@@ -113,12 +113,12 @@ def enlarged_digits(n_rows):
 
 
 def has_mnist():
-    """Whether MNIST can be read without a download."""
+    """Whether MNIST is available without a download."""
     return _local("mnist.npz") is not None
 
 
 def mnist(n_train=60000, n_test=10000, *, smoke=False):
-    """First samples of MNIST's training and test part, float32 in [0, 1], and their labels.
+    """First samples of MNIST's training and test sets, float32 in [0, 1], with labels.
 
     Read from ``mnist.npz`` (``X_train, y_train, X_test, y_test``) in the folder ``SKDEEP_DATA``,
     else downloaded from OpenML.
@@ -157,7 +157,7 @@ def _unit_rows(images):
 
 
 def numbers(n_rows, n_features, *, noise=0.1):
-    """Dependent float32 features, and the three hidden ones that they are made of."""
+    """Dependent float32 features, and the three latent features that generate them."""
     rng = np.random.default_rng(0)
     hidden = rng.standard_normal((n_rows, 3))
     X = np.tanh(hidden @ rng.standard_normal((3, n_features)))
@@ -165,7 +165,7 @@ def numbers(n_rows, n_features, *, noise=0.1):
 
 
 def california_housing(*, smoke=False):
-    """20640 districts with 8 features each, and their median house value in 100 000 dollars.
+    """20640 districts with 8 features each, and their median house value in 100,000 dollars.
 
     Read from ``california_housing.npz`` (``X, y``) in the folder ``SKDEEP_DATA``, else downloaded
     by scikit-learn.
@@ -179,7 +179,7 @@ def california_housing(*, smoke=False):
 
 
 def adult_like(n_rows):
-    """Columns of Adult's kinds, as codes and as numbers of several modes, and the income."""
+    """Synthetic columns of the same kinds as Adult: codes, multimodal numbers, and the income."""
     rng = np.random.default_rng(0)
     columns = []
     for kind in ADULT_KINDS.values():
@@ -191,14 +191,14 @@ def adult_like(n_rows):
 
 
 def adult(*, smoke=False):
-    """Adult's official training and test part, with 1 for each income above 50 000 dollars.
+    """Adult's official training and test sets, with label 1 for incomes above 50,000 dollars.
 
-    Samples are DataFrames: strings as ``category``, with the same categories in both parts and the
-    missing ``?`` as one of them; numbers as float64. Read from ``adult.data.gz`` and
-    ``adult.test.gz`` in the folder ``SKDEEP_DATA``, else from UCI: OpenML's copy is one table
-    without the official parts.
+    Samples are DataFrames: strings as ``category``, with the same categories in both sets, one of
+    which is ``?`` for missing values; numbers as float64. Read from ``adult.data.gz`` and
+    ``adult.test.gz`` in the folder ``SKDEEP_DATA``, else from UCI, since OpenML's copy is a single
+    table without the official split.
     """
-    import pandas as pd  # the other benchmarks do without
+    import pandas as pd  # not required by the other benchmarks
 
     names = list(ADULT_KINDS)
     if smoke:
@@ -211,10 +211,10 @@ def adult(*, smoke=False):
     else:
         options = {"names": names, "skipinitialspace": True}
         train = pd.read_csv(_local("adult.data.gz") or f"{UCI}/adult.data", **options)
-        # the first line of the test file is no sample
+        # the first line of the test file is not a sample
         test = pd.read_csv(_local("adult.test.gz") or f"{UCI}/adult.test", skiprows=1, **options)
         X, n_train = pd.concat([train, test], ignore_index=True), len(train)
-        # the test file adds a dot
+        # labels in the test file end with a dot
         y = X.pop("income").str.startswith(">50K").to_numpy().astype(int)
         numeric = X.select_dtypes("number").columns
     X = X.astype({name: "float64" if name in numeric else "category" for name in X.columns})
@@ -222,11 +222,11 @@ def adult(*, smoke=False):
 
 
 def imbalanced(data, *, smoke=False):
-    """Features of mammography or of the credit card clients, and 1 for the rare class.
+    """Features of the mammography or credit card data set, and labels with 1 for the rare class.
 
     Read from the folder ``SKDEEP_DATA``, else downloaded from OpenML.
     """
-    import pandas as pd  # the other benchmarks do without
+    import pandas as pd  # not required by the other benchmarks
 
     source = IMBALANCED[data]
     if smoke:
@@ -239,5 +239,5 @@ def imbalanced(data, *, smoke=False):
     else:
         X, y = fetch_openml(source.name, version=1, as_frame=True, return_X_y=True)
     y = y.astype(str).str.strip("'") == "1"
-    # an ID is no feature
+    # the ID is not a feature
     return X.drop(columns="ID", errors="ignore").to_numpy(np.float64), y.to_numpy().astype(int)

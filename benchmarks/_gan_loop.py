@@ -1,4 +1,4 @@
-"""The samplers' nets and their training by hand, for gan_overhead.py."""
+"""Hand-written nets and training loop of the samplers, for gan_overhead.py."""
 
 import copy
 
@@ -29,7 +29,7 @@ def image_block(channels):
 
 
 def image_nets(n_inputs):
-    """Generator, and what the critic is made of."""
+    """Generator, and layers of the critic."""
     up = {"kernel_size": 3, "stride": 2, "padding": 1, "output_padding": 1}
     generator = [nn.Linear(n_inputs, 256), nn.Unflatten(1, (64, 2, 2)), *image_block(64)]
     generator += [nn.ConvTranspose2d(64, 32, **up), *image_block(32)]
@@ -40,7 +40,7 @@ def image_nets(n_inputs):
 
 
 class Critic(nn.Module):
-    """Score of a row, which may depend on its class by a projection."""
+    """Critic that scores rows, with an optional projection of the class."""
 
     def __init__(self, net, n_classes):
         super().__init__()
@@ -56,7 +56,7 @@ class Critic(nn.Module):
 
 
 def table_output(raw, sizes):
-    """Hyperbolic tangent of a column's float and Gumbel softmax of its places, in turn."""
+    """For each column, tanh of its float and Gumbel-softmax of its categories."""
     noisy = (raw - torch.empty_like(raw).exponential_().log()) / TEMPERATURE
     pairs = zip(raw.split(sizes, dim=1), noisy.split(sizes, dim=1), strict=True)
     parts = [noise.softmax(1) if place % 2 else x.tanh() for place, (x, noise) in enumerate(pairs)]
@@ -67,31 +67,31 @@ def table_output(raw, sizes):
 
 
 class KeepRows(Callback):
-    """Keeps the rows that a sampler is trained on: scaled, and the codes of their conditions."""
+    """Records the scaled rows that a sampler is trained on, and the codes of their conditions."""
 
     def on_train_begin(self, net, X=None, y=None, **kwargs):
         self.rows = X
 
 
 class Loop:
-    """Trains what a fitted sampler trained, on the rows that it was trained on."""
+    """Trains the nets of a fitted sampler on the same rows."""
 
     def __init__(self, sampler, rows):
         self.options, gan = sampler.get_params(), sampler.module_
         self.x, self.batch_size, self.pack = rows.x, sampler.batch_size, gan.pack
-        self.sizes = gan.condition_sizes  # numbers of conditions of each column that has some
+        self.sizes = gan.condition_sizes  # number of conditions of each column with conditions
         self.n_conditions = sum(self.sizes)
         self.n_inputs = gan.latent_dim + self.n_conditions
         self.is_table = isinstance(sampler, TabularGANSampler)
         self.is_image = self.options.get("image_shape") is not None
         if self.is_table:
-            # floats and places of each column in turn, and columns with conditions
+            # numbers of floats and categories of each column, and columns with conditions
             self.blocks, self.conditioned = list(gan.output.sizes), gan.output.conditions
         if self.sizes:
             pairs = zip(rows.y.T, self.sizes, strict=True)
             counts = [codes.bincount(minlength=size) for codes, size in pairs]
             self.counts = torch.cat(counts)
-            # indices of rows, sorted by one column's code after the other, and where codes start
+            # indices of rows sorted by the code of each column, and where each code starts
             self.sorted = rows.y.T.argsort(dim=1).flatten()
             self.starts = self.counts.cumsum(0) - self.counts
             self.chances = torch.cat([one.log1p() / one.log1p().sum() for one in counts])
@@ -121,7 +121,7 @@ class Loop:
             yield self.x[rows], F.one_hot(condition, self.n_conditions).float()
 
     def generate(self, generator, condition):
-        """Rows and the raw output behind them."""
+        """Generated rows and the raw output of the generator."""
         z = torch.randn(self.batch_size, self.n_inputs - self.n_conditions)
         raw = generator(z if condition is None else torch.cat([z, condition], dim=1))
         if self.is_table:
@@ -129,13 +129,13 @@ class Loop:
         return (raw.tanh() if self.is_image else raw), raw
 
     def read(self, rows, condition):
-        """Rows as the critic reads them."""
+        """Rows prepared for the critic."""
         if not self.is_table:
             return rows
         return torch.cat([rows, condition], dim=1).view(len(rows) // self.pack, -1)
 
     def critic_loss(self, critic, real, fake, condition):
-        """Loss with the penalty."""
+        """Critic loss with gradient penalty."""
         real, fake = self.read(real, condition), self.read(fake, condition)
         if self.options["loss"] == "wgan-gp":
             between = real.lerp(fake, torch.rand(len(real), 1)).requires_grad_()
@@ -147,7 +147,7 @@ class Loop:
         return loss + slopes(score, real).mean() / 2
 
     def generator_loss(self, critic, fake, raw, condition):
-        """Loss with that of choices that do not meet their condition."""
+        """Generator loss with the condition loss."""
         score = critic(self.read(fake, condition), condition)
         loss = -score.mean() if self.options["loss"] == "wgan-gp" else F.softplus(-score).mean()
         if self.is_table:
@@ -157,7 +157,7 @@ class Loop:
         return loss
 
     def fit(self, n_epochs):
-        """Build the nets and train them; the mean losses of each epoch."""
+        """Build and train the nets; return the mean losses of each epoch."""
         generator, critic = self.nets()
         average = copy.deepcopy(generator).requires_grad_(False)
         averaged, weights = list(average.parameters()), list(generator.parameters())
@@ -194,7 +194,7 @@ def slopes(scores, x):
 
 @torch.no_grad()
 def check(loop, gan):
-    """Compare nets by hand with the sampler's: both must give the same with equal weights."""
+    """Verify that the hand-written nets and the sampler's return the same with equal weights."""
     generator, critic = loop.nets()
     copy_weights(gan.generator, generator)
     copy_weights(gan.critic, critic)

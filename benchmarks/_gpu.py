@@ -1,4 +1,4 @@
-"""What gpu.py measures with: remaining time, data, nets, and processes of their own."""
+"""Helpers of gpu.py: time budget, data, nets, and subprocesses."""
 
 import contextlib
 import importlib.util
@@ -25,11 +25,11 @@ from skdeep.neural_network import ResNetClassifier
 
 GIB = 2**30
 ROOT = Path(__file__).resolve().parents[1]
-# Applies pickled estimators where no GPU can be seen, as on another machine.
+# Applies pickled estimators in a process without a visible GPU, like on another machine.
 ELSEWHERE = """
 import os, pathlib, pickle, sys, warnings
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
-warnings.simplefilter("ignore")  # they say that the device is missing
+warnings.simplefilter("ignore")  # about the missing device
 folder = pathlib.Path(sys.argv[1])
 calls = pickle.loads((folder / "calls.pkl").read_bytes())
 assert all(estimator.device_ == "cpu" for estimator, _, _ in calls)
@@ -40,7 +40,7 @@ results = [getattr(estimator, method)(X) for estimator, method, X in calls]
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is measured."""
+    """Sizes of the measurements."""
 
     rows: int = 20_000
     layers: tuple = (2000, 1000, 500)
@@ -58,7 +58,7 @@ class Sizes:
         ("residual", 300, 50),
         ("images", 60, 20),
     )
-    singles: int = 4  # values of lr that are tried one by one, too
+    singles: int = 4  # values of lr that are also tried one by one
     independent_rows: int = 3000
     independent_nets: tuple = (
         "7-33-5",
@@ -67,7 +67,7 @@ class Sizes:
     )
     fit_rows: int = 1000
     gan_rows: int | None = None
-    gan_epochs: int | None = None  # None: as many as there is time for
+    gan_epochs: int | None = None  # None: as many as the time allows
 
 
 FULL = Sizes()
@@ -96,14 +96,14 @@ SMOKE = Sizes(
 
 
 class Session:
-    """Device, sizes, and the time that is left.
+    """Device, sizes, and remaining time.
 
     Parameters
     ----------
     device : str
     sizes : Sizes
     budget : float
-        Seconds for everything together.
+        Total time in seconds.
     """
 
     def __init__(self, device, sizes, budget):
@@ -115,7 +115,7 @@ class Session:
         return self.end - time.perf_counter()
 
     def seconds(self, run, repeats=1):
-        """Median time of a callable, in which all of its kernels have run."""
+        """Median time of a callable, synchronized with the device."""
         times = []
         for _ in range(repeats):
             synchronize(self.device)
@@ -127,7 +127,7 @@ class Session:
 
 
 def describe(device):
-    """What the figures were measured on."""
+    """Hardware and settings of the measurements."""
     flags = {
         "tf32 of products": torch.backends.cuda.matmul.allow_tf32,
         "tf32 of convolutions": torch.backends.cudnn.allow_tf32,
@@ -141,7 +141,7 @@ def describe(device):
 
 
 def row(what, value, target=None, met=None, **numbers):
-    """Make a line of the table: a text, its figures, and whether a target is met."""
+    """Make a line of the table: description, results, and whether a target is met."""
     return {"what": what, "value": value, "target": target, "met": met, **numbers}
 
 
@@ -153,7 +153,7 @@ def images(n_rows):
 
 
 def estimators(session):
-    """Small nets of every kind by name, with a method that gives something for each row."""
+    """Small nets of all kinds by name, each with a method that returns one result per row."""
     shared = {"max_epochs": 2, "device": session.device, "random_state": 0}
     image = {"image_shape": (28, 28), "stem_width": 8, "n_blocks": 1}
     noisy = {"noise": 0.1, "dropout": 0.1, "batch_norm": True}
@@ -167,19 +167,19 @@ def estimators(session):
 
 
 def largest_distance(a, b):
-    """Largest absolute difference of two arrays."""
+    """Maximum absolute difference between two arrays."""
     return float(np.abs(np.asarray(a, dtype=float) - np.asarray(b, dtype=float)).max())
 
 
 def distance_of_weights(a, b):
-    """Largest absolute difference of the weights and statistics of two fitted nets."""
+    """Maximum absolute difference between the weights and statistics of two fitted nets."""
     states = a.module_.state_dict(), b.module_.state_dict()
     return max(float((states[0][name] - states[1][name]).abs().max()) for name in states[0])
 
 
 @contextlib.contextmanager
 def deterministic_convolutions():
-    """Context in which cuDNN takes kernels only that add in the same order in every run."""
+    """Context manager in which cuDNN uses deterministic kernels only."""
     before = torch.backends.cudnn.deterministic
     torch.backends.cudnn.deterministic = True
     try:
@@ -190,7 +190,7 @@ def deterministic_convolutions():
 
 @contextlib.contextmanager
 def time_limit(seconds):
-    """Context that raises TimeoutError when it takes longer."""
+    """Context manager that raises TimeoutError after a number of seconds."""
 
     def stop(*_):
         raise TimeoutError(f"took longer than {seconds:.0f} s")
@@ -205,7 +205,7 @@ def time_limit(seconds):
 
 
 def apply_elsewhere(calls):
-    """Load estimators in a process without a GPU, and apply them there; list of ndarray.
+    """Load estimators in a process without a GPU and apply them there; list of ndarray.
 
     Parameters
     ----------
@@ -222,16 +222,16 @@ def apply_elsewhere(calls):
 
 
 def run_gpu_tests():
-    """Run the tests marked ``gpu``; their counts by outcome, and pytest's output.
+    """Run the tests marked ``gpu``; return counts by outcome and pytest's output.
 
-    Only files that have such tests are read: others need packages that a bare machine lacks.
+    Only files with such tests are collected, since others may require packages not installed here.
     """
     files = [
         str(path)
         for path in sorted(ROOT.glob("tests/**/test_*.py"))
         if "mark.gpu" in path.read_text()
     ]
-    # tests turn warnings into errors; those of other releases of packages are not to count
+    # the tests turn warnings into errors, but those of other package versions must not fail them
     options = ["-m", "gpu", "-q", "-rf", "--tb=short", "-p", "no:cacheprovider"]
     options += ["-W", "default::DeprecationWarning", "-W", "default::FutureWarning"]
     options += ["-p", "no:benchmark"]  # which warns of workers, if it is installed

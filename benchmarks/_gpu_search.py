@@ -29,7 +29,7 @@ def searched_net(name, n_epochs, device):
 
 
 def searches(session):
-    """Batched searches beside one by one."""
+    """Batched searches compared with fits one by one."""
     found = {}
     for name, n_fits, n_epochs in session.sizes.searches:
         net = searched_net(name, n_epochs, session.device)
@@ -42,10 +42,10 @@ def searches(session):
 
 
 def searched(session, kind, net, lrs):
-    """Results of a search over values of ``lr``, and its seconds."""
+    """Results of a search over values of ``lr``, and its time in seconds."""
     found = []
     data = digits_data(labels=is_classifier(net))
-    # an accuracy would show small differences as whole rows or not at all
+    # accuracy would show small differences as whole samples or not at all
     scoring = "neg_log_loss" if is_classifier(net) else None
     seconds = session.seconds(
         lambda: found.append(search(kind, net, data, {"lr": lrs}, scoring=scoring))
@@ -54,7 +54,7 @@ def searched(session, kind, net, lrs):
 
 
 def beside_one_by_one(session, what, net, n_fits, singles, single_s):
-    """Lines for a batched search beside the results of some candidates one by one."""
+    """Lines for a batched search compared with some candidates one by one."""
     lrs = list(singles["param_lr"])
     n_singles = 3 * len(lrs)
     lrs += list(np.logspace(-4, -2, n_fits // 3 - len(lrs)))

@@ -1,4 +1,4 @@
-"""Scores over seeds: each combination is measured once and kept in a file, which can be resumed."""
+"""Scores over seeds, where each combination is measured once and stored in a resumable file."""
 
 import ast
 import contextlib
@@ -37,9 +37,9 @@ __all__ = [
 
 
 def study_parser(doc, *, has_validation=True, **options):
-    """Parser with the options of all scripts that keep records."""
+    """Parser with the common options of scripts with records."""
     parser = make_parser(doc, **options, threads=None)
-    parser.add_argument("--again", action="store_true", help="measure what the file holds already")
+    parser.add_argument("--again", action="store_true", help="repeat measurements in the file")
     if has_validation:
         parser.add_argument("--validation", action="store_true", help="do not use the test samples")
     parser.add_argument(
@@ -62,7 +62,7 @@ def _setting(text):
 
 
 def parse_study(parser, title, **smoke):
-    """Arguments of the command line, and the records of the file; prints the title."""
+    """Parse the command line, print the title, and read the records of the file."""
     args = parse(parser, seeds=1, threads=1, **smoke)
     args.set = dict(sorted(args.set))
     print_header(title)
@@ -82,7 +82,7 @@ def parameter_values(settings):
 
 
 class Records:
-    """Dicts of one file, or of this run alone if there is no path.
+    """Records (dicts) of a file, or only of this run if there is no path.
 
     Parameters
     ----------
@@ -96,11 +96,11 @@ class Records:
             self.all = json.loads(path.read_text(encoding="utf-8"))["records"]
 
     def has(self, wanted):
-        """Whether there is a record of what is described, with the same parameters."""
+        """Whether there is a record of a measurement with the same parameters."""
         return any(_agree(record, wanted, wanted) for record in self.all)
 
     def add(self, wanted, figures):
-        """Add a record, instead of an older one that differs in parameters only; return it."""
+        """Add a record, replacing an older one that differs only in parameters; return it."""
         names = wanted.keys() - {"parameters"}
         self.all = [record for record in self.all if not _agree(record, wanted, names)]
         self.all.append({**wanted, **figures})
@@ -113,13 +113,13 @@ def _agree(record, wanted, names):
 
 
 def describe(args, parameters, *, ours, **names):
-    """What is to be measured: data, model, seed and so on, and the parameters in full.
+    """Describe a measurement: data, model, seed and so on, and all parameters.
 
     Parameters
     ----------
     args : Namespace
     parameters : dict
-        All that decides the result besides the names.
+        All settings that determine the result besides the names.
     ours : bool
         Whether the model is skdeep's, so that ``--set`` applies to it.
     **names : str, int or None
@@ -135,7 +135,7 @@ def describe(args, parameters, *, ours, **names):
 
 
 def collect(records, wanted, measure, args, metrics):
-    """Measure what the file does not hold; what cannot be imported, and why.
+    """Measure what is missing in the file; return models that cannot be imported, and why.
 
     Parameters
     ----------
@@ -143,10 +143,10 @@ def collect(records, wanted, measure, args, metrics):
     wanted : iterable of dict
         From ``describe``.
     measure : callable
-        Takes one of them and gives its figures.
+        Takes one of them and returns its results.
     args : Namespace
     metrics : dict of str to str
-        Names of figures that are printed, and their titles.
+        Names of the results to print, and their titles.
 
     Returns
     -------
@@ -173,7 +173,7 @@ def collect(records, wanted, measure, args, metrics):
 def _recorded_warnings():
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ModeCollapseWarning)
-        # the perceptron's number of epochs is meant to end the training
+        # MLPClassifier and MLPRegressor are meant to stop at max_iter
         warnings.filterwarnings("ignore", "Stochastic Optimizer", ConvergenceWarning)
         yield caught
 
@@ -195,9 +195,9 @@ def print_missing(missing):
 
 
 def grouped(records, models):
-    """Records by data and scored part, each a dict by model, number of samples and settings.
+    """Group records by data and scored part; each is a dict by model, n_samples and settings.
 
-    Models come in the given order.
+    Models are in the given order.
     """
     tables = {}
     for record in sorted(records, key=lambda one: models.index(one["model"])):

@@ -1,4 +1,4 @@
-"""What batched_search.py and gpu.py search: nets, data, and contenders for the same search."""
+"""Nets, data and contenders of the searches in batched_search.py and gpu.py."""
 
 import itertools
 from typing import Any, NamedTuple
@@ -33,7 +33,7 @@ NETS = ("autoencoder", "dense", "residual")
 
 
 class Net(NamedTuple):
-    """skdeep's estimator, and class and arguments of the same net of torch's own layers."""
+    """An estimator of skdeep, and class and arguments of the same net of torch layers."""
 
     estimator: Any
     module: type
@@ -41,7 +41,7 @@ class Net(NamedTuple):
 
 
 class Data(NamedTuple):
-    """Rows, labels or None, and the splits of a search."""
+    """Samples, labels or None, and the splits of a search."""
 
     X: np.ndarray
     y: np.ndarray | None
@@ -49,7 +49,7 @@ class Data(NamedTuple):
 
 
 def training(part, args, batch_size=128):
-    """Parameters with which an estimator trains as a loop by hand does."""
+    """Parameters for which an estimator is equivalent to a hand-written loop."""
     n_epochs = args.epochs or EPOCHS[part]
     length = {"max_epochs": n_epochs, "n_iter_no_change": n_epochs, "tol": 0.0}
     plain = {"weight_decay": 0.0, "lr_schedule": "constant", "feature_scaling": None}
@@ -78,13 +78,13 @@ def digits_data(*, labels):
 
 
 def search(kind, estimator, data, grid, **options):
-    """Fitted search; a fit that fails ends the benchmark."""
+    """Fit a search; a failed fit ends the benchmark."""
     options = {"cv": data.splits, "refit": False, "error_score": "raise", **options}
     return kind(estimator, grid, **options).fit(data.X, data.y)
 
 
 def plain_skorch(net):
-    """The same net and training in skorch, with skorch's defaults for the rest."""
+    """The same net and training in skorch, with skorch's other defaults."""
     options = {f"module__{name}": value for name, value in net.sizes.items()}
     kind = NeuralNetRegressor
     if is_classifier(net.estimator):
@@ -103,12 +103,12 @@ def plain_skorch(net):
 
 
 def bare_search(net, data, lrs):
-    """Train every candidate on every fold in a loop by hand."""
+    """Train all candidates on all folds in a hand-written loop."""
     device, options = net.estimator.device, {"weight_decay": 0.0}
     options["epochs"], options["batch_size"] = net.estimator.max_epochs, net.estimator.batch_size
     tensors = [torch.from_numpy(one).to(device) for one in (data.X, data.y) if one is not None]
     folds = [torch.from_numpy(indices).to(device) for indices, _ in data.splits]
-    with limited_threads(1):  # two are slower for nets so small
+    with limited_threads(1):  # two are slower for such small nets
         for lr, fold in itertools.product(lrs, folds):
             module = net.module(**net.sizes).to(device)
             train(module, *(one[fold] for one in tensors), lr=lr, **options)

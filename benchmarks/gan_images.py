@@ -1,37 +1,39 @@
-"""Generated images: what a classifier learns from them about real digits, and how real they look.
+"""Quality of generated images: accuracy of a classifier trained on them, precision and recall.
 
-`GANSampler` with an ``image_shape`` is fitted to the training rows and their labels, and draws as
-many images of each class. A classifier learns from the drawn images alone and is scored on real
-ones; the same classifier with the real training rows is the ceiling, the line ``real``.
+`GANSampler` with an ``image_shape`` is fitted on the training samples and their labels, and
+generates the same number of images of each class. A classifier is trained on the generated images
+only and scored on real ones; the same classifier trained on the real training samples is an upper
+bound, the line ``real``.
 
-- digits: 1297 rows to train on and the last 500 of scikit-learn's 1797, shuffled once, to test:
-  the same for each seed. The classifier is sklearn's SVC with its defaults. Target: an accuracy of
-  .90, on two cores.
-- mnist: the official 60,000 and 10,000 rows. The classifier is ResNetClassifier with the settings
-  that resnet_images.py chose for real rows, four epochs. Target: .95, meant for a GPU.
+- digits: scikit-learn's 1797 samples, shuffled once, with 1297 to train on and the last 500 to
+  test; the same for each seed. The classifier is sklearn's SVC with default parameters. Target: an
+  accuracy of .90, on two cores.
+- mnist: the official 60,000 and 10,000 samples. The classifier is ResNetClassifier with the
+  settings that resnet_images.py uses for real samples, four epochs. Target: .95, meant for a GPU.
 
-Precision and recall [1] say how many of the drawn images lie among real test images, and how many
-of these lie among the drawn ones: within the distance from an image to its third neighbour of its
-own kind. There are as many of either as there are test rows. Distances are those of the features
-(`embed`) of a ResNetClassifier that was trained on the real training rows with the generator's
-seed, one for all that is scored with this seed. On the line ``real`` training rows stand in for
-drawn ones: what a perfect generator gets, which is less than 1. Precision by itself is no praise:
-images that look alike, of no class, may all lie within the reach of one unusual real image.
+Precision and recall [1] are the fraction of generated images close to real test images, and the
+fraction of real test images close to generated ones. An image is close to another set if it lies
+within the distance of one of its images to that image's third neighbor in the same set. Both sets
+have as many images as there are test samples. Distances are measured between the features (`embed`)
+of a ResNetClassifier trained on the real training samples with the seed of the generator, one for
+all scores of this seed. On the line ``real``, training samples take the place of generated ones:
+the result of a perfect generator, which is less than 1. Precision alone is not meaningful: similar
+images that belong to no class may all be close to a single unusual real image.
 
-Each seed scores the test images once, after the training. The generator's settings are chosen with
-``--validation``, which does not use the test images: a part of the training images, a fifth of the
-digits' (another one for each seed) and MNIST's last 10,000, is scored, and everything is trained
-on the rest. Those of the classifiers were not chosen here.
+The test images are scored once per seed, after training. The settings of the generator are chosen
+with ``--validation``, which does not use the test images: a part of the training images, a fifth
+for digits (a different one for each seed) and the last 10,000 for MNIST, is scored, and everything
+is trained on the rest. The settings of the classifiers were not chosen here.
 
     python benchmarks/gan_images.py --json gan_images.json
     python benchmarks/gan_images.py --models skdeep --validation --set max_epochs=400
     python benchmarks/gan_images.py --data mnist --device cuda --json gan_images.json
     python benchmarks/gan_images.py --smoke
 
-Seconds are the processor's, of all threads together, and the wall's, which count on a GPU. What
-the file holds already is not measured again, unless skdeep's parameters have changed; the table is
-made of all records of the file. MNIST comes from the folder in the environment variable
-SKDEEP_DATA, else from OpenML.
+Both CPU time of all threads and wall time are reported; the latter matters on a GPU. Results in the
+file are not measured again, unless skdeep's parameters have changed; the table shows all records of
+the file. MNIST is read from the folder in the environment variable SKDEEP_DATA, else downloaded
+from OpenML.
 
 References
 ----------
@@ -65,7 +67,7 @@ from skdeep.neural_network import ResNetClassifier
 N_TEST_DIGITS = 500
 N_NEIGHBORS = 3
 BATCH = 1000
-# GANSampler's parameters other than its defaults.
+# Parameters of GANSampler that differ from the defaults.
 PARAMETERS = {
     "digits": {"image_shape": (8, 8)},
     "mnist": {"image_shape": (28, 28), "max_epochs": 50},
@@ -98,7 +100,7 @@ def parts(data, seed, *, validation=False, limit=None, smoke=False):
     return found._replace(X_train=found.X_train[:limit], y_train=found.y_train[:limit])
 
 
-# Generators: each is fitted to images and returns a function that draws images of given labels ----
+# Generators: each is fitted on images and returns a function that generates images by label ------
 
 
 def real(X, y, parameters):
@@ -115,7 +117,7 @@ GENERATORS = dict(zip(MODELS, (real, skdeep_gan), strict=True))
 
 
 def parameters(model, data, seed, args):
-    """What a generator gets besides its data."""
+    """Arguments of a generator besides its data."""
     if model == "real":
         return {}
     given = {**PARAMETERS[data], "device": args.device, **parameter_values(args.set)}
@@ -126,7 +128,7 @@ def parameters(model, data, seed, args):
 
 
 def residual_net(data, seed, device):
-    """The net that judges images."""
+    """The classifier of the images."""
     return ResNetClassifier(
         **SHARED,
         image_shape=PARAMETERS[data]["image_shape"],
@@ -138,23 +140,23 @@ def residual_net(data, seed, device):
 
 @functools.lru_cache(maxsize=1)
 def reference(data, seed, device, **place):
-    """Net trained on the real images: distances are measured between its features."""
+    """Net trained on the real images, whose features define the distances."""
     found = parts(data, seed, **place)
     return residual_net(data, seed, device).fit(found.X_train, found.y_train)
 
 
 def classifier(data, seed, device):
-    """The classifier, untrained, that is to learn from the drawn images."""
+    """The untrained classifier for the generated images."""
     return SVC() if data == "digits" else residual_net(data, seed, device)
 
 
 def precision_and_recall(real, fake):
-    """Fraction of drawn images among real ones, and of real images among drawn ones [1].
+    """Precision and recall of generated images [1].
 
     Parameters
     ----------
     real, fake : ndarray of shape (n_images, n_features)
-        The same number of either.
+        The same number of images of both.
     """
     if len(real) != len(fake):
         raise ValueError(f"the numbers of images must be equal; got {len(real)} and {len(fake)}")
@@ -162,16 +164,16 @@ def precision_and_recall(real, fake):
 
 
 def _fraction_within(images, others):
-    """Fraction of images within the reach of one of the others: how far its neighbours are."""
+    """Fraction of images closer to some other image than its k-th neighbor."""
     neighbors = NearestNeighbors(n_neighbors=N_NEIGHBORS).fit(others)
-    reach = neighbors.kneighbors()[0][:, -1]  # no image is its own neighbour
+    reach = neighbors.kneighbors()[0][:, -1]  # an image is not its own neighbor
     batches = gen_batches(len(images), BATCH)
     within = [(cdist(images[batch], others) <= reach).any(axis=1) for batch in batches]
     return float(np.concatenate(within).mean())
 
 
 def scores(drawn, found, net, judge):
-    """Accuracy of a classifier that learned from the drawn images; precision and recall."""
+    """Accuracy of a classifier trained on the generated images; precision and recall."""
     judge.fit(drawn, found.y_train)
     n_images = min(len(drawn), len(found.X_score))
     fake, truth = (
@@ -183,7 +185,7 @@ def scores(drawn, found, net, judge):
 
 
 def measure(wanted, args):
-    """Figures: a generator is fitted, draws once, and the classifier learns from that."""
+    """Fit a generator, sample once, train the classifier on the samples; return the results."""
     model, data, seed = wanted["model"], wanted["data"], wanted["seed"]
     place = {"validation": args.validation, "limit": args.train_rows, "smoke": args.smoke}
     found = parts(data, seed, **place)

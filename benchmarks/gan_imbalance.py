@@ -1,38 +1,38 @@
-"""Classes out of balance: do generated samples of the rare class help a classifier?
+"""Imbalanced classes: do generated samples of the rare class help a classifier?
 
-Two data sets of numbers, mammography (260 of 11183 rows are positive) and the default of credit
-card clients (6636 of 30000), in five stratified folds, the same for all. In an imbalanced-learn
-pipeline, `StandardScaler` is followed by a resampler and this by a classifier, so only training
-rows are resampled, in each fold again, until both classes have as many rows; a fold's held-out rows
-are scored once. Sex, education and marriage of the credit card clients are numbers to all but
-``tabular-gan``.
+Two numerical data sets, mammography (260 of 11183 samples are positive) and default of credit card
+clients (6636 of 30000), in five stratified folds, the same for all methods. An imbalanced-learn
+pipeline consists of `StandardScaler`, a resampler and a classifier. Only training samples are
+resampled, separately in each fold, until both classes have the same size; the held-out samples of a
+fold are scored once. Sex, education and marriage of the credit card clients are treated as numbers
+by all methods but ``tabular-gan``.
 
 - none: no resampling. Balanced accuracy, at a threshold of .5, is then low by design.
-- random: imbalanced-learn's RandomOverSampler, rows repeated.
+- random: imbalanced-learn's RandomOverSampler, which repeats samples.
 - smote: imbalanced-learn's SMOTE.
 - gan: skdeep's GANSampler.
-- tabular-gan: skdeep's TabularGANSampler, only where ``--models`` names it.
+- tabular-gan: skdeep's TabularGANSampler, only if listed in ``--models``.
 
-The classifiers are `LogisticRegression`, with iterations enough to converge, and
-`HistGradientBoostingClassifier` without early stopping: by default it would stop early with more
-than 10,000 rows, so on the resampled rows of mammography only, and by what it does on new ones. The
-scores are average precision and balanced accuracy. All else has its defaults: nothing was chosen by
-these folds, and nothing should be.
+The classifiers are `LogisticRegression`, with enough iterations to converge, and
+`HistGradientBoostingClassifier` without early stopping: by default it stops early with more than
+10,000 samples, which would only affect the resampled mammography data and be based on generated
+samples. The scores are average precision and balanced accuracy. All other parameters are defaults:
+nothing was chosen on these folds, and nothing should be.
 
-A last line for each of ours counts the cells (data, classifier, score) in which its mean is at
-least the best of none, random and smote, and those in which it is at most one standard error below
-it: that of the differences between the two, fold by fold. Training rows of folds overlap, so the
-standard error is rather too small.
+A last line for each sampler of skdeep counts the cells (data, classifier, score) in which its mean
+is at least the best of none, random and smote, and those in which it is at most one standard error
+below it: that of the differences between the two over folds. The training sets of the folds
+overlap, so the standard error tends to be too small.
 
     pip install imbalanced-learn pandas
     python benchmarks/gan_imbalance.py --json imbalance.json
     python benchmarks/gan_imbalance.py --data credit --models tabular-gan --json imbalance.json
     python benchmarks/gan_imbalance.py --smoke
 
-Seconds are the processor's, of all threads together, for one resampling and both classifiers. What
-the file holds already is not measured again, unless skdeep's parameters have changed; the tables
-are made of all its records with this seed, these numbers of folds and rows. Data come from the
-folder in the environment variable SKDEEP_DATA, else from OpenML: ``mammography`` and
+Times are CPU seconds of all threads for one resampling and both classifiers. Results in the file
+are not measured again, unless skdeep's parameters have changed; the tables show all its records
+with this seed and these numbers of folds and samples. Data is read from the folder in the
+environment variable SKDEEP_DATA, else downloaded from OpenML: ``mammography`` and
 ``default-of-credit-card-clients``, both version 1.
 """
 
@@ -75,7 +75,7 @@ CLASSIFIERS = {
         early_stopping=False, random_state=seed
     ),
 }
-# Of each classifier, as figures of a record.
+# Results of each classifier in a record.
 METRICS = {
     f"{name}_{metric}": f"{name}: {metric}".replace("_", " ")
     for name in CLASSIFIERS
@@ -88,7 +88,7 @@ METRICS = {
 
 @functools.cache
 def samples(data, n_rows, smoke):
-    """Samples and labels, at most so many, with the frequencies of the classes kept."""
+    """Samples and labels, limited to a maximum number by stratified sampling."""
     X, y = imbalanced(data, smoke=smoke)
     if n_rows is not None and n_rows < len(X):
         X, _, y, _ = train_test_split(X, y, train_size=n_rows, random_state=0, stratify=y)
@@ -96,7 +96,7 @@ def samples(data, n_rows, smoke):
 
 
 def resampler(data, model, args):
-    """Resampler of that name, or "passthrough"."""
+    """Make a resampler by name, or "passthrough"."""
     if model in PEERS:
         return PEERS[model](args.seed)
     parameters = {"device": "cpu", **parameter_values(args.set)}
@@ -109,7 +109,7 @@ def resampler(data, model, args):
 
 
 def measure(wanted, args):
-    """Figures: the training part is resampled once, and each classifier learns from that."""
+    """Resample the training set once and train each classifier on it; return the results."""
     X, y = samples(wanted["data"], args.rows, args.smoke)
     folds = StratifiedKFold(args.folds, shuffle=True, random_state=args.seed).split(X, y)
     train, score = list(folds)[wanted["fold"]]
@@ -122,7 +122,7 @@ def measure(wanted, args):
                 ("resample", resampler(wanted["data"], wanted["model"], args)),
                 ("classify", make_classifier(args.seed)),
             ]
-            # from its folder, the second pipeline takes what the first one has resampled
+            # the second pipeline reads the resampled data of the first one from the cache
             pipeline = Pipeline(steps, memory=folder).fit(X[train], y[train])
             probability = pipeline.predict_proba(X[score])[:, 1]
             precision = average_precision_score(y[score], probability)
@@ -133,7 +133,7 @@ def measure(wanted, args):
 
 
 def describe_model(data, fold, model, args):
-    """What is to be measured; the resampler's parameters in full."""
+    """Describe a measurement, with all parameters of the resampler."""
     sampler = resampler(data, model, args)
     return describe(
         args,
@@ -147,7 +147,7 @@ def describe_model(data, fold, model, args):
 
 
 def protocol(args):
-    """What all records of a table have in common."""
+    """Entries that are equal for all records of a table."""
     return {"n_folds": args.folds, "seed": args.seed, "n_rows": args.rows, "smoke": args.smoke}
 
 
@@ -155,7 +155,7 @@ def protocol(args):
 
 
 def complete(records, args):
-    """Groups of records of this protocol that have all folds, fold by fold, by data."""
+    """Complete groups of records of this protocol by data, ordered by fold."""
     same = [one for one in records if protocol(args).items() <= one.items()]
     groups = {}
     for (data, _), models in grouped(sorted(same, key=lambda one: one["fold"]), MODELS).items():
@@ -177,12 +177,12 @@ def print_groups(data, groups):
 
 
 def print_verdicts(tables):
-    """For each of ours, the cells in which it is best, or nearly so, compared with all peers."""
+    """Print, for each sampler of skdeep, the cells in which it is (nearly) best among all peers."""
     cells = {}
     for groups in tables.values():
         peers = [group for group in groups if group[0]["model"] in PEERS]
         if len(peers) < len(PEERS):
-            continue  # without all peers, a cell has no best
+            continue  # a cell has no best without all peers
         for group in groups:
             if group[0]["model"] in OURS:
                 name = [group[0]["model"], *(f"{k}={v}" for k, v in group[0]["settings"].items())]
@@ -197,7 +197,7 @@ def print_verdicts(tables):
 
 
 def compare(ours, peers, metric):
-    """Whether ours is at least the best of its peers, and at most one standard error below it."""
+    """Whether a sampler is at least as good as the best peer, or within one standard error."""
 
     def values(records):
         return np.array([record[metric] for record in records])
@@ -213,7 +213,7 @@ def main():
     )
     parser.set_defaults(models=[name for name in MODELS if name != "tabular-gan"])
     smoke = {"data": ["mammography"], "folds": 2, "set": [("max_epochs", "1")]}
-    args, records = parse_study(parser, "Classes out of balance, on the CPU", **smoke)
+    args, records = parse_study(parser, "Imbalanced classes, on the CPU", **smoke)
     cases = itertools.product(args.data, range(args.folds), args.models)
     wanted = (describe_model(*case, args) for case in cases)
     collect(records, wanted, functools.partial(measure, args=args), args, METRICS)

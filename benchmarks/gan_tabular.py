@@ -1,40 +1,41 @@
-"""Synthetic tables: what gradient boosting learns from them about Adult's real test rows.
+"""Synthetic tables: scores on Adult's test set of gradient boosting trained on generated samples.
 
-A generator is fitted to the 32561 rows of Adult's official training part, income and the 14 other
-columns as one table, and draws as many rows. scikit-learn's histogram gradient boosting (defaults,
-native categories; a tenth of the rows it is given decides when it stops) learns income from the
-drawn rows and is scored on the 16281 real rows of the official test part: macro F1 at a threshold
-of .5, F1 of the incomes above 50 000 dollars, and area under the ROC curve. The missing ``?`` is a
-category like any other. Adult's numbers are whole, so the drawn ones are rounded, for every
-generator: ctgan would do so by itself, given columns of integers.
+A generator is fitted on the 32561 samples of Adult's official training set, with income and the 14
+other columns as one table, and generates the same number of samples. scikit-learn's histogram
+gradient boosting (defaults, native categories; early stopping on a tenth of its training samples)
+is trained to predict income from the generated samples and scored on the 16281 real samples of the
+official test set: macro F1 at a threshold of .5, F1 of the class above 50,000 dollars, and area
+under the ROC curve. Missing values, ``?``, are a category like any other. All numbers in Adult are
+integers, so generated ones are rounded for every generator; ctgan does so by itself for integer
+columns.
 
-- real: the training part itself, a ceiling.
-- independent: every column shuffled by itself, income included, a floor: the margins are right and
-  nothing else is.
-- copula: ranks as a normal vector with the correlations of the training part; the values drawn are
-  the observed ones, with categories in the order of their frequency. What any net should surpass.
-- smote-nc: imbalanced-learn's SMOTENC as in TabDDPM [1]: numbers scaled to [0, 1], five
-  neighbours, as many new rows of each class as there are, and only those are kept. No training;
-  drawing compares all rows of a class, exactly: bounded, at Adult's size, without a subsample.
-- ctgan, tvae: the package ctgan with its defaults, on the CPU [2].
-- skdeep: TabularGANSampler with its defaults, or with the parameters of ``--set``.
+- real: the training set itself, an upper bound.
+- independent: every column shuffled independently, including income, a lower bound that only
+  preserves the marginal distributions.
+- copula: Gaussian copula with the rank correlations of the training set; generated values are
+  observed ones, with categories ordered by frequency. Any net should be better.
+- smote-nc: imbalanced-learn's SMOTENC as in TabDDPM [1]: numbers scaled to [0, 1], five neighbors,
+  as many new samples of each class as there are, and only the new ones are kept. No training;
+  sampling compares all samples of a class exactly, which is feasible at this size.
+- ctgan, tvae: the package ctgan with default parameters, on the CPU [2].
+- skdeep: TabularGANSampler with default parameters, or with the parameters of ``--set``.
 
-Settings are chosen with ``--validation``, which does not use the test rows: a fifth of the training
-part, another one for each seed, is scored, and the generators are fitted to the rest.
+Settings are chosen with ``--validation``, which does not use the test set: a fifth of the training
+set, a different one for each seed, is scored, and the generators are fitted on the rest.
 
-    pip install ctgan imbalanced-learn pandas    # the peers; what is missing is named at the end
+    pip install ctgan imbalanced-learn pandas    # the peers; missing ones are listed at the end
     python benchmarks/gan_tabular.py --json gan.json
     python benchmarks/gan_tabular.py --models skdeep --validation --set max_epochs=50
 
-Published figures stand below the table for orientation; their protocol is another one: CatBoost
-tuned on real rows and stopped by real validation rows, generators tuned for its score over many
-trials on a GPU, 26048 rows to fit them to, and in part more synthetic rows than real ones. Here
-the classifier and all generators have defaults.
+Published results are shown below the table for orientation. Their protocol is different: CatBoost
+tuned on real samples, with early stopping on real validation samples; generators tuned for its
+score in many trials on a GPU and fitted on 26048 samples; and partly more synthetic samples than
+real ones. Here the classifier and all generators have default parameters.
 
-Seconds are the processor's, of all threads together: other work on the machine hardly counts.
-What the file holds already is not measured again, unless skdeep's parameters have changed; the
-table is made of all records of the file. Data come from the folder in the environment variable
-SKDEEP_DATA, else from their source.
+Times are CPU seconds of all threads, which hardly depend on other load on the machine. Results in
+the file are not measured again, unless skdeep's parameters have changed; the table shows all
+records of the file. Data is read from the folder in the environment variable SKDEEP_DATA, or
+downloaded.
 
 References
 ----------
@@ -76,15 +77,15 @@ PUBLISHED = {"real": 0.815, "SMOTE": 0.791, "CTAB-GAN": 0.783, "TVAE": 0.781}
 
 
 def with_label(X, y):
-    """One table, with the label as a last column of categories."""
+    """Combine samples and labels in one table, with the label as the last, categorical column."""
     return X.assign(**{LABEL: pd.Categorical.from_codes(y, CLASSES)}).reset_index(drop=True)
 
 
 @functools.cache
 def tables(seed, *, validation, smoke):
-    """Table to fit a generator to, and a real table to score.
+    """Table to fit a generator on, and a real table to score.
 
-    With ``validation``, the latter is taken from the former and the test samples are left out.
+    With ``validation``, the latter is split from the former and the test samples are not used.
     """
     found = adult(smoke=smoke)
     if validation:
@@ -100,7 +101,7 @@ def categories(table):
     return list(table.select_dtypes("category").columns)
 
 
-# Generators: each is fitted to a table and returns a function that draws so many samples ---------
+# Generators: each is fitted on a table and returns a function that generates n samples -----------
 
 
 def real(table, seed):
@@ -120,9 +121,9 @@ def independent(table, seed):
 class Copula:
     """Gaussian copula of ordered values: numbers by size, categories by frequency.
 
-    Each value owns the interval of (0, 1] that its cumulative frequency spans; a sample lies
-    somewhere in it, at random. So numbers and categories are treated alike, and the margins are
-    the empirical ones.
+    Each value corresponds to the interval of (0, 1] that its cumulative frequency spans; samples
+    are placed at random in it. Numbers and categories are thus treated alike, and the marginal
+    distributions are the empirical ones.
     """
 
     def __init__(self, table, seed):
@@ -171,7 +172,7 @@ def ctgan_or_tvae(name, table, seed):
     model = packaged(name)(enable_gpu=False)
     model.set_random_state(seed)
     with (
-        joblib.parallel_config("sequential"),  # seconds of other processes would not count
+        joblib.parallel_config("sequential"),  # CPU time of other processes would not be measured
         warnings.catch_warnings(action="ignore"),
     ):
         model.fit(table, categories(table))
@@ -215,10 +216,10 @@ def packaged(model):
 
 
 def measure(wanted, args):
-    """Figures: a generator is fitted, draws once, and the classifier learns from that."""
+    """Fit a generator, sample once, train the classifier on the samples; return the results."""
     model, seed, settings = wanted["model"], wanted["seed"], parameter_values(wanted["settings"])
     if model in PACKAGED:
-        packaged(model)  # imported before the clock starts
+        packaged(model)  # so that the import is not timed
     train, test = tables(seed, validation=args.validation, smoke=args.smoke)
     figures = {"rows": [len(train), len(test)]}
     with stopwatch(figures, "fit"):
@@ -230,7 +231,7 @@ def measure(wanted, args):
 
 
 def finished(synthetic, train):
-    """The drawn table, rounded; ValueError if it does not have the form of the training table."""
+    """Round a generated table; ValueError if its format differs from the training table."""
     if len(synthetic) != len(train):
         raise ValueError(f"expected {len(train)} drawn samples; got {len(synthetic)}")
     if not synthetic.dtypes.equals(train.dtypes):
@@ -241,7 +242,7 @@ def finished(synthetic, train):
 
 
 def utility(train, test, seed):
-    """Scores on the test table of gradient boosting that learned from the training table."""
+    """Scores on the test table of gradient boosting trained on the training table."""
     classifier = HistGradientBoostingClassifier(random_state=seed)
     classifier.fit(train.drop(columns=LABEL), train[LABEL].astype(str))
     probability = classifier.predict_proba(test.drop(columns=LABEL))[:, 1]
@@ -254,7 +255,7 @@ def utility(train, test, seed):
 
 
 def describe_model(model, seed, args):
-    """What is to be measured; skdeep's parameters in full."""
+    """Describe a measurement, with all parameters of skdeep's estimator."""
     ours, parameters = model == "skdeep", {}
     if ours:
         parameters = skdeep_estimator(seed, parameter_values(args.set)).get_params()
@@ -265,7 +266,7 @@ def describe_model(model, seed, args):
 
 
 def row(records, reference):
-    """Table row of a group of records; ``reference`` are the seconds of all fits of REFERENCE."""
+    """Table row of a group of records; ``reference`` holds the times of all fits of REFERENCE."""
     fit_s = [record["fit_cpu_s"] for record in records]
     positive = np.mean([record["positive_fraction"] for record in records])
     return {
@@ -276,7 +277,7 @@ def row(records, reference):
 
 
 def print_versions(records):
-    """Names of models, and the versions that their records have in common."""
+    """Print names of models with the package versions of their records."""
     models = {}
     for record in records:
         text = ", ".join(f"{name} {value}" for name, value in record["versions"].items())

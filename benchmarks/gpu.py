@@ -1,35 +1,36 @@
-"""Every claim that needs a GPU, in six minutes: one table, with targets where there are any.
+"""All claims that require a GPU, verified in six minutes: one table, with targets if there are any.
 
 - tests: those marked ``gpu``. None may fail, and some must have run.
-- rows: largest difference between a row's result among all rows and in random subsets, in random
-  order, from a single row to all of them (``row_independence.py``). Target: 0.
-- determinism: two fits with the same ``random_state``, and a fitted net that is loaded by a process
-  without a GPU. cuDNN may choose convolutions that add in another order in each run unless it is
-  told not to. Images are fitted both ways, and the target is for the second.
+- rows: maximum difference between the result for a row among all rows and in random subsets, in
+  random order, of sizes from one row to all of them (``row_independence.py``). Target: 0.
+- determinism: two fits with the same ``random_state``, and a fitted net that is loaded in a process
+  without a GPU. cuDNN may choose convolutions with a different order of summation in each run
+  unless deterministic kernels are requested. Images are fitted both ways; the target is for the
+  second.
 - fit: a large autoencoder and a residual net for images on the CPU and on the GPU, with the same
-  rows and epochs; one run on the CPU, the median of three on the GPU. Scores of both.
+  samples and epochs; one run on the CPU, the median of three on the GPU. Scores of both.
 - bf16: a large autoencoder with ``precision="bf16-mixed"`` and with ``"float32"``.
 - search: ``BatchedGridSearchCV`` over values of ``lr``, on three folds of digits, and
-  ``GridSearchCV`` over the same estimator on the same device. Only a few values are tried one by
-  one; their time is scaled up to all fits ("estimated"), and their scores, all losses with a minus,
-  are compared. Targets: 30 times as fast from 300 fits on; scores equal to 1e-5 without batch norm
-  and convolutions. Peak memory is that of the batched search.
-- pool: a search over all GPUs and over one of them, where there are several.
-- gan: accuracy on real MNIST of a classifier that learned from GANSampler's images alone, as in
-  ``gan_images.py``, after as many epochs as there is time for, at most the 50 of that script.
-  Target: .95. Needs ``mnist.npz`` in the folder that SKDEEP_DATA names, and is not run without;
-  digits of 8 x 8 pixels take its place, with .90.
+  ``GridSearchCV`` over the same estimator on the same device. Only a few values are evaluated one
+  by one; their time is extrapolated to all fits ("estimated"), and their scores, all negative
+  losses, are compared. Targets: 30 times as fast from 300 fits on; scores equal to 1e-5 without
+  batch norm and convolutions. Peak memory is that of the batched search.
+- pool: a search on all GPUs and on one of them, if there are several.
+- gan: accuracy on real MNIST of a classifier trained only on GANSampler's images, as in
+  ``gan_images.py``, after as many epochs as the time allows, at most the 50 of that script. Target:
+  .95. Requires ``mnist.npz`` in the folder SKDEEP_DATA, and is not run otherwise; digits of 8 x 8
+  pixels are used instead, with a target of .90.
 
-A part that fails is a line of the table, its traceback follows the table, and the others go on.
-Each part has a limit of its own; when the time of ``--budget`` is spent, what is left is not run,
-and the table says so. The exit status is 1 if a part failed or a target was missed.
+A failed part is a line of the table and its traceback follows the table; the other parts are still
+run. Each part has a time limit; when the time of ``--budget`` is used up, the remaining parts are
+not run, which the table shows. The exit status is 1 if a part failed or a target was missed.
 
     python benchmarks/gpu.py --json gpu.json
     python benchmarks/gpu.py --parts search gan
     python benchmarks/gpu.py --device cpu --smoke        # a smoke test, in about a minute
 
-Other images are MNIST's where there is ``mnist.npz``, else digits enlarged to 28 x 28. The package
-need not be installed: ``PYTHONPATH=. python benchmarks/gpu.py``.
+Other images are from MNIST if ``mnist.npz`` exists, else digits enlarged to 28 x 28. The package
+does not have to be installed: ``PYTHONPATH=. python benchmarks/gpu.py``.
 """
 
 import sys
@@ -82,7 +83,7 @@ def tests(session):
 
 
 def independent_rows(session):
-    """Rows alone and in company."""
+    """Results for rows among all rows and in subsets."""
     sizes = session.sizes
     for name in sizes.independent_nets:
         X = normal(sizes.independent_rows, name)
@@ -192,7 +193,7 @@ def half(session):
 
 
 def gan(session):
-    """A classifier that learns from generated images alone."""
+    """A classifier trained only on generated images."""
     sizes = session.sizes
     is_full = sizes.gan_epochs is None
     data = "mnist" if has_mnist() and is_full else "digits"
@@ -213,17 +214,17 @@ def gan(session):
 
 
 def affordable_epochs(session, X, y, parameters):
-    """Epochs that there is time for, by a short fit; at most the usual number."""
+    """Number of epochs that the time allows, estimated from a short fit; at most the default."""
     few = min(len(X), 6000)
-    for n_rows in (min(few, 1000), few):  # the first one does not count
+    for n_rows in (min(few, 1000), few):  # the first one is excluded from the timing
         short = {**parameters, "max_epochs": 1}
         seconds = session.seconds(lambda n=n_rows, p=short: skdeep_gan(X[:n], y[:n], p))
-    available = 0.85 * session.left() - 30  # the classifier takes some, too
+    available = 0.85 * session.left() - 30  # the classifier needs some time, too
     n_epochs = int(available / (seconds * len(X) / few))
     return max(1, min(n_epochs, GANSampler(**parameters).max_epochs))
 
 
-# Parts in the order in which they run, and the least and the most seconds of each.
+# Parts in the order of execution, and the minimum and maximum number of seconds of each.
 PARTS = {
     "tests": (tests, 20, 120),
     "rows": (independent_rows, 5, 40),
@@ -237,10 +238,10 @@ PARTS = {
 
 
 def run_part(name, session):
-    """Lines of a part, and the traceback of what ended it early or None."""
+    """Lines of a part, and the traceback of the error that ended it, or None."""
     part, least, most = PARTS[name]
     if session.left() < least:
-        return [{"part": name, **row("all", "not run: the time is spent")}], None
+        return [{"part": name, **row("all", "not run: the time is used up")}], None
     found, trace, start = [], None, time.perf_counter()
     try:
         with time_limit(min(most, session.left())):
@@ -262,7 +263,7 @@ def main():
     parser = make_parser(__doc__, device="cuda", parts=PARTS, budget=330.0)
     args = parse(parser)
     device = resolve_device(parser, args.device)
-    warnings.simplefilter("ignore")  # nets are trained for too few epochs to be good
+    warnings.simplefilter("ignore")  # nets are trained for too few epochs to be accurate
     session = Session(device, SMOKE if args.smoke else FULL, args.budget)
     machine, traces = describe(device), []
     report = Report(f"Claims about a GPU, on {device}", args, machine=machine, errors=traces)
@@ -270,7 +271,7 @@ def main():
     for name in (name for name in PARTS if name in args.parts):
         found, trace = run_part(name, session)
         traces += [] if trace is None else [f"{name}:\n{trace}"]
-        report.keep(found)  # what comes later may not end
+        report.keep(found)  # later parts may not finish
     shown = ("part", "what", "value", "target", "met")
     print_table([{key: line[key] for key in shown} for line in report.rows])
     print(f"\n{args.budget - session.left():.0f} s for all parts", *traces, sep="\n\n")

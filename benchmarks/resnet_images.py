@@ -1,26 +1,27 @@
-"""Small images: MNIST in ten epochs and digits in a pipeline, accuracy and seconds over seeds.
+"""Small images: MNIST in ten epochs and digits in a pipeline, accuracy and time over seeds.
 
-MNIST's rows are 784 float32 pixels in [0, 1]. Each seed trains `ResNetClassifier` with three basic
-blocks, a convolution before them and images moved by up to two pixels, and predicts the 10,000 test
-rows once, after the training. Target: a mean accuracy of .993 after at most ten epochs.
+MNIST samples are 784 float32 pixels in [0, 1]. For each seed, `ResNetClassifier` is trained with
+three basic blocks after a convolution and images shifted by up to two pixels, and predicts the
+10,000 test samples once, after training. Target: a mean accuracy of .993 after at most ten epochs.
 
-digits are 1797 images of 8 x 8 in a pipeline after `MinMaxScaler`: five folds, drawn by the seed,
-the same for every model. Target: five fits and predictions take less than 30 seconds. Beside it
-stand sklearn's perceptron and support vectors with their defaults. The net has MNIST's settings,
-but for the length of training.
+digits are 1797 images of 8 x 8 pixels in a pipeline after `MinMaxScaler`: five folds, drawn by the
+seed, the same for every model. Target: five fits and predictions take less than 30 seconds. They
+are compared with sklearn's MLPClassifier and SVC with default parameters. The net has the settings
+of MNIST, except for the number of epochs.
 
-MNIST's settings were chosen with ``--validation``, which does not use the test rows: the last
-10,000 of the 60,000 training rows are scored, and those before them are trained on. What was tried
-stands beside `PARAMETERS`. digits have no such mode: nothing was chosen by their folds.
+The settings for MNIST were chosen with ``--validation``, which does not use the test samples: the
+last 10,000 of the 60,000 training samples are scored, and the others are trained on. The values
+that were tried are listed next to `PARAMETERS`. digits have no such mode: nothing was chosen on
+their folds.
 
     python benchmarks/resnet_images.py --json images.json
     python benchmarks/resnet_images.py --data mnist --validation --train-rows 10000 \\
         --epochs 4 --set lr=0.003
     python benchmarks/resnet_images.py --smoke
 
-What the file holds already is not measured again, unless parameters have changed; the table is
-made of all its records. MNIST comes from the folder in the environment variable SKDEEP_DATA, else
-from OpenML.
+Results in the file are not measured again, unless parameters have changed; the table shows all its
+records. MNIST is read from the folder in the environment variable SKDEEP_DATA, else downloaded from
+OpenML.
 """
 
 import functools
@@ -47,7 +48,7 @@ from sklearn.svm import SVC
 from skdeep.neural_network import ResNetClassifier
 
 N_FOLDS = 5
-# Tried with --validation, 10,000 training samples, 4 epochs, seed 0; accuracy of those held out:
+# Tried with --validation, 10,000 training samples, 4 epochs, seed 0; accuracy on held-out samples:
 # batches of 128: lr .003 .9755, .01 .9807 (.9798 with weight_decay .01), .02 .9808; batches of 64:
 # lr .01 .9832, as fast. Epochs on digits: the training loss is .01 after them.
 SHARED = {
@@ -78,7 +79,7 @@ def load_mnist(smoke):
 
 
 def parts(wanted, args):
-    """What one record is made of: one part for MNIST, one for each fold of digits."""
+    """Parts of a record: one for MNIST, one for each fold of digits."""
     limit = args.train_rows
     if wanted["data"] == "digits":
         X, y = load_digits(return_X_y=True)
@@ -93,7 +94,7 @@ def parts(wanted, args):
 
 
 def parameters(data, model, args):
-    """Parameters of the residual net other than its defaults; none for peers."""
+    """Parameters of the residual net that differ from the defaults; none for peers."""
     if model in PEERS:
         return {}
     given = {**PARAMETERS[data], **parameter_values(args.set)}
@@ -101,7 +102,7 @@ def parameters(data, model, args):
 
 
 def measure(wanted, args):
-    """Figures: training and prediction of each part, seconds summed over parts."""
+    """Train and predict each part; return scores and the total time."""
     data, model = wanted["data"], wanted["model"]
     figures = {"scores": [], "loss_curves": []}
     for part in parts(wanted, args):
@@ -119,7 +120,7 @@ def measure(wanted, args):
 
 
 def describe_model(data, model, seed, args):
-    """What is to be measured."""
+    """Describe a measurement."""
     ours = model not in PEERS
     names = {"data": data, "model": model, "seed": seed, "train_rows": args.train_rows}
     wanted = describe(args, parameters(data, model, args), ours=ours, **names)

@@ -1,31 +1,32 @@
 """Models for tables: RMSE on California housing and accuracy on Adult, over seeds.
 
-There are as many rows as in Gorishniy et al. (2021): 13209 to train on, 3303 to validate on and
-4128 to test on for California housing; 26048, 6513 and 16281 for Adult. The test rows are the same
-for every seed: California's are drawn once, Adult's are the official ones. Every model gets the
-same train and validation rows, of which a fifth is for validation: sklearn's and skdeep's models
-hold it out by themselves, pytabkit's are handed one. Test rows are predicted once per model and
-seed, after the training.
+The splits have the same sizes as in Gorishniy et al. (2021): 13209 training, 3303 validation and
+4128 test samples for California housing; 26048, 6513 and 16281 for Adult. The test set is the same
+for every seed: drawn once for California, the official one for Adult. Every model gets the same
+training and validation samples, of which a fifth is for validation: sklearn's and skdeep's models
+hold it out themselves, pytabkit's get a given validation set. Test samples are predicted once per
+model and seed, after training.
 
-- sklearn's perceptron: two layers of 256, quantiles to a normal distribution, one-hot categories.
-  Its scaling sees the validation rows too, but not their targets; pytabkit's ResNet does likewise.
+- sklearn's multilayer perceptron: two layers of 256 units, features transformed to a normal
+  distribution by quantiles, one-hot categories. Its scaling also uses the validation samples, but
+  not their targets; so does pytabkit's ResNet.
 - sklearn's boosted trees: defaults, up to 1000 trees.
-- pytabkit's ResNet and RealMLP: their defaults: one model, without a refit.
-- skdeep's ResNet: with chosen settings; with those that the paper's authors published for
-  California (theirs for Adult, 8 blocks of 339 x 3.8, take too long on two cores); with embeddings
-  of numbers; trained again on all rows; and without any setting (`resnet-default`).
+- pytabkit's ResNet and RealMLP: defaults; a single model without a refit.
+- skdeep's ResNet: with chosen settings; with the settings published by the authors of the paper for
+  California (theirs for Adult, 8 blocks of 339 x 3.8, take too long on two cores); with numerical
+  embeddings; refitted on all samples; and with all defaults (`resnet-default`).
 
-Configurations are chosen with ``--validation``, which does not use the test rows: a fifth of the
-train and validation rows is scored, and the models are trained on the rest.
+Configurations are chosen with ``--validation``, which does not use the test set: a fifth of the
+training and validation samples is scored, and the models are trained on the rest.
 
-    pip install pytabkit pandas                  # the peers; what is missing is named at the end
+    pip install pytabkit pandas                  # the peers; missing ones are listed at the end
     python benchmarks/resnet_tabular.py --json tabular.json
     python benchmarks/resnet_tabular.py --models resnet --validation --set width=128 lr=0.001
 
-Seconds are the processor's, of all threads together: other work on the machine hardly counts.
-What the file holds already is not measured again, unless skdeep's parameters have changed; the
-table is made of all records of the file. Data come from the folder in the environment variable
-SKDEEP_DATA, else from their sources.
+Times are CPU seconds of all threads, which hardly depend on other load on the machine. Results in
+the file are not measured again, unless skdeep's parameters have changed; the table shows all
+records of the file. Data is read from the folder in the environment variable SKDEEP_DATA, or
+downloaded.
 """
 
 import contextlib
@@ -63,7 +64,7 @@ from sklearn.preprocessing import OneHotEncoder, QuantileTransformer, StandardSc
 
 from skdeep.neural_network import ResNetClassifier, ResNetRegressor
 
-# What all of skdeep's models share but the one of defaults; the patience is the paper's.
+# Common settings of all models of skdeep except the one with defaults; patience as in the paper.
 PROTOCOL = {
     "feature_scaling": "quantile",
     "early_stopping": True,
@@ -120,7 +121,7 @@ PAPER = {
 
 @functools.cache
 def official(data, smoke):
-    """Samples to train on and samples to test, each with its target."""
+    """Training and test samples with targets."""
     if data == "adult":
         return adult(smoke=smoke)
     X, y = california_housing(smoke=smoke)
@@ -129,15 +130,15 @@ def official(data, smoke):
 
 
 def parts(data, seed, *, validation=False, smoke=False):
-    """Samples to train on, validation part included, and samples to score.
+    """Samples to train on, including those for validation, and samples to score.
 
-    With ``validation``, the latter are taken from the former and the test samples are left out.
+    With ``validation``, the latter are split from the former and the test samples are not used.
     """
     found = official(data, smoke)
     return validation_split(found.X_train, found.y_train, seed) if validation else found
 
 
-# Peers: each takes a data set's name and a seed, and returns an estimator ------------------------
+# Peers: each takes the name of a data set and a seed, and returns an estimator -------------------
 
 
 def mlp(data, seed):
@@ -175,14 +176,14 @@ def histgb(data, seed):
 
 
 class Pytabkit:
-    """One of pytabkit's estimators, with a validation part drawn by the seed."""
+    """One of pytabkit's estimators, with a validation set drawn by the seed."""
 
     def __init__(self, prefix, data, seed):
         suffix = "Regressor" if data == "california" else "Classifier"
         with quiet():
             cls = getattr(importlib.import_module("pytabkit"), f"{prefix}_{suffix}")
         self.seed = seed
-        # it would take all physical cores
+        # by default it uses all physical cores
         self.model = cls(random_state=seed, device="cpu", n_threads=torch.get_num_threads())
 
     def fit(self, X, y):
@@ -198,7 +199,7 @@ class Pytabkit:
 
 @contextlib.contextmanager
 def quiet():
-    """Without what pytabkit prints, and in a folder where it may leave checkpoints."""
+    """Suppress pytabkit's output, and run in a temporary folder for its checkpoints."""
     with (
         tempfile.TemporaryDirectory() as folder,
         contextlib.chdir(folder),
@@ -236,7 +237,7 @@ MODELS = [*PEERS, *VARIANTS]
 
 
 def parameters(model, data, settings):
-    """Parameters of skdeep's estimator besides the seed; none for peers."""
+    """Parameters of skdeep's estimator without the seed; none for peers."""
     if model in PEERS:
         return {}
     protocol = {} if model == "resnet-default" else PROTOCOL
@@ -254,7 +255,7 @@ def build(model, data, seed, settings):
 
 
 def measure(wanted, args):
-    """Figures: a model is trained, then predicts the scored samples once."""
+    """Train a model and predict the scored samples once; return the results."""
     data, seed = wanted["data"], wanted["seed"]
     found = parts(data, seed, validation=args.validation, smoke=args.smoke)
     model = build(wanted["model"], data, seed, parameter_values(wanted["settings"]))
@@ -269,7 +270,7 @@ def measure(wanted, args):
 
 
 def describe_model(data, model, seed, args):
-    """What is to be measured."""
+    """Describe a measurement."""
     given = parameters(model, data, parameter_values(args.set))
     names = {"data": data, "model": model, "seed": seed}
     return describe(args, given, ours=model in VARIANTS, **names)
