@@ -1,4 +1,4 @@
-"""Fixtures that the tests of every estimator share."""
+"""Fixtures shared by the tests of all estimators."""
 
 import functools
 import inspect
@@ -110,19 +110,19 @@ def _make_random(Estimator, **params):
 
 @pytest.fixture
 def make(Estimator):
-    """Function that makes a small instance on the CPU; keywords overwrite its parameters."""
+    """Function that makes a small instance on the CPU; keyword arguments override parameters."""
     return functools.partial(_make, Estimator)
 
 
 @pytest.fixture
 def make_random(Estimator):
-    """As ``make``, with everything switched on that draws at random in training."""
+    """As ``make``, with all sources of randomness in training enabled."""
     return functools.partial(_make_random, Estimator)
 
 
 @pytest.fixture
 def make_random_ones():
-    """Function that makes such an instance of every public estimator, by name."""
+    """Function that makes such an instance of all public estimators, by name."""
 
     def make_random_ones(**params):
         return {name: _make_random(cls, **params) for name, cls in all_estimators()}
@@ -132,7 +132,7 @@ def make_random_ones():
 
 @pytest.fixture(scope="session")
 def X():
-    """50 rows of 6 features, all different."""
+    """50 distinct samples with 6 features."""
     return np.random.default_rng(0).normal(size=(50, 6))
 
 
@@ -144,7 +144,7 @@ def y():
 
 @pytest.fixture(scope="session")
 def row_outputs():
-    """Function that gives what each row-wise method of a fitted estimator returns, by name."""
+    """Function that returns the results of all row-wise methods of a fitted estimator, by name."""
 
     def row_outputs(estimator, X):
         methods = [name for name in _ROW_METHODS if hasattr(estimator, name)]
@@ -155,7 +155,7 @@ def row_outputs():
 
 @pytest.fixture(scope="session")
 def outputs(row_outputs):
-    """As ``row_outputs``, and as many new rows, with their classes, where there is ``sample``."""
+    """As ``row_outputs``, with as many new samples and their classes from ``sample``, if any."""
 
     def outputs(estimator, X):
         results = row_outputs(estimator, X)
@@ -172,14 +172,14 @@ def outputs(row_outputs):
 
 
 def _as_array(table):
-    """Array that can be compared, of text where the columns are of different kinds."""
+    """Array that can be compared, of strings if the columns have different types."""
     array = np.asarray(table)
     return array.astype(str) if array.dtype == object else array
 
 
 @pytest.fixture(scope="session")
 def score(outputs):
-    """Function that gives a fitted estimator's score, or where it has none another number."""
+    """Function that returns the score of a fitted estimator, or another number if it has none."""
 
     def score(estimator, X, y):
         if hasattr(estimator, "score"):
@@ -191,7 +191,7 @@ def score(outputs):
 
 @pytest.fixture(scope="session")
 def train_on():
-    """Function that trains a fitted estimator on: by a part, or else by a warm start."""
+    """Function that continues training, by ``partial_fit`` if available, else by a warm start."""
 
     def train_on(estimator, X, y):
         if hasattr(estimator, "partial_fit"):
@@ -204,7 +204,7 @@ def train_on():
 
 @pytest.fixture(scope="session")
 def assert_same(outputs):
-    """Function that fails unless two fitted estimators agree to the last bit."""
+    """Function that fails unless the results of two fitted estimators are equal to the last bit."""
 
     def assert_same(actual, expected, X):
         assert actual.n_iter_ == expected.n_iter_
@@ -218,7 +218,7 @@ def assert_same(outputs):
 
 @pytest.fixture(scope="session")
 def assert_same_state():
-    """Function that fails unless two fitted estimators hold the same to the last bit.
+    """Function that fails unless the states of two fitted estimators are equal to the last bit.
 
     Weights, moments of the optimizer and history, without the durations of the epochs.
     """
@@ -240,7 +240,7 @@ def _state(estimator):
 
 
 def _assert_identical(actual, expected, path):
-    """Compare nested dicts, lists and tensors; the path says where they differ."""
+    """Compare nested dicts, lists and tensors; the path is that of the first difference."""
     if isinstance(expected, dict):
         assert actual.keys() == expected.keys(), path
         for key, value in expected.items():
@@ -258,7 +258,7 @@ def _assert_identical(actual, expected, path):
 
 @pytest.fixture(scope="session")
 def as_if_trained_on():
-    """Function that loads a fitted estimator as it would have been pickled after another device."""
+    """Function that loads a fitted estimator as if it had been trained on another device."""
 
     def as_if_trained_on(device, estimator):
         # protocol 3 has no frames, whose length would change
@@ -276,7 +276,7 @@ def _pickled_string(text):
 
 @pytest.fixture(scope="session")
 def assert_same_search():
-    """Function that fails unless a fitted search has found what another one has.
+    """Function that fails unless two fitted searches have equal results.
 
     Scores are equal up to ``atol``, times are not compared.
     """
@@ -322,7 +322,7 @@ def python_command():
 
 @pytest.fixture
 def run_python(python_command, tmp_path):
-    """Function that runs code in a fresh process and gives its standard output."""
+    """Function that runs code in a new process and returns its standard output."""
 
     def run_python(code, *arguments, threads=1):
         command, environment = python_command(code, *arguments, threads=threads)

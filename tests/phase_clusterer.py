@@ -1,4 +1,4 @@
-"""A clusterer with phases, which shows how small a family can be on top of ``DeepEstimator``."""
+"""A clusterer with several phases: a minimal example of a subclass of ``DeepEstimator``."""
 
 from collections.abc import Sequence
 from numbers import Integral
@@ -60,7 +60,7 @@ class PhaseClusterer(ClusterMixin, CoderMixin, DeepEstimator):
         )
 
     def _renew_targets(self, fit):
-        """Sharpen the assignments of the present net, every few epochs."""
+        """Update the target assignments every few epochs."""
         n_epochs = len(fit.net.history) - int(self.pretrain_epochs)
         if n_epochs % self.update_interval == 0:
             fit.set_targets(_sharpened(fit))
@@ -95,14 +95,14 @@ class ClusterOutput(NamedTuple):
 
 
 class ClusterModule(AutoencoderModule):
-    """Autoencoder with centers among its codes."""
+    """Autoencoder with cluster centers in the space of its codes."""
 
     def __init__(self, shape, streams, *, n_clusters):
         super().__init__(shape, streams)
         self.centers = nn.Parameter(torch.zeros(n_clusters, shape.n_components))
 
     def set_centers(self, centers):
-        """Move the centers."""
+        """Set the cluster centers."""
         with torch.no_grad():
             self.centers.copy_(torch.from_numpy(centers))
 

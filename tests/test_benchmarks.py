@@ -1,4 +1,4 @@
-"""Every benchmark runs with ``--smoke``; nothing is said of its figures."""
+"""Every benchmark runs with ``--smoke``; its results are not checked."""
 
 import json
 import os
@@ -15,7 +15,7 @@ FURTHER = {"gpu": ["--device", "cpu", "--parts", "rows", "determinism", "bf16", 
 
 
 def _run(script, folder, *arguments):
-    """Run a benchmark in a folder of its own, as a user would without the data sets."""
+    """Run a benchmark in an empty folder, without the data sets."""
     command = [sys.executable, str(ROOT / "benchmarks" / f"{script}.py"), *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     environment.pop("SKDEEP_DATA", None)

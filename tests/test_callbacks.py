@@ -1,4 +1,4 @@
-"""scikit-learn's callback protocol: bars, score logs, stops; alone, in pipelines, in searches."""
+"""scikit-learn's callbacks: progress bars, scores, stops; alone, in pipelines, in searches."""
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from skdeep.decomposition import Autoencoder
 
-# training of a moment leaves a generator close to its start
+# generators do not converge in such a short training
 pytestmark = pytest.mark.filterwarnings("ignore::skdeep.exceptions.ModeCollapseWarning")
 
 X, Y = load_iris(return_X_y=True)
@@ -40,7 +40,7 @@ class Record:
 
 
 class ScoreEpochs(Record):
-    """Fit callback that asks for the estimator as it is behind each epoch."""
+    """Fit callback that reconstructs the estimator after each epoch."""
 
     def __init__(self, score):
         super().__init__()
@@ -59,7 +59,7 @@ def Class(Estimator):
 
 @pytest.fixture
 def terminal(monkeypatch, capsys):
-    """Function that gives what was printed on a terminal wide enough for nested bars."""
+    """Function that returns the output on a terminal wide enough for nested progress bars."""
     monkeypatch.setenv("COLUMNS", "300")
     return lambda: capsys.readouterr().out
 
@@ -72,7 +72,7 @@ def score_monitor(score):
 
 
 def small(Class=Autoencoder, **parameters):
-    """Estimator that trains in a moment."""
+    """Fast estimator."""
     plain = {"max_epochs": 4, "lr_schedule": "constant", "device": "cpu", "random_state": 0}
     return Class(**{**plain, **parameters})
 

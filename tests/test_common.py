@@ -1,4 +1,4 @@
-"""Promise 1: the whole suites of scikit-learn and imbalanced-learn, without expected failures."""
+"""Promise 1: all checks of scikit-learn and imbalanced-learn pass, without expected failures."""
 
 from inspect import signature
 

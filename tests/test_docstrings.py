@@ -1,4 +1,4 @@
-"""Docstrings: complete by numpydoc's rules, no name excepted, and their examples run."""
+"""Docstrings are complete by numpydoc's rules, without exceptions, and their examples run."""
 
 import doctest
 import importlib
@@ -25,7 +25,7 @@ def _modules():
 
 
 def _public_things():
-    """Every class and function that the package or a namespace directly below it makes public."""
+    """All public classes and functions of the package and its namespaces."""
     yield skdeep.show_versions
     for info in pkgutil.iter_modules(skdeep.__path__, "skdeep."):
         module = importlib.import_module(info.name)
@@ -39,7 +39,7 @@ def _is_ours(member):
 
 
 def _public_names():
-    """Dotted names of what is public, methods included where they are defined here."""
+    """Dotted names of all public objects, including methods defined in this package."""
     for thing in _public_things():
         dotted = f"{thing.__module__}.{thing.__qualname__}"
         yield dotted

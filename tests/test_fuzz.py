@@ -1,4 +1,4 @@
-"""Whatever comes in: ``ValueError``, ``TypeError``, or finite output of the right shape."""
+"""Any input gives a ``ValueError``, a ``TypeError``, or finite output of the right shape."""
 
 import warnings
 from inspect import signature
@@ -95,7 +95,7 @@ def _small(Estimator, **params):
 
 
 def _check_output(estimator, X):
-    """Every row-wise result is finite, or the method refuses the rows."""
+    """Check that each row-wise result is finite or that the method raises an error."""
     for name in _METHODS:
         if hasattr(estimator, name):
             try:
@@ -107,7 +107,7 @@ def _check_output(estimator, X):
 
 
 def _check_sample(estimator, X):
-    """New rows lie within the bounds of those of training, and miss only what those missed."""
+    """New samples lie within the range of the training data, with gaps only in the same columns."""
     rows, classes = estimator.sample(5, random_state=0)
     assert rows.shape == (5, estimator.n_features_in_)
     assert np.isin(classes, estimator.classes_).all()
@@ -121,7 +121,7 @@ def _check_sample(estimator, X):
 
 
 def _check_fit(estimator, X):
-    """Fits and gives finite output, or refuses the rows and stays unfitted."""
+    """Check that ``fit`` succeeds with finite output, or raises an error and stays unfitted."""
     before = set(vars(estimator))
     shape = getattr(X, "shape", None) or (1,)
     y = np.arange(shape[0]) % 2
@@ -233,7 +233,7 @@ def test_any_codes_are_decoded_to_finite_numbers_or_refused(Estimator, codes, fi
 
 
 def _parameters(Estimator):
-    """Up to four parameters with values that are right, wrong or absurd."""
+    """Up to four parameters with valid, invalid or absurd values."""
     good = {
         "hidden_layer_sizes": [(), 3, (4, 3), "auto"],
         "activation": ["tanh", "gelu", "softplus", "elu"],

@@ -1,4 +1,4 @@
-"""On a GPU: the same results as on the CPU, as one by one, and as before a detour."""
+"""On a GPU: the same results as on the CPU, as one by one, and after moving to the CPU and back."""
 
 import pickle
 
@@ -29,7 +29,7 @@ QUIET = {
     "periodic": {"dropout": 0.0, "numerical_embedding": "periodic", "embedding_dim": 4},
     "piecewise": {"dropout": 0.0, "numerical_embedding": "piecewise-linear", "embedding_dim": 4},
 }
-# Nets that read, draw or stop in ways of their own.
+# Nets with special inputs, random draws or stopping rules.
 NETS = {
     "image": {"image_shape": (8, 8)},
     "moved": {"image_shape": (8, 8), "augment": "shift+flip", "norm": "layer"},
@@ -56,7 +56,7 @@ SEARCHED = {
     ),
     "regressor": ResNetRegressor(width=16, n_blocks=1, norm="layer", early_stopping=True),
 }
-# The gradient of a bias before batch norm is rounding noise, of which Adam makes full steps.
+# The gradient of a bias before batch norm is rounding noise, which Adam turns into full-size steps.
 NOISY = {
     "classifier": ResNetClassifier(width=16, n_blocks=2, dropout=0.1),
     "regressor": ResNetRegressor(width=16, n_blocks=1, dropout=0.1),
@@ -78,7 +78,7 @@ def digits():
 
 @pytest.fixture
 def exact_convolutions(monkeypatch):
-    """Convolutions of 32-bit floats, which torch shortens to 19 bits on a GPU by default."""
+    """Convolutions in full float32 precision instead of torch's default on a GPU, TF32."""
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
 
 

@@ -1,4 +1,4 @@
-"""What a notebook shows of an estimator: links to its page, and what its parameters mean."""
+"""HTML representation of estimators: documentation links and parameter descriptions."""
 
 import html
 import importlib
@@ -54,7 +54,7 @@ def links(shown):
 
 
 def described(shown):
-    """Names of what an HTML representation explains."""
+    """Names of the parameters and attributes that an HTML representation describes."""
     return set(re.findall(r'"param-doc-description"[^>]*>\s*(\w+): [^<]+<br><br>[^<]', shown))
 
 
@@ -107,6 +107,6 @@ def test_searches_and_pipelines_link_to_the_pages_of_their_parts(pages):
 
 def test_a_subclass_elsewhere_does_not_link_to_our_documentation():
     class MyAutoencoder(Autoencoder):
-        """One of a user's."""
+        """A user-defined subclass."""
 
     assert not any(URLS["Documentation"] in one for one in links(MyAutoencoder()._repr_html_()))

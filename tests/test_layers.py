@@ -1,4 +1,4 @@
-"""The house rules of the source: who imports whom, where devices are named, how long a file is."""
+"""Rules for the source code: imports between layers, names of devices, length of files."""
 
 import ast
 import pathlib
@@ -66,7 +66,7 @@ def test_tensors_are_sent_to_a_named_gpu_nowhere_else(path):
 
 
 def _lines_of_code(path):
-    """Count the lines of a file that belong to no docstring."""
+    """Count the lines of a file that are not part of a docstring."""
     text = path.read_text("utf-8")
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
     first_statements = [

@@ -1,4 +1,4 @@
-"""``import skdeep`` is enough: namespaces come when they are asked for, and not before."""
+"""``import skdeep`` is enough: namespaces are imported on first use."""
 
 import importlib
 import pathlib

@@ -1,4 +1,4 @@
-"""Pipelines, unions, searches and containers: scikit-learn's own machinery."""
+"""Pipelines, unions, searches and containers of scikit-learn."""
 
 import imblearn.pipeline
 import joblib
@@ -49,20 +49,20 @@ def df():
 
 
 def small(n_components=2, Class=Autoencoder, **parameters):
-    """Estimator that trains in a moment."""
+    """Fast estimator."""
     return Class(
         n_components, **{"max_epochs": 10, "device": "cpu", "random_state": 0, **parameters}
     )
 
 
 def net(Class=ResNetClassifier, **parameters):
-    """Net that predicts, trained in a moment."""
+    """Fast classifier or regressor."""
     plain = {"max_epochs": 10, "batch_size": 32, "width": 16, "lr": 1e-2}
     return Class(**{**plain, "device": "cpu", "random_state": 0, **parameters})
 
 
 def gan(Class, **parameters):
-    """Generator and critic, trained in a moment."""
+    """Fast generator."""
     plain = {"max_epochs": 30, "batch_size": 50, "hidden_layer_sizes": (16,), "device": "cpu"}
     return Class(**{**plain, "random_state": 0, **parameters})
 

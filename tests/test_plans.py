@@ -1,4 +1,4 @@
-"""Fits of several trainings: phases, new targets, and what they leave behind."""
+"""Fits with several trainings: phases, new targets, and fitted attributes."""
 
 import pickle
 
@@ -22,7 +22,7 @@ def clusterer():
 
 
 def kmeans_draws(estimator):
-    """Checks that KMeans fails, too: its draws depend on the number of samples."""
+    """Checks that KMeans also fails, since its draws depend on the number of samples."""
     name = "check_sample_weight_equivalence_on_{}_data"
     return dict.fromkeys(map(name.format, ("dense", "sparse")), "KMeans draws its first centers")
 

@@ -1,4 +1,4 @@
-"""Promise 2: what a row becomes depends neither on the rows beside it nor on their number."""
+"""Promise 2: the result for a sample depends neither on other samples nor on their number."""
 
 import numpy as np
 import pandas as pd
@@ -46,7 +46,7 @@ each_with_rows = pytest.mark.having("transform", "embed", "score_samples")
 
 @pytest.fixture
 def fit_on(make):
-    """Function that fits an instance on 50 random rows of so many features."""
+    """Function that fits an instance on 50 random samples with a number of features."""
 
     def fit_on(n_features, dtype=np.float64, **params):
         X = np.random.default_rng(n_features).normal(size=(50, n_features)).astype(dtype)

@@ -13,7 +13,7 @@ from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
-# Parameters by which training draws at random.
+# Parameters that enable randomness in training.
 DRAWS = {
     "dropout": {"dropout": 0.5, "batch_size": 50},
     "residual dropout": {"residual_dropout": 0.5, "batch_size": 50},

@@ -1,4 +1,4 @@
-"""Promise 3: what ``random_state`` takes, and what its draws have to do with one another."""
+"""Promise 3: valid values of ``random_state``, and independence of its draws."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from skdeep.neural_network import ResNetClassifier
 
 
 def initial_weights(Class=Autoencoder, random_state=0, **params):
-    """All weights of a net that has hardly learned."""
+    """All weights of a hardly trained net."""
     params = {"batch_size": 50, "max_epochs": 1, "lr": 1e-9, "device": "cpu", **params}
     X = np.random.default_rng(0).normal(size=(50, 16))
     net = Class(random_state=random_state, **params).fit(X, np.arange(50) % 2)

@@ -1,4 +1,4 @@
-"""Promise 3: no setting of torch and NumPy changes a result, and none is changed."""
+"""Promise 3: settings of torch and NumPy do not affect results and are not changed."""
 
 import contextlib
 import pickle
@@ -68,7 +68,7 @@ def _settings():
 
 @pytest.fixture
 def live(train_on, outputs):
-    """Function that uses an estimator in all ways and gives what comes out."""
+    """Function that calls all methods of an estimator and returns the results."""
 
     def live(estimator, X, y):
         before = _settings()

@@ -1,4 +1,4 @@
-"""Promise 4: columns that are no numbers are named, with their dtype and a remedy."""
+"""Promise 4: errors about non-numeric columns state name, dtype and a remedy."""
 
 import datetime
 
@@ -64,7 +64,7 @@ each_with_rows = pytest.mark.having("transform", "embed", "score_samples")
 
 def _check(estimator, X, what, remedy):
     place = r"column ('odd'|0) of dtype .+"
-    with pytest.raises((TypeError, ValueError), match=rf"hold numbers; got {what} in {place}") as e:
+    with pytest.raises((TypeError, ValueError), match=rf"must be numeric; got {what} in {place}") as e:
         estimator.fit(X, Y)
     message = str(e.value)
     assert remedy in message

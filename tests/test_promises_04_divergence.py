@@ -1,4 +1,4 @@
-"""Promise 4: a loss that stops being finite raises an error and leaves no half-fit."""
+"""Promise 4: a loss that is not finite raises an error and leaves no partially fitted state."""
 
 import copy
 

@@ -1,4 +1,4 @@
-"""Promise 4: no silent nonsense; errors state the rule and the value, and leave no half-fit."""
+"""Promise 4: errors state the rule and the value, and leave no partially fitted state."""
 
 import copy
 from inspect import signature

@@ -1,4 +1,4 @@
-"""Promise 5: what is not computed yet is data like any other, and what is masked is missing."""
+"""Promise 5: lazy data is computed, and masked values are treated as missing."""
 
 import dask.array as da
 import numpy as np
@@ -13,7 +13,7 @@ def _known(array):
 
 
 def _unknown(array):
-    """Array of which dask does not know how many rows it has."""
+    """dask array with an unknown number of rows."""
     chunks = _known(array)
     return chunks[_known(np.ones(len(array), dtype=bool))]
 

@@ -285,7 +285,7 @@ def _peak_megabytes(function, *arguments):
 
 
 def _look_at(estimator, X, y, row_outputs):
-    """Go through the rows without output as large as they are."""
+    """Process all samples without an output of the same size."""
     if hasattr(estimator, "score"):
         return estimator.score(X, y)
     return row_outputs(estimator, X)

@@ -1,4 +1,4 @@
-"""Promise 6: a weight of zero is the row removed, a weight of two is the row twice."""
+"""Promise 6: weight zero is equivalent to removing a sample, weight two to repeating it."""
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from sklearn.preprocessing import MinMaxScaler
 WEIGHT = np.random.default_rng(2).integers(0, 4, size=50)
 CONTAINERS = {"dense": np.asarray, "sparse": sp.csr_array}
 
-# Everything in front of the net that learns from rows must weigh them, too.
+# Every step before the net that is fitted on samples must use their weights, too.
 NETS = {
     "standard": {"feature_scaling": "standard"},
     "layer norm": {"norm": "layer", "n_blocks": 1},
@@ -38,14 +38,14 @@ def _assert_close(actual, expected, X, outputs):
 
 @pytest.fixture
 def repeated(X, y):
-    """Every row as often as its weight says."""
+    """Repeat every sample as often as its weight."""
     order = np.repeat(np.arange(50), WEIGHT)
     return X[order], y[order]
 
 
 @pytest.fixture
 def assert_weights_are_repetitions(make_random, repeated, outputs, X, y):
-    """Function that compares a method, given weights, with the same given the rows repeated."""
+    """Function that compares a method with weights to the same method with repeated samples."""
     X_repeated, y_repeated = repeated
 
     def check(method, kind):
@@ -183,7 +183,7 @@ def test_score_is_weighted_as_repeated_rows(make, repeated, X, y):
 
 
 def _routed(estimator):
-    """Ask for weights wherever the estimator takes some."""
+    """Request weights for all methods of the estimator that accept them."""
     estimator.set_fit_request(sample_weight=True)
     if hasattr(estimator, "score"):
         estimator.set_score_request(sample_weight=True)

@@ -1,4 +1,4 @@
-"""Promise 7: a fitted estimator is arrays, numbers and strings, and loads on any device."""
+"""Promise 7: fitted estimators consist of plain values when pickled, and load on any device."""
 
 import copy
 import io
@@ -17,7 +17,7 @@ from sklearn.preprocessing import MinMaxScaler
 
 from skdeep.exceptions import DeviceUnavailableWarning
 
-# An index that no machine of ours has.
+# A device index that does not exist on test machines.
 MISSING_GPU = f"cuda:{torch.cuda.device_count() + 1}"
 
 
@@ -52,7 +52,7 @@ each_format = pytest.mark.parametrize("way", FORMATS)
 
 
 def _leaves(value):
-    """Everything in nested containers that is no container."""
+    """Leaves of nested containers."""
     if isinstance(value, dict):
         for key, entry in value.items():
             yield key
@@ -88,7 +88,7 @@ VARIANTS = {
     "piecewise": {"numerical_embedding": "piecewise-linear", "missing": "indicator"},
     "classes": {"class_weight": {0: 1.0, 1: 2.5}, "label_smoothing": 0.1},
 }
-# Of these, those between which the way to go on differs.
+# Those of them that continue training in different ways.
 GOING_ON = ("default", "sgd", "torch objects", "residual", "periodic", "piecewise")
 GOING_ON += ("spectral norm", "quantiles", "packs")
 

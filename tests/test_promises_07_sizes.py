@@ -1,4 +1,4 @@
-"""Promise 7: a pickle is as large as the weights, unless training is to continue from it."""
+"""Promise 7: a pickle is as large as the weights, unless training can continue from it."""
 
 import copy
 import io

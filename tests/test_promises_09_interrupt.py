@@ -140,7 +140,7 @@ def test_fit_that_fails_in_a_callback_leaves_the_estimator_as_it_was(
 
 
 class InterruptedWithoutGradients(Callback):
-    """Does what a Ctrl-C in the midst of an optimiser's step can do."""
+    """Simulates Ctrl-C during a step of the optimizer."""
 
     def on_epoch_end(self, net, **kwargs):
         torch.set_grad_enabled(False)

@@ -1,4 +1,4 @@
-"""Promise 10: ``device`` is one parameter, and an impossible one is an error that helps."""
+"""Promise 10: ``device`` is a single parameter; an unavailable device is a helpful error."""
 
 import joblib
 import numpy as np

@@ -1,4 +1,4 @@
-"""What type checkers and editors know of the public classes."""
+"""Type checkers and editors know the signatures of public classes."""
 
 import inspect
 import subprocess
@@ -26,7 +26,7 @@ ResNetClassifier(width="wide")
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
-    """What mypy says of a program of a user's, without its positions."""
+    """mypy's messages about a user's program, without line numbers."""
     folder = tmp_path_factory.mktemp("program")
     (folder / "program.py").write_text(PROGRAM)
     command = [sys.executable, "-m", "mypy", "--strict", "--no-color-output", "program.py"]

@@ -14,7 +14,7 @@ IRIS = load_iris().data
 
 
 def small(n_components=2, **parameters):
-    """Autoencoder that trains in a moment."""
+    """Fast autoencoder."""
     return Autoencoder(
         n_components, **{"max_epochs": 5, "device": "cpu", "random_state": 0, **parameters}
     )

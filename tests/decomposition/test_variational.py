@@ -18,7 +18,7 @@ MEAN = np.array([1.0, -2.0, 3.0, 0.0, 10.0])
 
 
 def small(n_components=2, **parameters):
-    """Variational autoencoder that trains in a moment."""
+    """Fast variational autoencoder."""
     return VariationalAutoencoder(
         n_components, **{"max_epochs": 5, "device": "cpu", "random_state": 0, **parameters}
     )
@@ -26,7 +26,7 @@ def small(n_components=2, **parameters):
 
 @pytest.fixture(scope="module")
 def linear_gaussian():
-    """Rows, their covariance, and a linear model that was trained on them."""
+    """Samples, their covariance, and a linear model trained on them."""
     rng = np.random.default_rng(0)
     loadings = rng.normal(size=(2, 5))
     X = rng.normal(size=(N_ROWS, 2)) @ loadings + MEAN + NOISE * rng.normal(size=(N_ROWS, 5))
@@ -36,7 +36,7 @@ def linear_gaussian():
 
 @pytest.fixture(scope="module")
 def bits_model():
-    """Bernoulli model of binarised digits."""
+    """Bernoulli model of binarized digits."""
     return small(8, likelihood="bernoulli", max_epochs=20).fit(BITS)
 
 

@@ -1,4 +1,4 @@
-"""Deep ensembles: what they predict, for which samples, and what they refuse."""
+"""Deep ensembles: predictions, inputs and errors."""
 
 import inspect
 
@@ -52,7 +52,7 @@ each_kind = pytest.mark.parametrize("make, data, method", [CASES[0], CASES[3]])
 
 
 def singles(ensemble, X, y, sample_weight=None):
-    """Nets of the members' seeds, each fitted by itself."""
+    """Nets with the seeds of the members, each fitted on its own."""
     nets = [
         clone(ensemble.estimator).set_params(random_state=member.random_state)
         for member in ensemble.estimators_

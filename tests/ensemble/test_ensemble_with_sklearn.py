@@ -1,4 +1,4 @@
-"""Deep ensembles inside scikit-learn's tools: callbacks, searches, pipelines, metadata routing."""
+"""Deep ensembles with scikit-learn's callbacks, searches, pipelines and metadata routing."""
 
 import re
 
@@ -35,7 +35,7 @@ def ensemble(n_estimators=2, **params):
 
 
 class Record:
-    """Fit callback that writes down tasks; with a ``depth`` it is handed on to members."""
+    """Fit callback that records tasks; with a ``depth`` it is propagated to members."""
 
     def __init__(self, depth="none", act=None):
         if depth != "none":
@@ -93,7 +93,7 @@ def test_callbacks_that_are_handed_on_see_the_epochs_of_every_member(refit_full)
 @pytest.mark.parametrize("depth", ["none", 0, None])
 def test_tasks_are_those_of_members_that_are_fitted_one_by_one(depth):
     class OwnFit(ResNetClassifier):
-        """Net with a fit of its own, which cannot be part of a stack."""
+        """Net that overrides ``fit`` and therefore cannot be stacked."""
 
         def fit(self, X, y=None, sample_weight=None):
             return super().fit(X, y, sample_weight)

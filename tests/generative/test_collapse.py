@@ -1,4 +1,4 @@
-"""Collapsed generators are noticed, others are left in peace."""
+"""The warning about mode collapse: issued for collapsed generators only."""
 
 import re
 
@@ -25,13 +25,13 @@ def sampler(**params):
 
 
 def left_behind(X, y=None, **params):
-    """Generator that stays what it learned from those rows, whatever it is fitted to next."""
+    """Generator that keeps what it learned from these samples, whatever it is fitted on next."""
     estimator = sampler(warm_start=True, **params).fit(X, y)
     return estimator.set_params(lr=1e-12, max_epochs=1)
 
 
 def percentage(caught):
-    """Number that a warning names."""
+    """Number in the text of a warning."""
     return float(re.search(r"([\d.]+)%", str(caught[0].message))[1])
 
 

@@ -1,4 +1,4 @@
-"""Batches of a game: conditions by log-frequency, and samples that meet them."""
+"""Batches of adversarial training: conditions by log-frequency, and matching samples."""
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ N_DRAWS = 20_000
 
 
 class Batches(Callback):
-    """Keeps the batches."""
+    """Records the batches."""
 
     def on_train_begin(self, net, **kwargs):
         self.batches_ = []
@@ -34,14 +34,14 @@ def batches_of(Class, X, y=None, weight=None, *, batch_size=N_DRAWS, **params):
 
 
 def draw(n_rows, y=None, weight=None):
-    """Numbers of the samples of a batch, and their classes."""
+    """Indices of the samples of a batch, and their classes."""
     X = np.arange(float(n_rows))[:, None]
     ((x, condition),) = batches_of(GANSampler, X, y, weight, feature_scaling=None)
     return x[:, 0].astype(int), condition
 
 
 def assert_drawn(values, chances):
-    """Draws have those chances: never the impossible, and a chi-square that is likely."""
+    """Draws have the given probabilities: none with probability zero, and a likely chi-square."""
     counts, chances = np.bincount(values, minlength=len(chances)), np.asarray(chances, dtype=float)
     assert len(counts) == len(chances) and not counts[chances == 0].any()
     possible = chances > 0

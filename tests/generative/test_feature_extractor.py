@@ -1,4 +1,4 @@
-"""GANFeatureExtractor: what the critic sees, as features."""
+"""GANFeatureExtractor: features of the critic."""
 
 import pickle
 

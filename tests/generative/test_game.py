@@ -1,4 +1,4 @@
-"""What the parameters of a game do, its curves, and how its training ends and continues."""
+"""Adversarial training: parameters, loss curves, failures and warm starts."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ Y = np.arange(40) % 2
 
 
 def sampler(**params):
-    """Small generator that sees all rows in one batch per epoch."""
+    """Small generator with one full batch per epoch."""
     small = {"hidden_layer_sizes": (16,), "latent_dim": 4, "batch_size": 40, "max_epochs": 3}
     small |= {"loss": "non-saturating", "gradient_penalty": 1.0, "n_critic": 1, "lr": 1e-3}
     small |= {"critic_lr": None, "lr_schedule": "constant", "ema_decay": 0.999}

@@ -1,4 +1,4 @@
-"""Games of generator and critic against hand-written loops and formulas."""
+"""Adversarial training compared with hand-written loops and formulas."""
 
 import copy
 
@@ -22,7 +22,7 @@ Y = np.arange(40) % 2
 
 
 class Record(Callback):
-    """Keeps the nets as they start, the batches, and what both nets were given."""
+    """Records the initial nets, the batches, and the inputs of both nets."""
 
     def on_train_begin(self, net, **kwargs):
         self.start_ = copy.deepcopy(net.module_)
@@ -48,7 +48,7 @@ class Record(Callback):
 
 
 def fit(X, y=None, Class=GANSampler, **params):
-    """Small generator that sees one batch per epoch, and the record of its training."""
+    """Small generator with one batch per epoch, and the record of its training."""
     small = {"hidden_layer_sizes": (16,), "latent_dim": 4, "batch_size": 40, "max_epochs": 1}
     small |= {"lr": 1e-3, "lr_schedule": "constant", "device": "cpu", "random_state": 0}
     record = Record()
@@ -81,7 +81,7 @@ def penalty_of(critic, real, between, hot, weight):
 
 
 def assert_lies_between(points, real, fake):
-    """Each point lies on the line between its pair, at a place of its own."""
+    """Check that each point lies on the line between its pair, at a random position."""
     line = fake - real
     place = ((points - real) * line).sum(dim=1, keepdim=True) / line.square().sum(dim=1)[:, None]
     torch.testing.assert_close(points, real + place * line, rtol=1e-4, atol=1e-4)

@@ -39,7 +39,7 @@ def distances(rows):
 
 @pytest.fixture(scope="module")
 def mixture():
-    """Eight Gaussians on a circle, and which one a row is from."""
+    """Samples of eight Gaussians on a circle, and the index of the Gaussian of each sample."""
     rng = np.random.default_rng(0)
     mode = rng.integers(8, size=4000)
     return CENTERS[mode] + rng.normal(0, 0.05, size=(4000, 2)), mode
@@ -64,7 +64,7 @@ def test_eight_gaussians_are_covered(unconditional):
     distance = distances(unconditional.sample(2000, random_state=0))
     is_near = distance.min(axis=1) < 0.2
     assert len(set(distance.argmin(axis=1)[is_near])) >= 7
-    assert is_near.mean() > 0.3  # 0.5 here, 0.85 behind 60 epochs
+    assert is_near.mean() > 0.3  # 0.5 here, 0.85 after 60 epochs
 
 
 def test_each_class_lands_on_its_own_mode(conditional):
@@ -199,13 +199,13 @@ def test_draws_repeat_with_their_seed_only(conditional):
 
 
 def test_rows_do_not_depend_on_how_many_are_made_at_once(unconditional):
-    rows = unconditional.sample(5000, random_state=0)  # more than go through the net at once
+    rows = unconditional.sample(5000, random_state=0)  # more than one chunk of the forward pass
     for n_rows in (1, 100, 3000):
         assert_array_equal(unconditional.sample(n_rows, random_state=0), rows[:n_rows])
 
 
 def global_states():
-    """States of the generators that belong to the user."""
+    """States of the global random generators."""
     _, keys, *place = np.random.get_state()  # noqa: NPY002
     return random.getstate(), keys.tolist(), place, torch.get_rng_state().tolist()
 

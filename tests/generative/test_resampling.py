@@ -1,4 +1,4 @@
-"""fit_resample beside imbalanced-learn's SMOTE, in its pipelines and in searches."""
+"""fit_resample compared with imbalanced-learn's SMOTE, in pipelines and in searches."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""fit_resample gives samples and labels back in the containers and dtypes that it got."""
+"""fit_resample returns samples and labels in the containers and dtypes of its input."""
 
 import numpy as np
 import pandas as pd
@@ -33,7 +33,7 @@ def make(request):
 
 
 def resample(given, **params):
-    """Samples and labels that a small GANSampler gives."""
+    """Samples and labels resampled by a small GANSampler."""
     params |= {"latent_dim": 4, "hidden_layer_sizes": (8,), "batch_size": 30, "max_epochs": 1}
     return GANSampler(**params, device="cpu", random_state=0).fit_resample(given, Y)
 

@@ -1,4 +1,4 @@
-"""Columns as the nets of a TabularGANSampler see them, and as they come back."""
+"""Encoding of columns for the nets of a TabularGANSampler, and decoding of samples."""
 
 import numpy as np
 import pandas as pd
@@ -14,21 +14,21 @@ NAN = np.nan
 
 
 class LastBatch(Callback):
-    """Keeps the samples of the last batch."""
+    """Records the samples of the last batch."""
 
     def on_batch_begin(self, net, batch=None, **kwargs):
         self.x_ = batch.x.detach().numpy().copy()
 
 
 def fit(X, weight=None, **params):
-    """Generator that has seen a table and learned next to nothing."""
+    """Generator fitted on a table with hardly any training."""
     small = {"hidden_layer_sizes": (4,), "latent_dim": 2, "max_epochs": 1, "lr": 1e-6}
     small |= {"loss": "hinge", "gradient_penalty": 0.0, "device": "cpu", "random_state": 0}
     return TabularGANSampler(**{**small, **params}).fit(X, sample_weight=weight)
 
 
 def encoded(values, weight=None, **params):
-    """Values of the samples that were drawn, and what the nets saw of them.
+    """Values of the samples in a batch, and their encoding for the nets.
 
     A number beside each sample, written as a category, says which one it is.
     """
@@ -50,7 +50,7 @@ def two_bumps(rng):
 
 
 def drawn_from(values, n_samples=500, **params):
-    """Numbers that a generator of that column draws."""
+    """Numbers sampled by a generator fitted on the column."""
     fitted = fit(pd.DataFrame({"value": values}), **params)
     return fitted.sample(n_samples, random_state=0)["value"].to_numpy(float)
 

@@ -1,4 +1,4 @@
-"""TabularGANSampler: tables like the given ones, conditions, missing values, sizes."""
+"""TabularGANSampler: format of sampled tables, conditions, missing values, sizes."""
 
 import pickle
 import random
@@ -69,7 +69,7 @@ def trained():
 
 @pytest.fixture(scope="module")
 def fresh():
-    """Net that has hardly learned: every combination of categories comes out often."""
+    """Hardly trained net that generates all combinations of categories often."""
     return sampler(max_epochs=2).fit(FRAME)
 
 
@@ -105,7 +105,7 @@ def test_dates_have_the_unit_of_the_column(drawn):
 
 
 def test_categories_that_no_row_has_are_not_drawn():
-    """Not even by a net that has hardly learned."""
+    """Holds even for a hardly trained net."""
     X = pd.DataFrame({"a": pd.Categorical(["x", "y"] * 50, list("xyz")), "b": np.ones(100, bool)})
     rows = sampler().fit(X).sample(300, random_state=0)
     assert set(rows["a"]) == {"x", "y"} and rows["b"].all()

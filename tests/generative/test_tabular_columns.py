@@ -1,4 +1,4 @@
-"""Columns of any dtype come out of TabularGANSampler as they went in.
+"""TabularGANSampler preserves the dtype of every column.
 
 Every value that at least a twentieth of the samples share is generated exactly, so a table of few
 samples shows the whole way from a dataframe to numbers and back.
@@ -106,7 +106,7 @@ def sampler(**params):
 
 
 def generate(X, **params):
-    """Samples of a generator that has hardly learned: each value comes out often."""
+    """Samples of a hardly trained generator, in which each value is frequent."""
     fitted = sampler(**params).fit(X)
     rows = fitted.sample(300, random_state=0)
     again = pickle.loads(pickle.dumps(fitted)).sample(300, random_state=0)

@@ -1,4 +1,4 @@
-"""Clustering accuracy: against all matchings, and what it accepts."""
+"""Clustering accuracy: comparison with brute force, and inputs."""
 
 import itertools
 
@@ -15,7 +15,7 @@ from skdeep.metrics import clustering_accuracy
 
 
 def best_of_all_matchings(y_true, y_pred, weight=None):
-    """Largest accuracy over all one-to-one matchings of clusters and classes, by trying each."""
+    """Maximum accuracy over all one-to-one matchings of clusters and classes, by brute force."""
     clusters = sorted(set(y_pred))
     classes = [*sorted(set(y_true)), *[None] * len(clusters)]  # a cluster may go without a class
     accuracies = []

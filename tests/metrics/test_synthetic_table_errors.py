@@ -1,4 +1,4 @@
-"""Tables and options that cannot be rated."""
+"""Errors for invalid tables and options of the synthetic table report."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Ratings of synthetic tables, with known answers."""
+"""The synthetic table report on tables with known answers."""
 
 import random
 

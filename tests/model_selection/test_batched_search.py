@@ -1,4 +1,4 @@
-"""Batched searches find what scikit-learn's searches find, candidate by candidate."""
+"""Batched searches return the same results as scikit-learn's, for each candidate."""
 
 import numpy as np
 import pandas as pd
@@ -35,7 +35,7 @@ SIZES = {
 }
 RATES = [1e-3, 1e-2]
 
-# training of a moment leaves a generator close to its start
+# generators do not converge in such a short training
 pytestmark = pytest.mark.filterwarnings("ignore::skdeep.exceptions.ModeCollapseWarning")
 
 
@@ -52,7 +52,7 @@ def linear():
 
 @pytest.fixture
 def assert_equals_grid_search(assert_same_search):
-    """Function that searches in both ways and compares; gives the batched search."""
+    """Function that runs both searches, compares them, and returns the batched one."""
 
     def compare(estimator, grid, X, y=None, *, atol=0.0, fit_params=None, **options):
         options = {"cv": KFold(3), "refit": False, **options}
@@ -69,7 +69,7 @@ def assert_equals_grid_search(assert_same_search):
 
 
 def spread(estimator, X, y=None):
-    """Score of what has none: a number that depends on every weight."""
+    """Score for estimators without one: a number that depends on all weights."""
     if hasattr(estimator, "transform"):
         return float(estimator.transform(X).std())
     return float(estimator.sample(50, random_state=0).std())
@@ -313,7 +313,7 @@ def test_targets_may_be_transformed_around_a_net(assert_equals_grid_search):
 
 
 class CountingScaler(StandardScaler):
-    """Scaler that says how often it was fitted."""
+    """Scaler that counts how often it was fitted."""
 
     fits = []
 

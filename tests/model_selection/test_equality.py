@@ -112,7 +112,7 @@ def net_and_data(Class, case):
 
 
 def checksum(net, X, y=None):
-    """Number that tells any two results apart, of the loss curve and of every output."""
+    """Fingerprint of a result, computed from the loss curve and all outputs."""
     outputs = [net.loss_curve_]
     for method in ("predict", "predict_proba", "transform", "reconstruct"):
         if hasattr(net, method):
@@ -121,7 +121,7 @@ def checksum(net, X, y=None):
 
 
 def run_searches(net, X, y, *, grid, cv, **options):
-    """Scores of every fit, of scikit-learn's search and of ours."""
+    """Scores of all fits of scikit-learn's search and of ours."""
     arguments = {"cv": cv, "scoring": checksum, "refit": False, "error_score": "raise"}
     theirs = GridSearchCV(net, grid, **arguments).fit(X, y)
     ours = BatchedGridSearchCV(net, grid, **arguments, **options).fit(X, y)
@@ -156,7 +156,7 @@ WIDE = [
     (ResNetRegressor, (3, 33_000), {"n_blocks": 1, "width": 5}),
     (ResNetRegressor, (3, 33_000), {"n_blocks": 1, "width": 5, "loss": "absolute_error"}),
     (Autoencoder, (300, 120), {"hidden_layer_sizes": (256,), "batch_norm": True}),
-    # nets that are large enough for two threads by themselves
+    # nets that are large enough to use two threads alone
     (Autoencoder, (400, 120), {"hidden_layer_sizes": (256,), "batch_norm": True, "noise": 0.1}),
     (Autoencoder, (400, 120), {"hidden_layer_sizes": (257,), "loss": "huber", "n_components": 9}),
     (VariationalAutoencoder, (400, 120), {"hidden_layer_sizes": (257,), "batch_norm": True}),
@@ -200,7 +200,7 @@ def test_search_on_two_threads_is_equal_to_the_last_bit(Class, set_threads):
 
 
 def test_searches_after_one_another_follow_the_number_of_threads(set_threads):
-    # products that were tried on one thread say nothing of two
+    # products that were tested with one thread may differ with two
     X = np.random.default_rng(0).random((274, 255))
     net = Autoencoder(3, hidden_layer_sizes=(9,), batch_size=127, device="cpu", random_state=0)
     net.set_params(max_epochs=2)

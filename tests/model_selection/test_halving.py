@@ -1,4 +1,4 @@
-"""Successive halving in which survivors train on."""
+"""Successive halving with continued training of the survivors."""
 
 import numpy as np
 import pytest
@@ -81,7 +81,7 @@ def test_candidates_of_equal_scores_drop_out_as_in_scikit_learn(digits, assert_s
 
 
 class CountingSGD(torch.optim.SGD):
-    """Counts the steps that all of its kind make."""
+    """Counts the steps of all optimizers of this class."""
 
     n_steps = 0
 
@@ -233,7 +233,7 @@ def test_a_net_trains_on_behind_the_steps_that_it_was_trained_behind(digits):
 
 
 class CountedProjection(GaussianRandomProjection):
-    """Another projection in every fit."""
+    """A different random projection in each fit."""
 
     n_fits = 0
 

@@ -1,4 +1,4 @@
-"""How many candidates halving tries in each iteration, and with how much: as scikit-learn's."""
+"""Number of candidates and resources in each iteration of halving, as in scikit-learn."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ SCHEDULE = [
 
 
 class Quick(BaseEstimator):
-    """Scores what it is told to, which costs nothing."""
+    """Returns a given score, without any computation."""
 
     def __init__(self, quality=0.0, n_steps=1):
         self.quality = quality

@@ -1,4 +1,4 @@
-"""What searches must not get wrong where candidates have something in common."""
+"""Corner cases of searches in which candidates share data, steps or results."""
 
 import time
 import weakref
@@ -64,7 +64,7 @@ def test_metadata_that_a_net_does_not_take_is_a_failed_fit(iris):
 
 
 class Weighed(Pipeline):
-    """Names the step that weights are for."""
+    """Passes weights to a step by name."""
 
     def fit(self, X, y=None, sample_weight=None):
         return super().fit(X, y, net__sample_weight=sample_weight)
@@ -96,7 +96,7 @@ def test_a_candidate_that_takes_a_kernel_is_given_one(iris, assert_same_search):
 
 
 class Doubled(Autoencoder):
-    """Gives training rows that ``transform`` does not give."""
+    """Returns training samples that differ from those of ``transform``."""
 
     def fit_transform(self, X, y=None):
         return 2 * self.fit(X).transform(X)
@@ -109,7 +109,7 @@ def test_a_net_with_a_fit_transform_of_its_own_keeps_it(iris, assert_same_search
 
 
 def spoil(estimator, X, y):
-    """Score, and leave nothing behind that another candidate could use."""
+    """Score, and clear the data so that no other candidate can use it."""
     score = estimator.score(X, y)
     estimator[0].scale_[:] = 0.0
     for parameter in estimator[1].module_.parameters():
@@ -128,7 +128,7 @@ def test_what_a_scorer_does_to_one_candidate_is_not_seen_by_others(iris, assert_
 
 
 class TooLittleMemory(TorchFunctionMode):
-    """There is none for several nets at once."""
+    """Loss without an implementation for stacked nets."""
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         if any(isinstance(one, torch.Tensor) and one.ndim > 2 for one in args):
@@ -197,7 +197,7 @@ def test_steps_behind_a_net_may_write_into_their_rows(iris, assert_same_search):
 
 
 class SlowScaler(StandardScaler):
-    """Leaves other threads time to look at the rows that it writes into."""
+    """Gives other threads time to read the samples that it overwrites."""
 
     def transform(self, X, copy=None):
         time.sleep(0.05)
@@ -211,7 +211,7 @@ def test_steps_may_write_into_their_rows_beside_other_threads(iris, assert_same_
 
 
 class Weigher(ClassifierMixin, BaseEstimator):
-    """Scores the sum of the weights, into which its fit writes."""
+    """Scores the sum of the weights, which its ``fit`` overwrites."""
 
     def __init__(self, factor=1.0):
         self.factor = factor
@@ -291,7 +291,7 @@ def test_calls_that_a_net_does_not_take_are_refused_in_its_words(
 
 
 class CountedScaler(StandardScaler):
-    """Counts how many of its results are held somewhere at the same time."""
+    """Counts how many of its results exist at the same time."""
 
     n_held = n_most = 0
 

@@ -18,8 +18,8 @@ MODULES = {
     "sklearn.tests.test_metaestimators_metadata_routing": 280,
 }
 
-# Tests that fail, by "module::name", and the reason. No other reason counts than the text of a
-# message that says more than scikit-learn's.
+# Tests that fail, by "module::name", and the reason. The only valid reason is a message that
+# contains more information than scikit-learn's.
 FAILURES: dict[str, str] = {}
 
 # The modules of the tests take their searches from these namespaces when they are imported.
@@ -41,7 +41,7 @@ sys.exit(pytest.main(sys.argv[1:]))
 def test_sklearns_tests_of_searches_fail_only_where_a_reason_is_listed(tmp_path):
     outcomes = _run(tmp_path)
     failed = {name for name, outcome in outcomes.items() if outcome in ("failure", "error")}
-    assert failed == FAILURES.keys()  # one that is listed and passes is to be taken off the list
+    assert failed == FAILURES.keys()  # remove a test from the list if it passes
     passed = [name for name, outcome in outcomes.items() if outcome == "passed"]
     for module, n_least in MODULES.items():
         assert len([name for name in passed if name.startswith(f"{module}::")]) >= n_least
@@ -50,7 +50,7 @@ def test_sklearns_tests_of_searches_fail_only_where_a_reason_is_listed(tmp_path)
 
 
 def _run(folder):
-    """What became of each of scikit-learn's tests, by "module::name"."""
+    """Outcome of each of scikit-learn's tests, by "module::name"."""
     settings, report = folder / "pytest.ini", folder / "report.xml"
     settings.write_text("[pytest]\n")  # not our own, which turns warnings into errors
     # names of modules in the report are relative to the root

@@ -1,4 +1,4 @@
-"""Options of batched searches mean what they mean in scikit-learn: scores, weights, errors."""
+"""Options of batched searches have the same meaning as in scikit-learn: scores, weights, errors."""
 
 import re
 import warnings
@@ -207,7 +207,7 @@ def test_groups_reach_the_splitter(assert_same_search):
 
 
 def warned(Search, *args, fit, **options):
-    """Fitted search and the texts of its warnings, without times and places."""
+    """Fitted search and the texts of its warnings, without times and line numbers."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         search = Search(*args, **options).fit(*fit)

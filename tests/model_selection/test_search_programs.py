@@ -1,4 +1,4 @@
-"""Programs around searches of nets: each gives what it gives with scikit-learn's searches."""
+"""Programs with searches of nets return the same results as with scikit-learn's searches."""
 
 import copy
 import pickle
@@ -260,7 +260,7 @@ PROGRAMS |= {
 
 
 def run(program, Search):
-    """What a program gives, or its error; and the kinds of warnings in it."""
+    """Result or error of a program, and the categories of its warnings."""
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
         try:

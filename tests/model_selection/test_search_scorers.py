@@ -1,4 +1,4 @@
-"""Several scores: which of them counts, also where one of them is called "score"."""
+"""Multi-metric scoring: the metric used for refit, also if one is named "score"."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Fitted steps that candidates share: none sees what the scoring of another one does to them."""
+"""Fitted steps shared by candidates are not affected by the scoring of another candidate."""
 
 import threading
 
@@ -34,12 +34,12 @@ def coder():
 
 
 def drawing():
-    """Imputer that draws from a generator of its own whenever it transforms rows."""
+    """Imputer that draws random numbers from its own generator in ``transform``."""
     return IterativeImputer(sample_posterior=True, max_iter=1, random_state=0)
 
 
 class Growing(TransformerMixin, BaseEstimator):
-    """Adds the number of times that it has been asked to transform rows."""
+    """Adds the number of calls to ``transform``."""
 
     def fit(self, X, y=None):
         self.n_calls_ = 0
@@ -95,7 +95,7 @@ def test_halving_continues_with_the_steps_as_they_were_fitted(step):
 
 
 class Locked(TransformerMixin, BaseEstimator):
-    """Holds what cannot be copied."""
+    """Has an attribute that cannot be copied."""
 
     def fit(self, X, y=None):
         self.lock_ = threading.Lock()

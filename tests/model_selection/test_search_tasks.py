@@ -1,4 +1,4 @@
-"""What scikit-learn's callbacks see of batched searches: what they see of scikit-learn's own."""
+"""scikit-learn's callbacks see the same tasks in batched searches as in scikit-learn's."""
 
 import re
 
@@ -46,7 +46,7 @@ def linear():
 
 
 class Record:
-    """Fit callback that writes tasks down, with all tasks that they are part of.
+    """Fit callback that records tasks with their parent tasks.
 
     With a ``depth`` scikit-learn hands it on to estimators of estimators.
     """
@@ -81,7 +81,7 @@ class Record:
         self.tasks.append((hook, _name(estimator), path[::-1], data, weight))
 
     def seen(self, depth=None, with_data=True):
-        """Tasks up to a depth in an order that does not depend on which was the first."""
+        """Tasks up to a depth, in an order that does not depend on the order of execution."""
         n_parts = 5 if with_data else 3
         return sorted(repr(task[:n_parts]) for task in self.tasks if len(task[2]) <= (depth or 99))
 

@@ -1,4 +1,4 @@
-"""Ready search spaces."""
+"""Predefined search spaces."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Nets that a batched search trains as one stack end as each would by itself, in every part."""
+"""Nets that a batched search trains as one stack are equal in all parts to nets trained alone."""
 
 import pickle
 
@@ -41,7 +41,7 @@ SEEDS, RATES = {"random_state": [0, 1]}, {"lr": [1e-3, 1e-2]}
 STACKED = (Autoencoder, VariationalAutoencoder, ResNetClassifier, ResNetRegressor)
 
 each_class = pytest.mark.parametrize("Class", STACKED)
-# training of a moment leaves a generator close to its start
+# generators do not converge in such a short training
 pytestmark = pytest.mark.filterwarnings("ignore::skdeep.exceptions.ModeCollapseWarning")
 
 
@@ -50,7 +50,7 @@ def small(Class=Autoencoder, **parameters):
 
 
 def fits_of(Search, estimator, grid, *, data=None, cv=RAGGED, weight=None, **options):
-    """Every net that a search fits, by its parameters and what it is scored on."""
+    """All nets that a search fits, by their parameters and the samples they are scored on."""
     kept = {}
 
     def keep(estimator, X, y=None, sample_weight=None):
@@ -70,7 +70,7 @@ def fits_of(Search, estimator, grid, *, data=None, cv=RAGGED, weight=None, **opt
 
 @pytest.fixture
 def fit_both(capsys, assert_same_state):
-    """Function that fits in stacks and alone and compares; gives pairs and what was printed."""
+    """Function that fits in stacks and alone and compares; returns pairs and the printed output."""
 
     def fit_both(estimator, grid, *, max_batch_models="auto", **options):
         alone = fits_of(GridSearchCV, estimator, grid, **options)
@@ -256,7 +256,7 @@ def test_a_fitted_net_holds_no_memory_of_the_others(Class, fit_both, assert_same
 
 
 class Listen(Callback):
-    """Callback of the user's own."""
+    """User-defined callback."""
 
 
 ALONE = {

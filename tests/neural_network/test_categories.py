@@ -1,4 +1,4 @@
-"""Categories of any kind are worth what strings in the same order are worth."""
+"""Categories of any type give the same results as strings in the same order."""
 
 import datetime
 
@@ -33,13 +33,13 @@ def outputs(X, **params):
 
 @pytest.fixture(scope="module")
 def expected():
-    """What a net gives for three categories of strings."""
+    """Output of a net for three string categories."""
     return outputs(frame(LETTERS[CODES]))
 
 
 @pytest.fixture(scope="module")
 def expected_with_gaps():
-    """What a net gives for two categories of strings, and missing ones."""
+    """Output of a net for two string categories and missing values."""
     return outputs(frame(np.where(GONE, None, LETTERS[CODES])))
 
 

@@ -24,14 +24,14 @@ LABELS, MANY = make_multilabel_classification(120, 6, n_classes=3, random_state=
 
 
 def small(**parameters):
-    """Classifier that trains in a moment."""
+    """Fast classifier."""
     defaults = {"n_blocks": 1, "width": 16, "max_epochs": 5, "lr_schedule": "constant"}
     defaults |= {"device": "cpu", "random_state": 0}
     return ResNetClassifier(**{**defaults, **parameters})
 
 
 def full_batch(**parameters):
-    """As ``small``, where every step sees all rows: weights are then exact."""
+    """As ``small``, with full batches, for which sample weights are exact."""
     return small(batch_size=1000, lr=0.01, **parameters)
 
 

@@ -1,4 +1,4 @@
-"""Early stopping, the rows it holds out, and the refit on all rows."""
+"""Early stopping, held-out samples, and the refit on all samples."""
 
 import numpy as np
 import pandas as pd
@@ -43,7 +43,7 @@ def raw(estimator, X):
 
 
 def shares_of_classes_in_training(y, **parameters):
-    """What a net that learns nothing predicts: the shares of the classes it trained on."""
+    """Prediction of a net that learns nothing: the class frequencies in the training set."""
     clf = net(ResNetClassifier, lr=1e-12, max_epochs=1, early_stopping=True, **parameters)
     return clf.fit(np.zeros((len(y), 1)), y).predict_proba([[0.0]])[0]
 
@@ -85,14 +85,14 @@ def test_without_early_stopping_nothing_is_held_out():
     assert not hasattr(estimator, "best_epoch_")
 
 
-# Rows held out -----------------------------------------------------------------------------
+# Held-out samples --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_each_class_keeps_its_share(seed):
     y = np.random.default_rng(seed).permutation(np.repeat([0, 1, 2], [250, 200, 50]))
     shares = shares_of_classes_in_training(y, random_state=seed)
-    # 400 rows to train on; up to two more or fewer of a class than its share
+    # 400 samples to train on; each class differs by at most two from its expected number
     np.testing.assert_allclose(400 * shares, [200, 160, 40], atol=2.01)
 
 
@@ -118,7 +118,7 @@ def test_share_held_out_is_validation_fraction():
     y = np.repeat([0, 1], [499, 1])
     for fraction in (0.1, 0.5, 0.75):
         shares = shares_of_classes_in_training(y, validation_fraction=fraction)
-        # the only row of its class stays in training: its share tells their number
+        # the only sample of its class stays in training; its frequency reveals how many there are
         assert 1 / shares[1] == pytest.approx(500 - np.ceil(fraction * 500), rel=1e-3)
 
 

@@ -1,4 +1,4 @@
-"""Residual nets for images: shapes, augmentation, what goes with images and what does not."""
+"""Residual nets for images: shapes, augmentation, and incompatible parameters."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ HALF = np.arange(40) % 2
 
 
 def small(Class=ResNetClassifier, **parameters):
-    """Convolutional net that trains in a moment."""
+    """Fast convolutional net."""
     defaults = {"n_blocks": 1, "stem_width": 4, "image_shape": (8, 8), "max_epochs": 2}
     defaults |= {"batch_size": 32, "device": "cpu", "random_state": 0}
     return Class(**{**defaults, **parameters})
@@ -107,7 +107,7 @@ def test_augmentation_is_absent_at_predict(augment):
 
 
 def last_loss(images, augment):
-    """Mean training loss, in nats, behind which a net cannot get."""
+    """Lower bound of the mean training loss, in nats."""
     y = np.arange(200) % 2
     # unscaled: the mean of the pixels, once taken off, moves along with an image
     options = {"dropout": 0.0, "batch_size": 100, "feature_scaling": None}

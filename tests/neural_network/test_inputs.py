@@ -1,4 +1,4 @@
-"""What residual nets read: data frames, categories, missing numbers, scaling."""
+"""Inputs of residual nets: dataframes, categories, missing values, scaling."""
 
 import pickle
 
@@ -23,7 +23,7 @@ X, TARGET = (part[:150] for part in load_diabetes(return_X_y=True))
 
 
 def small(Class=ResNetClassifier, **parameters):
-    """Net that trains in a moment."""
+    """Fast net."""
     defaults = {"n_blocks": 1, "width": 16, "max_epochs": 3, "embedding_dim": 4}
     defaults |= {"device": "cpu", "random_state": 0}
     return Class(**{**defaults, **parameters})
@@ -215,7 +215,7 @@ def test_model_with_categories_survives_skops(kind):
     np.testing.assert_array_equal(again.predict_proba(frame(kind)), clf.predict_proba(frame(kind)))
 
 
-# Rows that are refused ---------------------------------------------------------------------
+# Invalid samples ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("rows", [OBJECTS, OBJECTS[:, [1, 3]].astype(str), OBJECTS.tolist()])

@@ -1,4 +1,4 @@
-"""ResNetClassifier: labels it must refuse, and labels that come bit by bit."""
+"""ResNetClassifier: invalid labels, and labels in several calls to partial_fit."""
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ MANY = np.eye(3, dtype=int)[SPECIES]
 
 
 def small(**parameters):
-    """Classifier that trains in a moment."""
+    """Fast classifier."""
     defaults = {"n_blocks": 1, "width": 16, "max_epochs": 3, "lr_schedule": "constant"}
     defaults |= {"device": "cpu", "random_state": 0}
     return ResNetClassifier(**{**defaults, **parameters})
@@ -113,7 +113,7 @@ def test_weights_that_leave_no_row_of_a_weighted_class_are_refused():
         small(class_weight={0: 0.0, 1: 1.0, 2: 1.0}).fit(IRIS, SPECIES, sample_weight=weight)
 
 
-# Labels that come bit by bit ---------------------------------------------------------------
+# Labels in several calls to partial_fit ----------------------------------------------------
 
 
 @pytest.mark.parametrize("classes", [[], {0, 1, 2}, 3, "ab", [0, None], [0, 1, "a"]], ids=str)

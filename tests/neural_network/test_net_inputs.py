@@ -1,4 +1,4 @@
-"""What a net is given of a table: scaled numbers, indicators of missing ones, codes."""
+"""Inputs of the net for a table: scaled numbers, missing indicators, category codes."""
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ KINDS = ["global", "standard", "quantile", None]
 
 
 def fit(X, weight=None, **parameters):
-    """Net that has seen a table and learned next to nothing."""
+    """Net fitted on a table with hardly any training."""
     small = {"n_blocks": 1, "width": 2, "max_epochs": 1, "lr": 1e-6, "dropout": 0.0}
     small |= {"batch_size": 50_000, "device": "cpu", "random_state": 0}
     y = np.arange(X.shape[0]) % 7.0
@@ -23,7 +23,7 @@ def fit(X, weight=None, **parameters):
 
 
 def given(net, X):
-    """What the net is given for each sample, in order."""
+    """Input of the net for each sample, in order."""
     seen = []
     hook = net.module_.register_forward_pre_hook(lambda module, args: seen.append(args[0].clone()))
     net.predict(X)
@@ -34,7 +34,7 @@ def given(net, X):
 
 
 def scaled(X, new=None, weight=None, *, kind, **parameters):
-    """What a net that was fitted to a table is given for others."""
+    """Input of a net fitted on one table, for samples of another."""
     return given(fit(X, weight, feature_scaling=kind, **parameters), X if new is None else new)
 
 

@@ -20,14 +20,14 @@ SHIFTED = np.column_stack([Y, 1e-3 * X[:, 2] - 5, 1e6 * X[:, 3]])
 
 
 def small(**parameters):
-    """Regressor that trains in a moment."""
+    """Fast regressor."""
     defaults = {"n_blocks": 1, "width": 16, "max_epochs": 5, "lr_schedule": "constant"}
     defaults |= {"device": "cpu", "random_state": 0}
     return ResNetRegressor(**{**defaults, **parameters})
 
 
 def full_batch(**parameters):
-    """As ``small``, where every step sees all rows: weights are then exact."""
+    """As ``small``, with full batches, for which sample weights are exact."""
     return small(batch_size=1000, lr=0.01, **parameters)
 
 
@@ -284,7 +284,7 @@ def test_weights_are_routed_through_a_pipeline_and_a_search():
             np.testing.assert_allclose(predictions, expected, rtol=1e-6)
 
 
-# Going on ----------------------------------------------------------------------------------
+# Continued training ------------------------------------------------------------------------
 
 
 def test_warm_start_goes_on_in_the_units_of_the_first_fit():

@@ -1,4 +1,4 @@
-"""Scaling of features and embeddings of numbers, as a user sees them."""
+"""Effects of feature scaling and numerical embeddings."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ IRIS, SPECIES = load_iris(return_X_y=True)
 
 
 def small(Class=ResNetRegressor, **parameters):
-    """Net that trains in a moment."""
+    """Fast net."""
     defaults = {"n_blocks": 1, "width": 16, "max_epochs": 5, "embedding_dim": 4}
     defaults |= {"device": "cpu", "random_state": 0}
     return Class(**{**defaults, **parameters})

@@ -1,4 +1,4 @@
-"""Residual nets inside scikit-learn's own machinery."""
+"""Residual nets with scikit-learn's tools."""
 
 import matplotlib
 import numpy as np
@@ -44,7 +44,7 @@ TWO = np.column_stack([Y, X[:, 2]])
 
 
 def small(Class=ResNetClassifier, **parameters):
-    """Net that trains in a moment."""
+    """Fast net."""
     defaults = {"n_blocks": 1, "width": 16, "max_epochs": 25, "batch_size": 64, "lr": 0.01}
     defaults |= {"device": "cpu", "random_state": 0}
     return Class(**{**defaults, **parameters})

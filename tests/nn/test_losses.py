@@ -1,4 +1,4 @@
-"""Losses and penalties against their formulas in NumPy."""
+"""Losses and penalties compared with their formulas in NumPy."""
 
 import numpy as np
 import pytest

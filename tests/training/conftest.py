@@ -1,4 +1,4 @@
-"""What the tests of training share: an estimator of each kind that trains in a moment."""
+"""Shared fixtures of the tests of training: a fast estimator of each kind."""
 
 import pathlib
 
@@ -8,7 +8,7 @@ from skdeep.decomposition import Autoencoder
 
 
 def pytest_collection_modifyitems(items):
-    """A short training leaves a generator close to where it started, which is no surprise here."""
+    """Ignore warnings about generators that have not converged after a short training."""
     ignore = pytest.mark.filterwarnings("ignore::skdeep.exceptions.ModeCollapseWarning")
     for item in items:
         if item.path.parent == pathlib.Path(__file__).parent:

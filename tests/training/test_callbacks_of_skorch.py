@@ -1,4 +1,4 @@
-"""Each callback that skorch has: it works as with a net of skorch's, or is refused."""
+"""All callbacks of skorch: each works as in skorch's nets or raises an error."""
 
 import numpy as np
 import pytest
@@ -164,7 +164,7 @@ def test_with_rows_held_out_it_can(make, Class, tmp_path, small):
 
 
 def biases(estimator):
-    """Biases of the fitted net, one array."""
+    """Biases of the fitted net as one array."""
     named = estimator.module_.named_parameters()
     return np.concatenate([p.detach().numpy().ravel() for name, p in named if "bias" in name])
 

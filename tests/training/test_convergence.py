@@ -1,4 +1,4 @@
-"""The warning for training that ends while the loss on held-out samples still falls."""
+"""The warning if training ends while the validation loss is still decreasing."""
 
 import warnings
 
@@ -15,7 +15,7 @@ from skdeep.model_selection import BatchedGridSearchCV, BatchedHalvingSearchCV
 stops_early = pytest.mark.having("early_stopping")
 
 IRIS, SPECIES = load_iris(return_X_y=True)
-# The validation loss falls in each of so few epochs.
+# With so few epochs, the validation loss decreases in each of them.
 FALLS = {"max_epochs": 5, "lr": 3e-4, "lr_schedule": "constant", "early_stopping": True}
 
 
@@ -25,7 +25,7 @@ def Class(Estimator):
 
 
 def small(Class=Autoencoder, **parameters):
-    """Estimator whose training ends while its validation loss falls."""
+    """Estimator whose training ends while its validation loss is decreasing."""
     return Class(**{**FALLS, "device": "cpu", "random_state": 0, **parameters})
 
 

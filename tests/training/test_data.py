@@ -1,4 +1,4 @@
-"""Samples on their way to the net: streaming, merging of equal samples."""
+"""Preparation of samples for the net: streaming, merging of duplicates."""
 
 import numpy as np
 import pytest

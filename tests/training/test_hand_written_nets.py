@@ -1,4 +1,4 @@
-"""Nets against nets that are written by hand in torch, with the same weights."""
+"""Nets compared with hand-written torch nets with the same weights."""
 
 import copy
 import itertools
@@ -16,7 +16,7 @@ from skdeep.neural_network import ResNetRegressor
 X = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
 Y = X[:, 0] * X[:, 1] + X[:, 2]
 N_EPOCHS = 12
-# Plain descent: Adam makes full steps of gradients that are nothing but rounding errors.
+# Plain gradient descent: Adam turns gradients that are only rounding errors into full-size steps.
 DESCENT = {"optimizer": "sgd", "lr": 0.02, "lr_schedule": "constant", "max_epochs": N_EPOCHS}
 DESCENT |= {"batch_size": 100, "feature_scaling": None, "tol": 0, "n_iter_no_change": 100}
 DESCENT |= {"device": "cpu", "random_state": 0}
@@ -36,14 +36,14 @@ each_activation = pytest.mark.parametrize("activation", ACTIVATIONS)
 
 
 class RememberStart(Callback):
-    """Keeps a copy of the module as it is before the first step."""
+    """Keeps a copy of the initial module."""
 
     def on_train_begin(self, net, **kwargs):
         self.module_ = copy.deepcopy(net.module_)
 
 
 def leaves(module):
-    """Layers that have weights of their own."""
+    """Layers with weights."""
     return [
         one for one in module.modules() if next(one.parameters(recurse=False), None) is not None
     ]
@@ -85,7 +85,7 @@ def output(twin):
 
 
 def coder(*sizes, activation, batch_norm):
-    """Dense layers with an activation after each of them but the last."""
+    """Dense layers with an activation after each layer but the last."""
     layers = []
     for width, size in itertools.pairwise(sizes[:-1]):
         layers.append(nn.Linear(width, size, bias=not batch_norm))
@@ -150,7 +150,7 @@ class Block(nn.Module):
 
 
 class Cut(nn.Module):
-    """The first three of the numbers that a feature is embedded in, side by side."""
+    """The first three components of each feature's embedding, concatenated."""
 
     def forward(self, x):
         return x[..., :3].flatten(1)

@@ -1,4 +1,4 @@
-"""What comes back from a fitted estimator: dtypes, shapes, chunks of rows."""
+"""Results of fitted estimators: dtypes, shapes, chunks of samples."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What training does to samples at random: noise, masks, dropout, shifts and mirrors."""
+"""Randomness in training: noise, masks, dropout and image augmentation."""
 
 import itertools
 import math
@@ -18,7 +18,7 @@ ONE_STEP |= {"device": "cpu", "random_state": 0}
 
 
 class Watch(Callback):
-    """Keeps what each layer got and gave, in order, and the batch."""
+    """Records inputs and outputs of all layers, in order, and the batch."""
 
     def on_train_begin(self, net, **kwargs):
         self.passes_ = []
@@ -38,11 +38,11 @@ class Watch(Callback):
             handle.remove()
 
     def read(self):
-        """What the first layer that has weights reads."""
+        """Input of the first layer with weights."""
         return next(given for has_weights, given, _ in self.passes_ if has_weights)
 
     def dropouts(self):
-        """What layers got and gave that zeroed some entries and no others."""
+        """Inputs and outputs of layers that only zeroed entries."""
         return [
             (given, output)
             for has_weights, given, output in self.passes_
@@ -82,7 +82,7 @@ def test_masks_zero_that_fraction_and_keep_the_rest():
 
 
 def hidden_dropout(rate, **parameters):
-    """What the dropout after a hidden layer of 250 units gets and gives for 400 samples."""
+    """Input and output of the dropout after a hidden layer of 250 units, for 400 samples."""
     options = {"hidden_layer_sizes": (250,), "activation": "identity", "dropout": rate}
     watched = watch(Autoencoder, ROWS, **options, **parameters)
     return watched.dropouts()[0]
@@ -135,14 +135,14 @@ def test_residual_dropout_zeroes_what_a_block_adds(image_shape):
 
 
 def moved(image, down, right):
-    """Image whose content lies so many pixels further on, with copies of the border."""
+    """Image shifted by a number of pixels, padded with copies of the border."""
     height, width = image.shape
     rows = (np.arange(height) - down).clip(0, height - 1)
     return image[rows][:, (np.arange(width) - right).clip(0, width - 1)]
 
 
 def augmented(image, augment, n_images=500):
-    """What training makes of as many copies of an image."""
+    """Augmented copies of an image in training."""
     X = np.tile(image.ravel(), (n_images, 1))
     options = {"n_blocks": 1, "stem_width": 1, "augment": augment, "image_shape": image.shape}
     # two classes and a batch of fewer than all, so that equal images stay apart

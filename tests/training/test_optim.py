@@ -1,4 +1,4 @@
-"""Optimisers, schedules and precision against hand-written torch loops."""
+"""Optimizers, schedules and precision compared with hand-written torch loops."""
 
 import copy
 
@@ -15,14 +15,14 @@ IRIS = load_iris().data - load_iris().data.mean(axis=0)
 
 
 class RememberStart(Callback):
-    """Keeps a copy of the module as it is before the first step."""
+    """Keeps a copy of the initial module."""
 
     def on_train_begin(self, net, **kwargs):
         self.module_ = copy.deepcopy(net.module_)
 
 
 class RecordSteps(Callback):
-    """Records the step size behind each batch and each epoch."""
+    """Records the learning rate after each batch and each epoch."""
 
     def on_train_begin(self, net, **kwargs):
         self.per_batch_, self.per_epoch_ = [], []
@@ -36,7 +36,7 @@ class RecordSteps(Callback):
 
 
 def full_batch(**parameters):
-    """Autoencoder that sees all rows at once and as they are."""
+    """Autoencoder with full batches and without scaling."""
     defaults = {
         "hidden_layer_sizes": (8,),
         "feature_scaling": None,
@@ -51,7 +51,7 @@ def full_batch(**parameters):
 
 
 def hand_written_loop(module, make_optimizer, n_epochs=30, clip=None, schedule=None):
-    """Loss of each epoch of a bare torch loop from that module's weights."""
+    """Loss of each epoch of a plain torch loop that starts from the module's weights."""
     net = copy.deepcopy(module).train()
     optimizer = make_optimizer(net.parameters())
     schedule = schedule(optimizer) if schedule else None
@@ -73,7 +73,7 @@ def hand_written_loop(module, make_optimizer, n_epochs=30, clip=None, schedule=N
 
 
 class SignDescent(torch.optim.Optimizer):
-    """An optimiser that torch does not have, without weight decay."""
+    """A user-defined optimizer without weight decay."""
 
     def __init__(self, params, lr=1e-3):
         super().__init__(params, {"lr": lr})
@@ -88,7 +88,7 @@ class SignDescent(torch.optim.Optimizer):
 
 
 class Still(torch.optim.Optimizer):
-    """An optimiser that never moves."""
+    """An optimizer that never updates the weights."""
 
     def __init__(self, params, lr=1e-3):
         super().__init__(params, {"lr": lr})

@@ -1,4 +1,4 @@
-"""What ``verbose`` shows: nothing, a bar over the epochs, or a line for each epoch."""
+"""Output of ``verbose``: nothing, a progress bar, or a line for each epoch."""
 
 import re
 
@@ -10,7 +10,7 @@ from skdeep.exceptions import DivergenceError
 
 IRIS, SPECIES = load_iris(return_X_y=True)
 
-# What a kernel of Jupyter looks like to libraries, where the package ipywidgets is missing.
+# Simulates a Jupyter kernel without the package ipywidgets.
 NOTEBOOK_WITHOUT_WIDGETS = """
 import sys, types
 shell = types.ModuleType("IPython")
@@ -82,7 +82,7 @@ def test_verbose_2_names_both_players_of_a_game(Class, capsys, small):
 
 
 def last_bar(printed):
-    """State of the bar that stays."""
+    """Final state of the bar."""
     return printed.rstrip("\n").rpartition("\r")[2]
 
 

@@ -10,7 +10,7 @@ IRIS, SPECIES = load_iris(return_X_y=True)
 
 
 class RecordBatches(Callback):
-    """Records the batches that it sees."""
+    """Records the batches."""
 
     def on_train_begin(self, net, **kwargs):
         self.begun_, self.ended_ = [], []
@@ -39,7 +39,7 @@ class CountEpochs(Callback):
 
 
 class StopAfter(Callback):
-    """Ends training behind an epoch."""
+    """Ends training after an epoch."""
 
     def __init__(self, n_epochs):
         self.n_epochs = n_epochs

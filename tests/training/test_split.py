@@ -1,4 +1,4 @@
-"""Samples that early stopping holds out."""
+"""Samples held out by early stopping."""
 
 import math
 
@@ -11,7 +11,7 @@ from skdeep.neural_network import ResNetClassifier
 
 
 class Parts(Callback):
-    """Keeps which samples an epoch trains on and which are held out, by their only feature."""
+    """Records training and held-out samples of an epoch, identified by their only feature."""
 
     def on_epoch_begin(self, net, **kwargs):
         self.parts_ = {True: [], False: []}
@@ -21,7 +21,7 @@ class Parts(Callback):
 
 
 def split(n_samples, fraction, y=None, seed=0):
-    """Numbers of the samples to train on and of those held out, each in ascending order."""
+    """Indices of training and held-out samples, each in ascending order."""
     parts = Parts()
     options = {"validation_fraction": fraction, "feature_scaling": None, "callbacks": [parts]}
     options |= {"early_stopping": True, "max_epochs": 1, "device": "cpu", "random_state": seed}

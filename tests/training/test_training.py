@@ -1,4 +1,4 @@
-"""When training ends and goes on: early stopping, convergence, warm start, partial_fit."""
+"""Early stopping, convergence, warm start and partial_fit."""
 
 import copy
 import gc
@@ -16,9 +16,9 @@ from skdeep.exceptions import DivergenceError
 
 IRIS, SPECIES = load_iris(return_X_y=True)
 DIGITS = load_digits().data / 16
-# With these training ends no earlier than it must.
+# With these parameters, training does not end early.
 GOES_ON = {"default": {"tol": 0}, "game": {"ema_decay": 0.99}}
-# Nothing that is learned about some of these rows holds for the others.
+# Nothing learned from some of these samples generalizes to the others.
 NOISE = np.random.default_rng(0).normal(size=(100, 20))
 
 
@@ -34,7 +34,7 @@ class KeepHeldOutRows(Callback):
 
 
 def overfitting(**parameters):
-    """Autoencoder whose loss on held-out samples soon rises."""
+    """Autoencoder that overfits soon, so that its validation loss rises."""
     defaults = {
         "hidden_layer_sizes": (256,),
         "n_components": 10,
@@ -149,7 +149,7 @@ def test_training_uses_all_epochs_when_nothing_stops_it(params, Class, small):
     assert estimator.n_iter_ == len(estimator.loss_curve_) == len(estimator.history_) == 30
 
 
-# Going on ----------------------------------------------------------------------------------
+# Continued training ------------------------------------------------------------------------
 
 
 @pytest.mark.nets(GOES_ON)

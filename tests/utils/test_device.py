@@ -1,4 +1,4 @@
-"""Which devices there are, and how fits in several threads share a list of them."""
+"""Available devices, and device lists shared by fits in several threads."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +15,7 @@ X = np.random.default_rng(0).normal(size=(20, 4))
 
 
 class Meeting(Callback):
-    """Goes on once the fits of all threads are under way."""
+    """Continues when the fits of all threads have started."""
 
     def __init__(self, barrier):
         self.barrier = barrier
@@ -25,7 +25,7 @@ class Meeting(Callback):
 
 
 def devices_of_fits_at_once(pool, n_fits):
-    """Devices of so many fits, none of which ends before all have begun."""
+    """Devices of several fits, none of which ends before all have started."""
     meeting = Meeting(threading.Barrier(n_fits, timeout=30))
     net = {"max_epochs": 1, "device": pool, "callbacks": [meeting]}
     with ThreadPoolExecutor(n_fits) as executor:
@@ -53,7 +53,7 @@ def test_threads_share_one_device_without_waiting_for_each_other(pool):
 def test_threads_of_one_process_take_different_devices_of_a_pool():
     pool = ["cuda:0", "cpu"]
     assert devices_of_fits_at_once(pool, 2) == ["cpu", "cuda:0"]
-    with pytest.raises(ValueError, match="X contains NaN"):  # gives its device back
+    with pytest.raises(ValueError, match="X contains NaN"):  # releases its device
         Autoencoder(2, device=pool).fit(X * np.nan)
     assert devices_of_fits_at_once(pool, 2) == ["cpu", "cuda:0"]
     assert Autoencoder(2, max_epochs=1, device=pool).fit(X).device_ == "cuda:0"

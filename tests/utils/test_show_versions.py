@@ -1,4 +1,4 @@
-"""What ``show_versions`` prints for a bug report."""
+"""Output of ``show_versions``."""
 
 import pathlib
 import re
@@ -30,7 +30,7 @@ def test_it_names_the_versions_of_every_requirement_and_extra(printed):
     used = [extras[name] for name in extras if name not in ("all", "docs", "test")]
     requirements = [*PROJECT["dependencies"], *(one for extra in used for one in extra)]
     names = [re.match(r"[\w-]+", one)[0] for one in requirements]
-    # scikit-learn lists itself as what one imports
+    # scikit-learn lists itself by its import name
     shown = {name: printed["sklearn" if name == "scikit-learn" else name] for name in names}
     assert shown == {name: version(name) for name in names}
     assert printed["skdeep"] == skdeep.__version__

@@ -1,4 +1,4 @@
-"""Warnings of a fit point to the line that called it, not into a library."""
+"""Warnings point to the user's line that called ``fit``, not to a line in a library."""
 
 import pytest
 from sklearn.datasets import load_iris
