@@ -149,7 +149,7 @@ def synchronize(device):
 def alternate(contenders, rounds, *, warmups=1, clock=time.perf_counter):
     """Seconds of each callable; they take turns in one process.
 
-    Each round starts with another one, so that none always follows the same neighbour.
+    Each round starts with a different one, so that none always follows the same contender.
 
     Parameters
     ----------

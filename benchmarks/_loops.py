@@ -129,7 +129,7 @@ def train(net, x, y=None, *, epochs, batch_size, optimizer=torch.optim.AdamW, cu
     curve : list or None
         Gets the mean loss of each epoch, read once at its end.
     **steps : float
-        Parameters of the optimiser.
+        Parameters of the optimizer.
     """
     step = optimizer(net.parameters(), fused=True, **steps)
     loss_function = F.mse_loss if y is None else F.cross_entropy

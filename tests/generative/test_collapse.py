@@ -68,7 +68,7 @@ def test_lost_modes_are_warned_of():
     everywhere = CENTERS[np.arange(600) % 8] + wide
     with pytest.warns(ModeCollapseWarning, match=r"close to only \d+% of the real samples") as seen:
         estimator.fit(everywhere)
-    # near is what lies no further than the fifth neighbour of a real sample
+    # a sample is near a real one if it is no further away than its fifth real neighbor
     among = np.sort(np.linalg.norm(everywhere[:, None] - everywhere, axis=2), axis=1)
     drawn = estimator.sample(1000, random_state=0)
     distance = np.linalg.norm(everywhere[:, None] - drawn, axis=2).min(axis=1)

@@ -17,7 +17,7 @@ _NET = ResNetClassifier(
     n_blocks=1, width=16, max_epochs=10, lr=1e-2, batch_size=256, device="cpu", random_state=0
 )
 _NET = Pipeline([("scaler", StandardScaler()), ("net", _NET)])
-# scikit-learn's, and a net behind a step
+# scikit-learn's, and a net after a step
 _CASES = [
     (Ridge(), {"alpha": [0.1, 1.0]}),
     (LogisticRegression(), {"C": [0.1, 1.0]}),

@@ -63,7 +63,7 @@ def test_quantile_loss_covers_its_quantile_where_the_spread_is_not_constant(quan
     reg.fit(rows[train], y[train])
     covered = y[test] <= reg.predict(rows[test])
     deviation = np.sqrt(quantile * (1 - quantile))
-    # the share of new rows below the quantile of as many others: both parts are random
+    # the fraction of new samples below the quantile of as many others: both parts are random
     assert abs(covered.mean() - quantile) < 4 * deviation * np.sqrt(2 / n_rows)
     # in each third of the rows as well, which a quantile of constant width does not
     for third in np.array_split(np.argsort(np.abs(rows[test, 0])), 3):

@@ -29,7 +29,7 @@ OPTIONS = [
     {"feature_scaling": None},
     {"feature_scaling": "standard"},
     # not Adam: it makes steps of full size from the rounding errors that are the whole gradient
-    # of a bias in front of a normalisation
+    # of a bias before a normalization
     {"batch_norm": True, "optimizer": "sgd"},
 ]
 
