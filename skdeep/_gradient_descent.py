@@ -89,7 +89,7 @@ class GradientDescentMixin(Parameters):
         fit.announce(n_epochs)
         if pause.stopping is None:
             pause.stopping = self._stopping(pauses=True)
-        elif pause.has_stopped:
+        elif pause.has_stopped or not n_epochs:
             return
         yield from fit.train(
             n_epochs,

@@ -33,7 +33,7 @@ class RowGANMixin(Parameters):
         if mask is not None and mask.any():
             names = [name for name, is_one in zip(X.columns, mask, strict=True) if is_one]
             raise ValueError(
-                f"X must hold numbers; got categories in columns {names}. "
+                f"X must be numeric; got categories in columns {names}. "
                 f"Encode them, for example with sklearn.preprocessing.OneHotEncoder. {_HINT}"
             )
         image_shape = self.image_shape if reset else self._fitted_image_shape

@@ -294,7 +294,7 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
         """Targets as float64, (n_samples,) or (n_samples, n_outputs)."""
         if np.asarray(y).dtype.kind in "mM":
             raise TypeError(
-                "y must hold numbers; got dates or times. Convert them to numbers, for example the "
+                "y must be numeric; got dates or times. Convert them to numbers, for example the "
                 "number of days since some date."
             )
         y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y", estimator=self)

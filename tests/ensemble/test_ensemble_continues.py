@@ -133,7 +133,7 @@ def test_members_continue_with_the_present_parameters_of_the_estimator():
 def test_another_number_of_nets_is_an_error_when_training_continues(before, after, method):
     ensemble = classifier(before, warm_start=True).fit(*IRIS)
     proba = ensemble.predict_proba(IRIS[0])
-    message = f"nets that were fitted, {before} of ResNetClassifier; got n_estimators={after} of"
+    message = f"nets as in the last fit, {before} of ResNetClassifier; got n_estimators={after} of"
     with pytest.raises(ValueError, match=message):
         getattr(ensemble.set_params(n_estimators=after), method)(*IRIS)
     np.testing.assert_array_equal(ensemble.predict_proba(IRIS[0]), proba)

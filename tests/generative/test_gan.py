@@ -171,7 +171,9 @@ def test_classes_that_cannot_be_drawn_are_an_error(conditional, unconditional):
     for wanted in ("z", 3, [None, "z", 3.5], ["z", "b", "z"]):
         wanted = wanted if isinstance(wanted, str | int) else np.array(wanted, dtype=object)
         unknown = [one for one in dict.fromkeys(np.ravel(wanted).tolist()) if one != "b"]
-        match = rf"knew, \['a', .*\]; got {re.escape(str(unknown))} as well\. Choose among these"
+        match = (
+            rf"first fit, \['a', .*\]; got {re.escape(str(unknown))} as well\. Choose among these"
+        )
         with pytest.raises(ValueError, match=match):
             conditional.sample(3, wanted)
     with pytest.raises(ValueError, match="y must be None for a generator that was fitted without"):
@@ -317,7 +319,7 @@ def test_clones_and_refits_draw_the_same():
 def test_several_labels_per_row_are_an_error():
     with pytest.raises(ValueError, match="y must be one label per sample"):
         small().fit(SMALL_X, np.eye(3, dtype=int)[np.arange(60) % 3])
-    with pytest.raises(ValueError, match="y must be one label per row"):
+    with pytest.raises(ValueError, match="y must have one label per sample"):
         small().fit(SMALL_X, np.column_stack([np.arange(60) % 3, np.arange(60) % 4]))
 
 

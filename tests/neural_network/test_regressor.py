@@ -220,7 +220,7 @@ def test_predictions_are_float64_for_any_rows(dtype):
     "target, match",
     [
         (None, "requires y to be passed"),
-        (np.full(200, "2020", dtype="datetime64[D]"), "y must hold numbers; got dates or times"),
+        (np.full(200, "2020", dtype="datetime64[D]"), "y must be numeric; got dates or times"),
         (np.where(Y > 100, np.nan, Y), "y contains NaN"),
         (np.where(Y > 100, np.inf, Y), "y contains infinity"),
         (np.where(Y > 100, "a", "b"), "could not convert string"),

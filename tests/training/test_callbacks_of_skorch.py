@@ -195,7 +195,7 @@ def test_lr_scheduler_changes_the_learning_rate(Class, assert_same, small):
 @pytest.mark.parametrize("schedule", ["cosine", "onecycle"])
 def test_lr_scheduler_and_a_schedule_of_ours_exclude_each_other(schedule, Class, small):
     estimator = small(Class, lr_schedule=schedule, callbacks=[LRScheduler("StepLR", step_size=1)])
-    with pytest.raises(ValueError, match=f"lr_schedule must be 'constant' .*{schedule}.* Keep one"):
+    with pytest.raises(ValueError, match=f"lr_schedule must be 'constant' .*{schedule}.* only one"):
         estimator.fit(IRIS, SPECIES)
 
 
