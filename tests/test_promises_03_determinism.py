@@ -268,6 +268,7 @@ for estimator in (
 """
 
 
+@pytest.mark.slow
 def test_large_dense_nets_repeat_themselves_on_two_threads(run_python):
     first, again = (run_python(HASH_OF_LARGE_NETS, 2, threads=2) for _ in range(2))
     assert first == again

@@ -246,6 +246,7 @@ def test_number_of_workers_changes_no_score_of_a_binary_classifier():
     np.testing.assert_array_equal(*scores)
 
 
+@pytest.mark.slow
 def test_searches_are_equal_with_shorter_vectors_too():
     # torch takes the name of an instruction set that the CPU has not for the best that it has
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]
