@@ -312,6 +312,7 @@ def python_command():
     # then what the environment has: other packages, for example
     paths = [home, *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join(paths))
+    environment.pop("MKL_NUM_THREADS", None)  # dask leaves it there
 
     def python_command(code, *arguments, threads=1):
         command = [sys.executable, "-W", "error", "-c", code, *map(str, arguments)]
