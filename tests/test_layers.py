@@ -88,6 +88,16 @@ def test_no_test_is_longer_than_400_lines(path):
     assert len(path.read_text("utf-8").splitlines()) <= 400
 
 
+# Families of estimators that are written in tests.
+_FAMILIES_IN_TESTS = {"phase_clusterer.py", "test_subclasses.py"}
+
+
+@pytest.mark.parametrize("path", [pytest.param(path, id=path.name) for path in TESTS])
+def test_tests_use_public_names(path):
+    private = [name for name in _imported(path) if re.match(r"skdeep(\.\w+)*\._", name)]
+    assert not private or path.name in _FAMILIES_IN_TESTS
+
+
 def test_public_namespaces_say_what_is_public(Estimator):
     namespace = __import__(Estimator.__module__.rpartition(".")[0], fromlist=["__all__"])
     assert Estimator.__name__ in namespace.__all__
