@@ -22,9 +22,10 @@ def clusterer():
 
 
 def kmeans_draws(estimator):
-    """Checks that KMeans also fails, since its draws depend on the number of samples."""
+    """What scikit-learn expects of KMeans, which draws the first centers here, and its reason."""
     name = "check_sample_weight_equivalence_on_{}_data"
-    return dict.fromkeys(map(name.format, ("dense", "sparse")), "KMeans draws its first centers")
+    reason = "sample_weight is not equivalent to removing/repeating samples."
+    return dict.fromkeys(map(name.format, ("dense", "sparse")), reason)
 
 
 @parametrize_with_checks(

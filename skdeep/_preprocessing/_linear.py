@@ -63,7 +63,7 @@ class LinearScaler(Scaler, kind="linear"):
         scaling : {"global", "range", "standard", None}
             ``"global"``: one scale for all features, the square root of their mean variance;
             ``"standard"``: one scale for each feature; ``"range"``: one shift and one scale for all
-            features, which bring them to [-1, 1].
+            features, which map the data to [-1, 1].
         read : callable
             ``read(X, rows)`` returns these rows as a dense array.
         """

@@ -30,8 +30,8 @@ class MixtureScaler(Scaler, kind="mixture"):
     The options of a column of categories are its codes. A column of numbers has an option for each
     mode of a Gaussian mixture, where the float is the distance from the mean of the mode in units
     of four standard deviations [1]_, and one for each atom, a single value that many samples have
-    [2]_, where the float is 0. If values were missing in training, the last option stands for
-    missing ones.
+    [2]_, where the float is 0. If values were missing in training, the last option means that the
+    value is missing.
 
     ``to_array`` and ``inverse`` clip nothing: training values come back as they were, and a
     generator that ends in tanh stays within four standard deviations of a mode by itself.

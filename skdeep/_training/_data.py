@@ -60,11 +60,15 @@ class TensorRows(Dataset):
 
     def share(self, other):
         """Take the tensors of other rows if they are equal; whether they are."""
-        pairs = [(self.x, other.x), (self.y, other.y), (self.weight, other.weight)]
-        if not all(_are_equal(*pair) for pair in pairs):
+        if not self.equals(other):
             return False
         self.x, self.y, self.weight = other.x, other.y, other.weight
         return True
+
+    def equals(self, other):
+        """Whether the tensors of other rows have the same values."""
+        pairs = [(self.x, other.x), (self.y, other.y), (self.weight, other.weight)]
+        return all(_are_equal(*pair) for pair in pairs)
 
     def set_targets(self, targets):
         """Replace ``y``; ``targets``, (n, ...), are those of all samples passed by the user."""

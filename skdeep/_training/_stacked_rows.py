@@ -1,6 +1,5 @@
 """Batches for K nets at once, each with its own rows and order."""
 
-import copy
 import itertools
 
 import torch
@@ -31,7 +30,7 @@ class StackedRows:
         distinct: list[TensorRows] = []
         shared: list[TensorRows] = []
         for rows in members:
-            equal = next((other for other in distinct if copy.copy(rows).share(other)), None)
+            equal = next((other for other in distinct if rows.equals(other)), None)
             if equal is None:
                 distinct.append(rows)
             shared.append(rows if equal is None else equal)
