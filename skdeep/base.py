@@ -208,8 +208,10 @@ class DeepEstimator(DocumentationLinkMixin, CallbackSupportMixin, Parameters, Ba
         module = self._make_module(self._fitted_architecture, self._streams)
         self.module_ = module.to(self.device_).eval()
         options = dict(self._net_options)
-        # of the defaults: the present parameters may be invalid, and the recorded values count
-        objective = type(self).__new__(type(self))._objective(options["phase"])
+        # with default parameters: the present ones may be invalid, and the recorded values count
+        stand_in = type(self).__new__(type(self))
+        vars(stand_in).update({k: v for k, v in vars(self).items() if not hasattr(type(self), k)})
+        objective = stand_in._objective(options["phase"])
         objective.hyperparameters = options.pop("hyperparameters")
         self.net_ = make_net(
             self._net_class,

@@ -28,6 +28,19 @@ class BelowInit(WithInit):
     """Inherits that ``__init__``."""
 
 
+class OwnLoss(Autoencoder):
+    """Has a loss that reads a parameter of a hand-written ``__init__``."""
+
+    def __init__(self, margin=0.5, max_epochs=2):
+        super().__init__(max_epochs=max_epochs, device="cpu", random_state=0)
+        self.margin = margin
+
+    def _objective(self, phase):
+        objective = super()._objective(phase)
+        objective.hyperparameters["margin"] = 2 * self.margin
+        return objective
+
+
 class Annotated(Autoencoder):
     """Has annotations that are no parameters."""
 
@@ -95,6 +108,12 @@ def test_parameters_that_became_invalid_do_not_hinder_copies(Class, name):
     net.set_params(**{name: None, "verbose": None})
     for other in (copy.copy(net), copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
         np.testing.assert_array_equal(other.score_samples(X), net.score_samples(X))
+
+
+def test_a_loss_may_read_parameters_of_an_init_written_by_hand():
+    net = OwnLoss(0.25).fit(X)
+    for other in (copy.copy(net), copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
+        np.testing.assert_array_equal(other.transform(X), net.transform(X))
 
 
 class Predict:

@@ -63,6 +63,7 @@ class TensorRows(Dataset):
         if not self.equals(other):
             return False
         self.x, self.y, self.weight = other.x, other.y, other.weight
+        self.origin = other.origin
         return True
 
     def equals(self, other):
