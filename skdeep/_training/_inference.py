@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
-from skdeep._training._threads import is_convolutional, thread_scope
 from skdeep.utils._slabs import dense
+from skdeep.utils._threads import is_convolutional, thread_scope
 from skdeep.utils._validation import output_dtype
 
 __all__ = ["CHUNK_ROWS", "apply_in_chunks"]

@@ -7,6 +7,7 @@ import math
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping, EpochTimer, PrintLog
+from skorch.helper import predefined_split
 from torch import nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
@@ -18,7 +19,6 @@ from skdeep._training._optim import (
     resolve_optimizer,
     watched_loss,
 )
-from skdeep._training._split import GivenSplit
 
 __all__ = ["StopTraining", "TrainingNet", "make_net"]
 
@@ -168,7 +168,7 @@ class TrainingNet(NeuralNet):
 
     def n_batches(self, rows):
         """Return the number of batches of an epoch."""
-        return len(Batches(rows, self.batch_size))
+        return -(-len(rows) // self.batch_rows(rows))
 
     def _step_sizes(self):
         """Return the learning rate of each parameter group of the optimizer."""
@@ -179,69 +179,41 @@ class TrainingNet(NeuralNet):
         generator = self.shuffle_generator if training else None
         return Batches(dataset, self.batch_size, generator)
 
-    def train_on(self, rows, valid_rows=None, *, n_epochs, **schedule):
-        """Train for some epochs; a second call continues from the end of the first one.
+    def train_on(self, run):
+        """Carry out a ``Run``; a second one continues from the end of the first one.
 
         Unlike skorch's ``partial_fit``, a KeyboardInterrupt is propagated.
-
-        Parameters
-        ----------
-        rows, valid_rows : TensorRows or StreamedRows
-        n_epochs : int
-        **schedule
-            Further arguments of ``begin_training``.
         """
-        self.begin_training(rows, valid_rows, n_epochs=n_epochs, **schedule)
+        self.begin_training(run)
         # Ctrl-C during an optimizer's step can leave gradients disabled in the process
         with torch.enable_grad(), contextlib.suppress(StopTraining):
-            self.fit_loop(rows, epochs=n_epochs)
-        self.end_training(rows)
-        return self
+            self.fit_loop(run.rows, epochs=run.n_epochs)
+        self.end_training(run)
 
-    def begin_training(
-        self,
-        rows,
-        valid_rows=None,
-        *,
-        n_epochs,
-        lr_schedule="constant",
-        n_schedule_epochs=None,
-        first_epoch=0,
-    ):
-        """Prepare for the first epoch of ``train_on``.
-
-        Parameters
-        ----------
-        rows, valid_rows : TensorRows or StreamedRows
-        n_epochs : int
-        lr_schedule : {"constant", "cosine", "onecycle", "plateau"}
-        n_schedule_epochs : int or None
-            Number of epochs of the schedule; None for ``n_epochs``. Training may end earlier.
-        first_epoch : int
-            Number of epochs of the schedule that earlier calls have completed.
-        """
-        self.train_split = None if valid_rows is None else GivenSplit(valid_rows)
+    def begin_training(self, run):
+        """Prepare for the first epoch of ``train_on``."""
+        self.train_split = None if run.valid_rows is None else predefined_split(run.valid_rows)
         groups = self.optimizer_.param_groups
         for group, lr in zip(groups, self._step_sizes(), strict=True):
             group.pop("initial_lr", None)  # set by the schedule of an earlier call
             group["lr"] = lr
-        n_batches = self.n_batches(rows)
+        n_batches = self.n_batches(run.rows)
         self.schedule_ = make_schedule(
-            lr_schedule,
+            run.lr_schedule,
             self.optimizer_,
-            n_epochs=n_epochs if n_schedule_epochs is None else n_schedule_epochs,
+            n_epochs=run.n_schedule_epochs,
             n_batches=n_batches,
             patience=max(1, self.n_iter_no_change // 2),
             tol=self.tol,
         )
-        advance(self.schedule_, self.history[:first_epoch], n_batches)
-        self.n_epochs_ = n_epochs
+        advance(self.schedule_, self.history[: run.first_epoch], n_batches)
+        self.n_epochs_ = run.n_epochs
         self.stop_requested_ = False
-        self.notify("on_train_begin", X=rows, y=None)
+        self.notify("on_train_begin", X=run.rows, y=None)
 
-    def end_training(self, rows):
+    def end_training(self, run):
         """Finish after the last epoch of ``train_on``."""
-        self.notify("on_train_end", X=rows, y=None)
+        self.notify("on_train_end", X=run.rows, y=None)
         self.train_split = None  # releases the held-out rows
 
     def request_stop(self):

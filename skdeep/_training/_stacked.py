@@ -8,8 +8,8 @@ from skdeep._training._net import StopTraining
 from skdeep._training._objective import Objective
 from skdeep._training._stacked_optim import StackedOptimizer, step_factors
 from skdeep._training._stacked_rows import StackedRows
-from skdeep._training._threads import runs_on_one_thread, stack_scope
 from skdeep.nn._stacked import StackedWeights, stack_modules
+from skdeep.utils._threads import runs_on_one_thread, stack_scope
 
 __all__ = ["train_together"]
 
@@ -76,9 +76,8 @@ class _Member:
 
     def begin(self):
         """Prepare for the first epoch."""
-        run = self.run
         with self._kept_apart():
-            self.net.begin_training(run.rows, run.valid_rows, **run.options())
+            self.net.begin_training(self.run)
 
     def begin_epoch(self):
         """Call the callbacks."""
@@ -97,7 +96,7 @@ class _Member:
         """Finish after the last epoch."""
         if self.error is None:
             with self._kept_apart():
-                self.net.end_training(self.run.rows)
+                self.net.end_training(self.run)
 
     def lr(self, batch):
         """Return the learning rate of a batch in the present epoch."""

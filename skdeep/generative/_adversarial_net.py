@@ -157,22 +157,18 @@ class AdversarialNet(TrainingNet):
         pack = self.module_.pack
         return -(-self.batch_size // pack) * pack
 
-    def n_batches(self, rows):
-        """Count the batches of an epoch."""
-        return -(-len(rows) // self.batch_rows(rows))
-
-    def train_on(self, rows, valid_rows=None, **options):
-        """Train for some epochs; the first step trains both players."""
+    def train_on(self, run):
+        """Carry out a ``Run``; the first step trains both players."""
+        rows = run.rows
         codes = np.empty((len(rows), 0), dtype=int) if rows.y is None else rows.y.cpu().numpy()
         weight = None if rows.weight is None else rows.weight.cpu().numpy()
         self.conditions_ = Conditions(codes, self.module_.condition_sizes, weight)
         counts = [row["train_batch_count"] for row in self.history]
         self.n_averaged_ = sum(-(-count // self.n_critic) for count in counts)
         self.n_steps_ = 0
-        super().train_on(rows, valid_rows, **options)
+        super().train_on(run)
         warn_of_collapse(self, rows)
         del self.conditions_
-        return self
 
     def get_iterator(self, dataset, training=False):
         """Batches of an epoch, drawn at random."""

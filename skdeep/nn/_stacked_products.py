@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional as F
 
 from skdeep.nn._elementwise import GRAIN
-from skdeep.utils._settings import one_thread
+from skdeep.utils._threads import one_thread
 
 __all__ = ["ALIGNMENT", "Threads", "affine"]
 

@@ -1,14 +1,12 @@
 """Isolation from the caller's settings of torch and NumPy."""
 
 import contextlib
-import functools
 from collections.abc import Iterator
 
 import numpy as np
-import threadpoolctl
 import torch
 
-__all__ = ["one_thread", "own_settings"]
+__all__ = ["own_settings"]
 
 _AUTOCAST_DEVICES = ("cpu", "cuda", "mps")
 
@@ -34,24 +32,3 @@ def own_settings() -> Iterator[None]:
         if torch.get_default_device().type != "cpu":
             stack.enter_context(torch.device("cpu"))
         yield
-
-
-@functools.cache
-def _openmp():
-    """OpenMP libraries of the process, cached because the search takes milliseconds."""
-    libraries = threadpoolctl.ThreadpoolController().lib_controllers
-    return [library for library in libraries if library.user_api == "openmp"]
-
-
-@contextlib.contextmanager
-def one_thread():
-    """Context manager that limits torch to one thread in the calling thread."""
-    torch.get_num_threads()  # the first call in a new thread sets its number of threads: do it now
-    before = [(library, library.get_num_threads()) for library in _openmp()]
-    try:
-        for library, _ in before:
-            library.set_num_threads(1)
-        yield
-    finally:
-        for library, n_threads in before:
-            library.set_num_threads(n_threads)

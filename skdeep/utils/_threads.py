@@ -1,14 +1,43 @@
 """Number of CPU threads of a net, limited to the calling thread."""
 
 import contextlib
+import functools
 
-from skdeep.utils._settings import one_thread
+import threadpoolctl
+import torch
 
-__all__ = ["is_convolutional", "runs_on_one_thread", "stack_scope", "thread_scope"]
+__all__ = [
+    "is_convolutional",
+    "one_thread",
+    "runs_on_one_thread",
+    "stack_scope",
+    "thread_scope",
+]
 
 # Multiply-adds per batch below which a second thread hardly helps on an idle machine and is much
 # slower on a busy one (benchmarks/threads.py, and with --busy 1).
 _SMALL_NET = 2e7
+
+
+@functools.cache
+def _openmp():
+    """OpenMP libraries of the process, cached because the search takes milliseconds."""
+    libraries = threadpoolctl.ThreadpoolController().lib_controllers
+    return [library for library in libraries if library.user_api == "openmp"]
+
+
+@contextlib.contextmanager
+def one_thread():
+    """Context manager that limits torch to one thread in the calling thread."""
+    torch.get_num_threads()  # the first call in a new thread sets its number of threads: do it now
+    before = [(library, library.get_num_threads()) for library in _openmp()]
+    try:
+        for library, _ in before:
+            library.set_num_threads(1)
+        yield
+    finally:
+        for library, n_threads in before:
+            library.set_num_threads(n_threads)
 
 
 def is_convolutional(module):
