@@ -18,9 +18,6 @@ from skdeep.nn._gan import TableOutput
 __all__ = ["AdversarialNet", "Game"]
 
 
-_HYPERPARAMETERS = ("loss", "gradient_penalty", "style_weight")
-
-
 class Game(nn.Module):
     """Losses of critic and generator.
 
@@ -40,47 +37,40 @@ class Game(nn.Module):
 
     def __init__(self, loss, gradient_penalty, style_weight=0.0):
         super().__init__()
-        self.loss = loss
-        self.gradient_penalty = gradient_penalty
-        self.style_weight = style_weight
-
-    @property
-    def hyperparameters(self):
-        """Plain values that the losses read."""
-        return {name: getattr(self, name) for name in _HYPERPARAMETERS}
-
-    @hyperparameters.setter
-    def hyperparameters(self, values):
-        for name, value in values.items():
-            setattr(self, name, value)
+        self.hyperparameters = {
+            "loss": loss,
+            "gradient_penalty": gradient_penalty,
+            "style_weight": style_weight,
+        }
 
     def critic_terms(self, gan, real, fake, condition):
         """Loss of the critic and its penalty by name, scalars."""
         real, fake = gan.critic_rows(real, condition), gan.critic_rows(fake, condition)
-        has_slope = self.gradient_penalty > 0
-        if has_slope and self.loss != "wgan-gp":
+        loss, weight = self.hyperparameters["loss"], self.hyperparameters["gradient_penalty"]
+        if weight and loss != "wgan-gp":
             real.requires_grad_()
         real_score, fake_score = gan.judge(real, condition), gan.judge(fake, condition)
-        terms = {"critic": losses.critic_loss(real_score, fake_score, self.loss)}
-        if has_slope and self.loss == "wgan-gp":
+        terms = {"critic": losses.critic_loss(real_score, fake_score, loss)}
+        if weight and loss == "wgan-gp":
             judge = functools.partial(gan.judge, condition=condition)
             penalty = losses.interpolation_penalty(judge, real, fake, gan.noise_generator)
-            terms["penalty"] = self.gradient_penalty * penalty
-        elif has_slope:
+            terms["penalty"] = weight * penalty
+        elif weight:
             slope = losses.gradient_norms(real_score, real).mean()
-            terms["penalty"] = self.gradient_penalty / 2 * slope
+            terms["penalty"] = weight / 2 * slope
         return terms
 
     def generator_terms(self, gan, real, condition):
         """Losses of the generator by name, scalars."""
         fake, raw = gan.generate(len(real), condition)
         read = gan.critic_rows(fake, condition)
-        terms = {"generator": losses.generator_loss(gan.judge(read, condition), self.loss)}
-        if self.style_weight:
+        score, style_weight = gan.judge(read, condition), self.hyperparameters["style_weight"]
+        terms = {"generator": losses.generator_loss(score, self.hyperparameters["loss"])}
+        if style_weight:
             with torch.no_grad():
                 real_layers = gan.critic.layers(gan.critic_rows(real, condition))
             style = losses.style_loss(real_layers, gan.critic.layers(read))
-            terms["style"] = self.style_weight * style
+            terms["style"] = style_weight * style
         if isinstance(gan.output, TableOutput) and condition is not None:
             terms["condition"] = gan.output.condition_loss(raw, condition).mean()
         return terms

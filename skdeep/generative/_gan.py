@@ -254,7 +254,7 @@ class GANSampler(SamplingMixin, RowGANMixin, AdversarialMixin, DeepEstimator):
 
     def _objective(self, phase):
         game = super()._objective(phase)
-        game.style_weight = float(self.style_weight)
+        game.hyperparameters["style_weight"] = float(self.style_weight)
         return game
 
     def _record(self, fit):
