@@ -1,10 +1,13 @@
 """Activation functions by name."""
 
+import functools
+from collections.abc import Callable
+
 from torch import nn
 
 from skdeep.nn._elementwise import in_whole_vectors
 
-__all__ = ["ACTIVATIONS", "OUTPUT_ACTIVATIONS", "Sigmoid", "make_activation"]
+__all__ = ["ACTIVATIONS", "OUTPUT_ACTIVATIONS", "Sigmoid"]
 
 
 class _InWholeVectors(nn.Module):
@@ -49,9 +52,7 @@ ACTIVATIONS = {
 }
 
 #: Names for the last layer of a decoder.
-OUTPUT_ACTIVATIONS = ("identity", "logistic", "relu", "softmax", "softplus", "tanh")
-
-
-def make_activation(name):
-    """Make an activation function by name."""
-    return nn.Softmax(dim=-1) if name == "softmax" else ACTIVATIONS[name]()
+OUTPUT_ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    **{name: ACTIVATIONS[name] for name in ("identity", "logistic", "relu", "softplus", "tanh")},
+    "softmax": functools.partial(nn.Softmax, dim=-1),
+}

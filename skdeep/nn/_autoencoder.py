@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from skdeep.nn._activation import make_activation
+from skdeep.nn._activation import OUTPUT_ACTIVATIONS
 from skdeep.nn._coder import make_decoder, make_encoder
 from skdeep.nn._dropout import corrupt
 from skdeep.nn.losses import contraction
@@ -61,7 +61,7 @@ class AutoencoderModule(nn.Module):
         super().__init__()
         self.encoder = make_encoder(shape, streams)
         self.decoder = make_decoder(shape, streams, encoder=self.encoder)
-        self.output_activation = make_activation(output_activation)
+        self.output_activation = OUTPUT_ACTIVATIONS[output_activation]()
         self.loss_on_logits = loss_on_logits
         self.noise = noise
         self.noise_kind = noise_kind

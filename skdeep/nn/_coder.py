@@ -1,5 +1,6 @@
 """Encoders and mirrored decoders."""
 
+import itertools
 from dataclasses import dataclass, fields
 
 from torch import nn
@@ -80,12 +81,8 @@ def make_encoder(shape, streams, *, n_outputs=None):
     n_outputs = shape.n_components if n_outputs is None else n_outputs
     if shape.image_shape is not None:
         return _conv_encoder(shape, n_outputs, streams)
-    layers, width = [], shape.n_features
-    for size in shape.hidden_layer_sizes:
-        layers += [Linear(width, size, generator=streams["weights"], bias=shape.needs_bias)]
-        layers += _after_linear(shape, size, streams)
-        width = size
-    return nn.Sequential(*layers, Linear(width, n_outputs, generator=streams["weights"]))
+    widths = [shape.n_features, *shape.hidden_layer_sizes, n_outputs]
+    return _dense(shape, widths, streams)
 
 
 def make_decoder(shape, streams, *, encoder=None):
@@ -104,29 +101,37 @@ def make_decoder(shape, streams, *, encoder=None):
         return _conv_decoder(shape, streams)
     if shape.tied_weights:
         return _tied_decoder(shape, encoder, streams)
-    layers, width = [], shape.n_components
-    for size in shape.hidden_layer_sizes[::-1]:
-        layers += [Linear(width, size, generator=streams["weights"], bias=shape.needs_bias)]
-        layers += _after_linear(shape, size, streams)
-        width = size
-    return nn.Sequential(*layers, Linear(width, shape.n_features, generator=streams["weights"]))
+    widths = [shape.n_components, *shape.hidden_layer_sizes[::-1], shape.n_features]
+    return _dense(shape, widths, streams)
 
 
-def _after_linear(shape, width, streams):
-    """Return the modules after a dense layer of the given width."""
-    if shape.block == "residual":
-        block = ResidualBlock(
-            width,
-            activation=shape.activation,
-            dropout=shape.dropout,
-            norm="batch" if shape.batch_norm else None,
-            streams=streams,
-        )
-        return [block, ACTIVATIONS[shape.activation]()]
-    layers: list[nn.Module] = [BatchNorm(width)] if shape.batch_norm else []
+def _dense(shape, widths, streams):
+    """Return dense layers of these widths, without an activation function after the last one."""
+    layers: list[nn.Module] = []
+    *hidden, last = itertools.pairwise(widths)
+    for width, size in hidden:
+        layers.append(Linear(width, size, generator=streams["weights"], bias=shape.needs_bias))
+        layers += _after(shape, size, streams)
+    return nn.Sequential(*layers, Linear(*last, generator=streams["weights"]))
+
+
+def _after(shape, width, streams):
+    """Return the modules after a dense layer, or a convolution, of the given width."""
+    layers: list[nn.Module] = []
+    dropout = shape.dropout
+    if shape.block == "dense":
+        layers += [BatchNorm(width)] if shape.batch_norm else []
+    elif shape.image_shape is None:
+        norm = "batch" if shape.batch_norm else None
+        options = {"activation": shape.activation, "dropout": dropout, "norm": norm}
+        layers.append(ResidualBlock(width, **options, streams=streams))
+        dropout = 0.0  # the block has it
+    else:
+        options = {"activation": shape.activation, "batch_norm": shape.batch_norm}
+        layers.append(ResidualConvBlock(width, **options, streams=streams))
     layers.append(ACTIVATIONS[shape.activation]())
-    if shape.dropout:
-        layers.append(Dropout(shape.dropout, generator=streams["dropout"]))
+    if dropout:
+        layers.append(Dropout(dropout, generator=streams["dropout"]))
     return layers
 
 
@@ -136,7 +141,7 @@ def _tied_decoder(shape, encoder, streams):
     layers = []
     for source, size in zip(sources, shape.hidden_layer_sizes[::-1], strict=False):
         layers.append(TiedLinear(source, generator=streams["weights"], bias=shape.needs_bias))
-        layers += _after_linear(shape, size, streams)
+        layers += _after(shape, size, streams)
     return nn.Sequential(*layers, TiedLinear(sources[-1], generator=streams["weights"]))
 
 
@@ -155,7 +160,7 @@ def _conv_encoder(shape, n_outputs, streams):
         layers.append(
             Conv2d(channels, size, stride=2, generator=streams["weights"], bias=shape.needs_bias)
         )
-        layers += _after_conv(shape, size, streams)
+        layers += _after(shape, size, streams)
         channels = size
     height, width = stage_sizes(shape.image_shape, len(shape.hidden_layer_sizes))[-1]
     head = Linear(channels * height * width, n_outputs, generator=streams["weights"])
@@ -169,7 +174,7 @@ def _conv_decoder(shape, streams):
     start = Linear(shape.n_components, channels * height * width, generator=streams["weights"])
     layers = [start, nn.Unflatten(1, (channels, height, width))]
     for number, size in enumerate(sizes[1:]):
-        layers += _after_conv(shape, channels, streams)
+        layers += _after(shape, channels, streams)
         is_last = number == len(stages) - 1
         out_channels = shape.image_shape[0] if is_last else stages[number + 1]
         layers.append(
@@ -183,23 +188,3 @@ def _conv_decoder(shape, streams):
         )
         channels = out_channels
     return nn.Sequential(*layers, nn.Flatten())
-
-
-def _after_conv(shape, channels, streams):
-    """Modules that follow a convolution of that many channels."""
-    layers: list[nn.Module] = []
-    if shape.block == "residual":
-        layers.append(
-            ResidualConvBlock(
-                channels,
-                activation=shape.activation,
-                batch_norm=shape.batch_norm,
-                streams=streams,
-            )
-        )
-    elif shape.batch_norm:
-        layers.append(BatchNorm(channels))
-    layers.append(ACTIVATIONS[shape.activation]())
-    if shape.dropout:
-        layers.append(Dropout(shape.dropout, generator=streams["dropout"]))
-    return layers
