@@ -1,6 +1,7 @@
 """Tables of mixed columns, dataframes or arrays, as float64 and back."""
 
 import importlib
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from skdeep.utils._validation import column_of
 __all__ = ["FrameCodec"]
 
 
+@dataclass(eq=False, repr=False)
 class FrameCodec:
     """Encodes tables of mixed columns as float64, and decodes them to tables as they were.
 
@@ -30,10 +32,9 @@ class FrameCodec:
         Dtype of an array, or dtype and levels of the column names in pandas.
     """
 
-    def __init__(self, container, columns, header):
-        self.container = container
-        self.columns = columns
-        self.header = header
+    container: str
+    columns: list[dict[str, Any]]
+    header: dict[str, Any]
 
     @classmethod
     def fit(cls, X, categorical_features="from_dtype"):

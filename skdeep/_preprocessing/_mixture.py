@@ -1,6 +1,7 @@
 """Tables of numbers and category codes as floats and one-hot choices, for a generator."""
 
 import itertools
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -24,6 +25,7 @@ _MAX_ITER = 100
 _FARTHEST = 2.0
 
 
+@dataclass(eq=False, repr=False)
 class MixtureScaler(Scaler, kind="mixture"):
     """Encodes each column as a one-hot choice among options and, for numbers, a float.
 
@@ -53,13 +55,12 @@ class MixtureScaler(Scaler, kind="mixture"):
     .. [2] Zhao et al. (2021), "CTAB-GAN: Effective Table Data Synthesizing", ACML.
     """
 
-    def __init__(self, n_categories, weights, means, stds, atoms, gaps):
-        self.n_categories = n_categories
-        self.weights = weights
-        self.means = means
-        self.stds = stds
-        self.atoms = atoms
-        self.gaps = gaps
+    n_categories: tuple[int, ...]
+    weights: list[np.ndarray]
+    means: list[np.ndarray]
+    stds: list[np.ndarray]
+    atoms: list[np.ndarray]
+    gaps: tuple[bool, ...]
 
     @classmethod
     def fit(cls, X, sample_weight=None, *, rng, n_categories=None, n_modes=10):

@@ -1,5 +1,8 @@
 """Features mapped to the standard normal distribution by their ranks."""
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import numpy as np
 import torch
 from scipy.special import ndtri
@@ -14,6 +17,7 @@ __all__ = ["QuantileScaler"]
 _MAX_KNOTS = 1000
 
 
+@dataclass(eq=False, repr=False)
 class QuantileScaler(Scaler, kind="quantile"):
     """Maps each feature to the standard normal distribution by its ranks.
 
@@ -28,11 +32,10 @@ class QuantileScaler(Scaler, kind="quantile"):
         Values of each feature, ascending, and what they are mapped to.
     """
 
-    scaling = "quantile"
+    scaling: ClassVar[str] = "quantile"
 
-    def __init__(self, values, positions):
-        self.values = values
-        self.positions = positions
+    values: list[np.ndarray]
+    positions: list[np.ndarray]
 
     @classmethod
     def fit(cls, X, sample_weight=None, *, rng, read=dense):

@@ -1,5 +1,7 @@
 """Tables of numbers, missing numbers and category codes as input for a net."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 
@@ -17,6 +19,7 @@ _N_BINS = 48
 _FARTHEST = 1e18
 
 
+@dataclass(eq=False, repr=False)
 class TableScaler(Scaler, kind="table"):
     """Scales numbers, imputes missing ones and adds indicators for them, and recodes categories.
 
@@ -44,29 +47,16 @@ class TableScaler(Scaler, kind="table"):
         Outputs that a net starts from.
     """
 
-    def __init__(
-        self,
-        numbers,
-        numeric,
-        categorical,
-        fill,
-        marked,
-        code_maps,
-        gaps,
-        bins=(),
-        target=None,
-        baseline=(),
-    ):
-        self.numbers = numbers
-        self.numeric = numeric
-        self.categorical = categorical
-        self.fill = fill
-        self.marked = marked
-        self.code_maps = code_maps
-        self.gaps = gaps
-        self.bins = bins
-        self.target = target
-        self.baseline = baseline
+    numbers: Scaler
+    numeric: np.ndarray
+    categorical: np.ndarray
+    fill: np.ndarray | None
+    marked: np.ndarray
+    code_maps: list[np.ndarray]
+    gaps: tuple[bool, ...]
+    bins: tuple[tuple[float, ...], ...] = ()
+    target: LinearScaler | None = None
+    baseline: tuple[float, ...] = ()
 
     @classmethod
     def fit(

@@ -3,6 +3,7 @@
 import contextlib
 import sys
 import warnings
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -129,6 +130,7 @@ class DivergenceGuard(Callback):
                 self._raise(net, "a parameter")
 
 
+@dataclass(eq=False, repr=False)
 class EarlyStopping(Callback):
     """Stops training if the loss has not improved by ``tol`` for more than ``patience`` epochs.
 
@@ -147,13 +149,12 @@ class EarlyStopping(Callback):
         count of epochs without improvement.
     """
 
-    def __init__(self, monitor, *, patience, tol, restore_best, pauses=False):
-        self.monitor = monitor
-        self.patience = patience
-        self.tol = tol
-        self.restore_best = restore_best
-        self.pauses = pauses
-        self.last_state_ = None
+    monitor: str
+    patience: int
+    tol: float
+    restore_best: bool
+    pauses: bool = False
+    last_state_: dict[str, torch.Tensor] | None = field(default=None, init=False)
 
     @property
     def has_stopped(self):

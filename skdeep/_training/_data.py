@@ -1,5 +1,6 @@
 """Batches of float32 tensors from dense, sparse or memory-mapped data."""
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -137,6 +138,7 @@ class StreamedRows(Dataset):
         return Batch(x.to(self.device), y, weight)
 
 
+@dataclass
 class Batches:
     """Iterator over the batches of one epoch, for skorch's ``iterator_train`` and ``_valid``.
 
@@ -148,8 +150,9 @@ class Batches:
         Shuffles the rows in each epoch; None keeps their order.
     """
 
-    def __init__(self, rows, batch_size, generator=None):
-        self.rows, self.batch_size, self.generator = rows, batch_size, generator
+    rows: TensorRows | StreamedRows
+    batch_size: int
+    generator: torch.Generator | None = None
 
     def __len__(self):
         return -(-len(self.rows) // self.batch_size)
