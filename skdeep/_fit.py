@@ -5,7 +5,7 @@ import copy
 from dataclasses import replace
 from typing import Any
 
-from skdeep._fit_data import SET_BY_VALIDATION, DataPool, fitted_names, split, validate
+from skdeep._fit_data import SET_BY_VALIDATION, DataPool, split, validate
 from skdeep._training._callbacks import (
     DivergenceGuard,
     EpochEnd,
@@ -98,41 +98,44 @@ class Fit:
         If a training fails, the caller must throw its error into this generator.
         """
         self.estimator._check_combination()
-        with self._unchanged_on_failure(), self._lease(device) as self.device:
+        lease = lease_device(device)
+        if self.is_resumed:
+            lease = contextlib.nullcontext(self.estimator.device_)
+        with self._unchanged_on_failure(), lease as self.device:
             yield from self.plan(self)
             if self._module is not None:
                 self._set_attributes()
         self.announce(0)
         self.tasks.end()
 
-    def _lease(self, device):
-        """Context manager that yields the device to train on: a new one or that of the net."""
-        if self.is_resumed:
-            return contextlib.nullcontext(self.estimator.device_)
-        return lease_device(device)
-
     @contextlib.contextmanager
     def _unchanged_on_failure(self):
         """Context manager that restores the state of the estimator after an error."""
         state = vars(self.estimator)
-        before = {name: state[name] for name in fitted_names(self.estimator)}
+        before = {name: state[name] for name in self._fitted_names()}
         if not self.is_resumed:  # callbacks must not see them
             for name in before:
                 del state[name]
         try:
             yield
         except BaseException:
-            for name in fitted_names(self.estimator):
+            for name in self._fitted_names():
                 del state[name]
             state.update(before)
             raise
         finally:
             self._data = self._rows = None
 
+    def _fitted_names(self):
+        """Names of the public fitted attributes that the estimator has."""
+        state, parameters = vars(self.estimator), self.estimator.get_params(deep=False)
+        names = (name for name in state if name.endswith("_") and not name.startswith("_"))
+        return [name for name in names if name not in parameters]
+
     def _set_attributes(self):
         """Replace the fitted attributes of the estimator."""
         state, attributes = vars(self.estimator), self.attributes()
-        for name in set(fitted_names(self.estimator)).difference(SET_BY_VALIDATION):
+        for name in set(self._fitted_names()).difference(SET_BY_VALIDATION):
             del state[name]
         state.update(attributes)
 
@@ -331,11 +334,8 @@ class Fit:
                 self.estimator, self._data, (data, *part), self.seed
             )
         self._build_module()
-        options = {
-            "scaler": self._scaler,
-            "device": self.device,
-            "batch_size": int(self.estimator.batch_size),
-        }
+        batch_size = int(self.estimator.batch_size)
+        options = {"scaler": self._scaler, "device": self.device, "batch_size": batch_size}
         self._rows = [
             self.pool.make_rows(data, index, (role, *part), **options)
             for role, index in (("train", train), ("valid", valid))

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 
 from skdeep._training._data import make_rows
-from skdeep.utils._random import STREAMS, make_generator, numpy_generator
+from skdeep.utils._random import STREAMS, make_generator
 from skdeep.utils._validation import in_memory
 
-__all__ = ["SET_BY_VALIDATION", "Data", "DataPool", "fitted_names", "split", "validate"]
+__all__ = ["SET_BY_VALIDATION", "Data", "DataPool", "split", "validate"]
 
 # Distinguishes the draws of the held-out samples from those of training, see ``make_streams``.
 _SPLIT = len(STREAMS)
@@ -45,13 +45,6 @@ class Data:
     weight: Any = None
     strata: Any = None
     attributes: dict[str, Any] = field(default_factory=dict)
-
-
-def fitted_names(estimator):
-    """Names of the public fitted attributes that an estimator has."""
-    parameters = estimator.get_params(deep=False)
-    names = (name for name in vars(estimator) if name.endswith("_") and name not in parameters)
-    return [name for name in names if not name.startswith("_")]
 
 
 def validate(estimator, given, *, reset, **options):
@@ -142,15 +135,15 @@ def _spread(order, strata, n_valid, generator):
     return np.concatenate([chosen, np.setdiff1d(order, chosen)])
 
 
+@dataclass(eq=False)
 class DataPool:
     """Validates and scales data, once for all fits that would get the same.
 
     What depends on a seed is kept only as long as a fit uses it.
     """
 
-    def __init__(self):
-        self._known = {}
-        self._seeded = weakref.WeakValueDictionary()
+    _known: dict = field(default_factory=dict)
+    _seeded: weakref.WeakValueDictionary = field(default_factory=weakref.WeakValueDictionary)
 
     def _find(self, key, make, *, is_seeded=False):
         known = self._seeded if is_seeded else self._known
@@ -197,7 +190,7 @@ class DataPool:
         key = "scaler", id(part[0]), *part[1:], _data_parameters(estimator)
         if key in self._known:
             return self._known[key]
-        rng = numpy_generator(seed)
+        rng = np.random.default_rng(seed)
         before = rng.bit_generator.state
         scaler = self._find((*key, seed), lambda: estimator._fit_scaler(data, rng), is_seeded=True)
         if len(part) == 1 and rng.bit_generator.state == before:

@@ -166,7 +166,9 @@ class DeepEstimator(DocumentationLinkMixin, CallbackSupportMixin, Parameters, Ba
 
     def __copy__(self):
         """Return a shallow copy that includes the state of the optimizer."""
-        return self._restored(self._plain_state(has_optimizer=True))
+        copied = type(self).__new__(type(self))
+        copied.__setstate__(self._plain_state(has_optimizer=True))
+        return copied
 
     def __deepcopy__(self, memo):
         """Return a deep copy that includes the state of the optimizer."""
@@ -182,12 +184,6 @@ class DeepEstimator(DocumentationLinkMixin, CallbackSupportMixin, Parameters, Ba
             for name in LIVE_ATTRIBUTES:
                 del state[name]
         return state
-
-    def _restored(self, state):
-        """Return an estimator of the same class with the state from ``_plain_state``."""
-        restored = type(self).__new__(type(self))
-        restored.__setstate__(state)
-        return restored
 
     @own_settings()
     def __setstate__(self, state):
