@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.utils import check_array
 
 from skdeep.utils._sklearn import check_categorical_features, safe_indexing
-from skdeep.utils._validation import as_numbers, column_of, is_missing
+from skdeep.utils._validation import as_numbers, is_missing
 
 __all__ = ["CategoryCodec", "find_categories"]
 
@@ -127,7 +127,7 @@ def _categorical_columns(X, categorical_features):
 
 def _holds_categories(X, place):
     """Whether a column of a dataframe contains strings and otherwise only missing values."""
-    column = column_of(X, place)
+    column = safe_indexing(X, place, axis=1)
     values = np.asarray(column)
     if values.dtype.kind not in "OTU":
         return False

@@ -7,14 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = [
-    "BUILDERS",
-    "DTYPES",
-    "READERS",
-    "as_table",
-    "plain",
-    "refuse",
-]
+from skdeep.utils._sklearn import safe_indexing
+
+__all__ = ["BUILDERS", "as_table", "describe_table", "plain", "read_columns", "refuse"]
 
 _SCALARS = (bool, str, int, float, np.bool_, np.integer, np.floating)
 # Types of the missing values of Python and pandas, which need not be imported to know them.
@@ -50,6 +45,35 @@ def as_table(X, min_rows=1):
             f"array, got shape {X.shape}; reshape your data, by X.reshape(-1, 1) say."
         )
     return X, container
+
+
+def describe_table(X, container):
+    """Describe the result of ``as_table`` by plain values.
+
+    Returns
+    -------
+    header : dict
+        Dtype of an array, or dtype and levels of the column names in pandas.
+    columns : list of dict
+        Name and dtype of each column, and whether the dtype has no missing values.
+    """
+    is_array = container == "numpy"
+    names = range(X.shape[1]) if is_array else [plain(name, name) for name in X.columns]
+    header = {"dtype": X.dtype.str} if is_array else {}
+    if container == "pandas":
+        header = {"dtype": str(X.columns.dtype), "levels": list(X.columns.names)}
+    columns = []
+    for place, name in enumerate(names):
+        dtype = safe_indexing(X, place, axis=1).dtype
+        is_full = isinstance(dtype, np.dtype) and dtype.kind in "biuU"
+        columns.append({"name": name, "dtype": _DTYPES[container](dtype, name), "is_full": is_full})
+    return header, columns
+
+
+def read_columns(X, container, names):
+    """Read all columns of the result of ``as_table``; list of ``Entries``."""
+    read = _READERS[container]
+    return [read(safe_indexing(X, place, axis=1), name) for place, name in enumerate(names)]
 
 
 def refuse(what, name):
@@ -181,9 +205,9 @@ def _polars_dtype(dtype, name):
     return [dtype.base_type().__name__, *found]
 
 
-#: How to read a column, by the library of its table.
-READERS = {"numpy": _read_array, "pandas": _read_pandas, "polars": _read_polars}
+# How to read a column, by the library of its table.
+_READERS = {"numpy": _read_array, "pandas": _read_pandas, "polars": _read_polars}
+# How to write a dtype as plain values.
+_DTYPES = {"numpy": lambda dtype, _: str(dtype), "pandas": _pandas_dtype, "polars": _polars_dtype}
 #: How to make a table of columns that were decoded.
 BUILDERS = {"numpy": _to_array, "pandas": _to_pandas, "polars": _to_polars}
-#: How to write a dtype as plain values.
-DTYPES = {"numpy": lambda dtype, _: str(dtype), "pandas": _pandas_dtype, "polars": _polars_dtype}

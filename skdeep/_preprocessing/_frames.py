@@ -6,9 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from skdeep._preprocessing._containers import BUILDERS, DTYPES, READERS, as_table, plain, refuse
+from skdeep._preprocessing._containers import (
+    BUILDERS,
+    as_table,
+    describe_table,
+    plain,
+    read_columns,
+    refuse,
+)
 from skdeep.utils._sklearn import check_categorical_features
-from skdeep.utils._validation import column_of
 
 __all__ = ["FrameCodec"]
 
@@ -29,7 +35,7 @@ class FrameCodec:
     columns : list of dict
         What ``fit`` learned of each column, plain values.
     header : dict
-        Dtype of an array, or dtype and levels of the column names in pandas.
+        What ``describe_table`` tells of the table as a whole.
     """
 
     container: str
@@ -50,25 +56,12 @@ class FrameCodec:
         X, container = as_table(X)
         is_default = str(categorical_features) in ("from_dtype", "None")
         named = None if is_default else check_categorical_features(X, categorical_features)
-        is_array = container == "numpy"
-        names = range(X.shape[1]) if is_array else [plain(name, name) for name in X.columns]
-        header = {"dtype": X.dtype.str} if is_array else {}
-        if container == "pandas":
-            header = {"dtype": str(X.columns.dtype), "levels": list(X.columns.names)}
-        columns = []
-        for place, name in enumerate(names):
-            series = column_of(X, place)
-            column = {"name": name, "dtype": DTYPES[container](series.dtype, name)}
-            column["is_full"] = isinstance(series.dtype, np.dtype) and series.dtype.kind in "biuU"
-            entries = READERS[container](series, name)
+        header, columns = describe_table(X, container)
+        entries = read_columns(X, container, [column["name"] for column in columns])
+        for place, (column, read) in enumerate(zip(columns, entries, strict=True)):
             is_named = named is not None and bool(named[place])
-            columns.append(column | _describe(entries, name, is_named))
+            column |= _describe(read, column["name"], is_named)
         return cls(container, columns, header)
-
-    @property
-    def n_columns(self):
-        """Number of columns."""
-        return len(self.columns)
 
     @property
     def names(self):
@@ -94,11 +87,11 @@ class FrameCodec:
             If a category was not in training, or a number is infinite.
         """
         X, container = as_table(X, min_rows=0)
-        assert X.shape[1] == self.n_columns, X.shape
+        assert X.shape[1] == len(self.columns), X.shape
         table = np.empty(X.shape)
-        for place, column in enumerate(self.columns):
-            entries = READERS[container](column_of(X, place), column["name"])
-            table[:, place] = _encode(entries, column)
+        entries = read_columns(X, container, self.names)
+        for place, pair in enumerate(zip(entries, self.columns, strict=True)):
+            table[:, place] = _encode(*pair)
         return table
 
     def decode(self, table):
@@ -112,7 +105,7 @@ class FrameCodec:
             Any real numbers; NaN for missing entries.
         """
         table = np.asarray(table, dtype=np.float64)
-        assert table.ndim == 2 and table.shape[1] == self.n_columns, table.shape
+        assert table.ndim == 2 and table.shape[1] == len(self.columns), table.shape
         parts = [_decode(*pair) for pair in zip(table.T, self.columns, strict=True)]
         return BUILDERS[self.container](parts, self.columns, self.header)
 

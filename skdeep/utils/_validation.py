@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from sklearn.utils import get_tags
 from sklearn.utils.validation import validate_data
 
-from skdeep.utils._sklearn import check_sample_weight
+from skdeep.utils._sklearn import check_sample_weight, safe_indexing
 
 __all__ = [
     "as_numbers",
@@ -24,7 +24,6 @@ __all__ = [
     "check_rows",
     "check_target_is_given",
     "check_weights",
-    "column_of",
     "in_memory",
     "is_missing",
     "must_be_numbers",
@@ -209,11 +208,6 @@ def output_dtype(X):
     return np.float32 if X.dtype == np.float32 else np.float64
 
 
-def column_of(X, place):
-    """Return the column at a position."""
-    return (X.iloc if hasattr(X, "iloc") else X)[:, place]
-
-
 def is_missing(value):
     """Whether a value is missing: None, NaN, NaT or NA of any library."""
     return value is None or (not isinstance(value, str) and str(value) in _MISSING)
@@ -285,7 +279,8 @@ def _first_misfit(X, is_categorical):
     """Return kind and description of the first non-numeric entry, None if there is none."""
     X = X if hasattr(X, "shape") else np.asarray(X, dtype=object)
     for place in _places(X, is_categorical):
-        column, name = column_of(X, place), getattr(X, "columns", range(X.shape[1]))[place]
+        column = safe_indexing(X, place, axis=1)
+        name = getattr(X, "columns", range(X.shape[1]))[place]
         kind, what = _misfit(np.asarray(column))
         if kind:
             return kind, f"{what} in column {name!r} of dtype {column.dtype}"
