@@ -5,17 +5,6 @@ from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-_NAMESPACES = (
-    "decomposition",
-    "ensemble",
-    "exceptions",
-    "generative",
-    "metrics",
-    "model_selection",
-    "neural_network",
-    "utils",
-)
-
 if TYPE_CHECKING:
     from skdeep import (
         decomposition,
@@ -32,11 +21,11 @@ else:
 
     def __getattr__(name):
         """Import a module when it is first used, since most of them import torch."""
-        if name in _NAMESPACES:
-            return importlib.import_module(f"skdeep.{name}")
         if name == "show_versions":
             return importlib.import_module("skdeep.utils._show_versions").show_versions
-        namespaces = ", ".join(f"skdeep.{namespace}" for namespace in _NAMESPACES)
+        if name in __all__:
+            return importlib.import_module(f"skdeep.{name}")
+        namespaces = ", ".join(f"skdeep.{one}" for one in __all__ if one != "show_versions")
         raise AttributeError(
             f"module 'skdeep' has no attribute {name!r}; its modules are {namespaces}"
         )

@@ -1,4 +1,4 @@
-"""Features mapped to the standard normal distribution by their ranks."""
+"""Features mapped to the standard normal distribution by their ranks, or scaled linearly."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -8,10 +8,11 @@ import torch
 from scipy.special import ndtri
 
 from skdeep._preprocessing._distribution import quantile_levels, sample_rows
+from skdeep._preprocessing._linear import LinearScaler
 from skdeep._preprocessing._scaler import Scaler
 from skdeep.utils._slabs import dense
 
-__all__ = ["QuantileScaler"]
+__all__ = ["QuantileScaler", "fit_feature_scaler"]
 
 # Maximum number of points of a feature's distribution function.
 _MAX_KNOTS = 1000
@@ -79,6 +80,13 @@ class QuantileScaler(Scaler, kind="quantile"):
         for number, (values, positions) in enumerate(zip(self.values, self.positions, strict=True)):
             result[:, number] = np.interp(array[:, number], positions, values)
         return result
+
+
+def fit_feature_scaler(X, sample_weight=None, *, rng, scaling, read=dense):
+    """Learn a ``QuantileScaler`` for ``scaling="quantile"``, else a ``LinearScaler``."""
+    if scaling == "quantile":
+        return QuantileScaler.fit(X, sample_weight, rng=rng, read=read)
+    return LinearScaler.fit(X, sample_weight, rng=rng, scaling=scaling, read=read)
 
 
 def _normal_positions(column, weight):

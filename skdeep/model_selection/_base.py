@@ -15,6 +15,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import indexable
 from sklearn.utils.metadata_routing import process_routing
 
+from skdeep._training._callbacks import FitTasks
 from skdeep.model_selection._evaluation import evaluate
 from skdeep.model_selection._results import choose_best, make_cv_results
 from skdeep.model_selection._stages import SearchData
@@ -86,13 +87,7 @@ class BatchedSearchMixin(DocumentationLinkMixin, Parameters):
         X, y = indexable(X, y)
         params = check_method_params(X, params=params)
         routed = self._route(params, scorer)
-        weight = params.get("sample_weight")
-        task = {
-            "estimator": self,
-            "X": X,
-            "y": y,
-            "metadata": None if weight is None else {"sample_weight": weight},
-        }
+        task = FitTasks(self, X, y, params.get("sample_weight")).task
         n_subtasks = 1 + (self.refit is not False)
         root = self._init_callback_context(max_subtasks=n_subtasks).call_on_fit_task_begin(**task)
         splitter = check_cv(self.cv, y, classifier=is_classifier(self.estimator))

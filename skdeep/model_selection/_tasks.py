@@ -3,7 +3,7 @@
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
-from skdeep._training._callbacks import EpochTasks, SubfitTasks
+from skdeep._training._callbacks import EpochTasks, FitTasks, SubfitTasks
 
 __all__ = ["NetTasks"]
 
@@ -74,7 +74,7 @@ class _JobTasks:
         X, y, params = data.fold(job.candidate.estimator, job.split)
         self._evaluation, self._estimator = job.context, job.candidate.estimator
         self._place = job.candidate.deep[-1]
-        self._task = _task(caller, X, y, params.get("sample_weight"))
+        self._task = FitTasks(caller, X, y, params.get("sample_weight")).task
         self._pipeline = self.net = None
 
     def set_fit(self, estimator, X, y, sample_weight):
@@ -85,12 +85,12 @@ class _JobTasks:
             self._names = [f"fit-transform-{name}" for name, _ in pipeline.steps]
             self._names[-1] = "fit-final-estimator"
             self._pipeline = SubfitTasks(
-                parent, task, pipeline, task["X"], task["y"], *_weight(task)
+                parent, task, pipeline, task["X"], task["y"], **(task["metadata"] or {})
             )
             self._pipeline.begin(len(self._names))
             self._report_steps(self._names[: self._place])
             parent = self._pipeline.context.subcontext(task_name=self._names[self._place])
-            task = _task(pipeline, X, y, None)
+            task = FitTasks(pipeline, X, y).task
         self.net = SubfitTasks(parent, task, estimator, X, y, sample_weight)
 
     def _report_steps(self, names):
@@ -116,13 +116,3 @@ class _JobTasks:
             self._report_steps(self._names[self._place + 1 :])
             self._pipeline.end_own()
         self._evaluation.call_on_fit_task_end(**self._task)
-
-
-def _task(estimator, X, y, sample_weight):
-    metadata = None if sample_weight is None else {"sample_weight": sample_weight}
-    return {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
-
-
-def _weight(task):
-    metadata = task["metadata"]
-    return () if metadata is None else (metadata["sample_weight"],)

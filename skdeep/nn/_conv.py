@@ -4,16 +4,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from skdeep.nn._linear import init_uniform
+
 __all__ = ["Conv2d", "ConvTranspose2d"]
 
 _KERNEL = 3
-
-
-def _reset(weight, bias, fan_in, generator):
-    bound = fan_in**-0.5
-    nn.init.uniform_(weight, -bound, bound, generator=generator)
-    if bias is not None:
-        nn.init.uniform_(bias, -bound, bound, generator=generator)
 
 
 class Conv2d(nn.Module):
@@ -36,7 +31,7 @@ class Conv2d(nn.Module):
         size = (out_channels, in_channels, _KERNEL, _KERNEL)
         self.weight = nn.Parameter(torch.empty(size, dtype=torch.float32))
         self.bias = nn.Parameter(torch.empty(out_channels, dtype=torch.float32)) if bias else None
-        _reset(self.weight, self.bias, in_channels * _KERNEL**2, generator)
+        init_uniform(in_channels * _KERNEL**2, generator, self.weight, self.bias)
 
     def forward(self, x):
         """(batch, in_channels, H, W) -> (batch, out_channels, H', W')."""
@@ -65,7 +60,7 @@ class ConvTranspose2d(nn.Module):
         size = (in_channels, out_channels, _KERNEL, _KERNEL)
         self.weight = nn.Parameter(torch.empty(size, dtype=torch.float32))
         self.bias = nn.Parameter(torch.empty(out_channels, dtype=torch.float32)) if bias else None
-        _reset(self.weight, self.bias, in_channels * _KERNEL**2, generator)
+        init_uniform(in_channels * _KERNEL**2, generator, self.weight, self.bias)
 
     def forward(self, x):
         """(batch, in_channels, ceil(H/2), ceil(W/2)) -> (batch, out_channels, H, W)."""

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-__all__ = ["WIDTH_MULTIPLE", "Linear", "TiedLinear", "linear"]
+__all__ = ["WIDTH_MULTIPLE", "Linear", "TiedLinear", "init_uniform", "linear"]
 
 # If the inner dimension is not a multiple of the SIMD width, matrix products use a different kernel
 # with a different order of summation, and the result for a row depends on its position in the
@@ -32,6 +32,13 @@ def linear(x, weight, bias=None):
     return F.linear(x.contiguous(), weight.contiguous(), bias)
 
 
+def init_uniform(fan_in, generator, *parameters):
+    """Draw the initial values of parameters, uniform in ``+-1/sqrt(fan_in)``; ignores None."""
+    for parameter in parameters:
+        if parameter is not None:
+            nn.init.uniform_(parameter, -(fan_in**-0.5), fan_in**-0.5, generator=generator)
+
+
 class Linear(nn.Module):
     """Affine layer ``y = x W^T + b``.
 
@@ -52,14 +59,7 @@ class Linear(nn.Module):
         size = (out_features, in_features)
         self.weight = nn.Parameter(torch.empty(size, dtype=torch.float32))
         self.bias = nn.Parameter(torch.empty(out_features, dtype=torch.float32)) if bias else None
-        self.reset_parameters(generator)
-
-    def reset_parameters(self, generator):
-        """Draw new weights from ``generator``."""
-        bound = self.weight.shape[1] ** -0.5
-        nn.init.uniform_(self.weight, -bound, bound, generator=generator)
-        if self.bias is not None:
-            nn.init.uniform_(self.bias, -bound, bound, generator=generator)
+        init_uniform(in_features, generator, self.weight, self.bias)
 
     def forward(self, x):
         """(batch, in_features) -> (batch, out_features)."""
@@ -87,9 +87,7 @@ class TiedLinear(nn.Module):
         self._source = (source,)
         out_features, in_features = source.weight.shape
         self.bias = nn.Parameter(torch.empty(in_features, dtype=torch.float32)) if bias else None
-        if self.bias is not None:
-            bound = out_features**-0.5
-            nn.init.uniform_(self.bias, -bound, bound, generator=generator)
+        init_uniform(out_features, generator, self.bias)
 
     def forward(self, x):
         """(batch, source.out_features) -> (batch, source.in_features)."""

@@ -5,6 +5,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from skdeep.nn._draw import DrawFrom
+from skdeep.nn._linear import init_uniform
 
 __all__ = ["NUMERICAL_EMBEDDINGS", "CategoryEmbedding", "TableInput"]
 
@@ -68,7 +69,7 @@ class CategoryEmbedding(nn.Module):
         offsets = sizes.cumsum(0) - sizes
         self.register_buffer("offsets", offsets, persistent=False)
         self.weight = nn.Parameter(torch.empty(int(sizes.sum()), dim, dtype=torch.float32))
-        nn.init.uniform_(self.weight, -(dim**-0.5), dim**-0.5, generator=generator)
+        init_uniform(dim, generator, self.weight)
         with torch.no_grad():
             self.weight[offsets] = 0.0
 
