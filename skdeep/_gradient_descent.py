@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
-from numbers import Integral, Real
+from numbers import Real
 from typing import ClassVar
 
 import torch
@@ -10,7 +10,7 @@ import torch
 from skdeep._fit import Fit
 from skdeep._training._callbacks import EarlyStopping
 from skdeep._training._optim import OptimizerOptions
-from skdeep.utils._params import Parameters, param
+from skdeep.utils._params import NON_NEGATIVE, POSITIVE_INTEGER, Parameters, param
 from skdeep.utils._sklearn import Interval, StrOptions
 
 __all__ = ["GradientDescentMixin", "Pause"]
@@ -41,10 +41,8 @@ class GradientDescentMixin(Parameters):
     optimizer: str | type[torch.optim.Optimizer] = param(OptimizerOptions(), default="adamw")
     early_stopping: bool = param("boolean", default=False)
     validation_fraction: float = param(Interval(Real, 0, 1, closed="neither"), default=0.1)
-    n_iter_no_change: int = param(
-        Interval(Integral, 1, None, closed="left"), default=10, lifted=True
-    )
-    tol: float = param(Interval(Real, 0, None, closed="left"), default=1e-4, lifted=True)
+    n_iter_no_change: int = param(POSITIVE_INTEGER, default=10, lifted=True)
+    tol: float = param(NON_NEGATIVE, default=1e-4, lifted=True)
     precision: str = param(StrOptions({"float32", "bf16-mixed"}), default="float32")
     compile: bool = param("boolean", default=False)
 

@@ -3,7 +3,6 @@
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -28,10 +27,10 @@ from skdeep._training._state import (
     restore_parameters,
 )
 from skdeep.utils._docs import DocumentationLinkMixin
-from skdeep.utils._params import Parameters, param
+from skdeep.utils._params import NON_NEGATIVE, POSITIVE, POSITIVE_INTEGER, Parameters, param
 from skdeep.utils._random import make_streams
 from skdeep.utils._settings import own_settings
-from skdeep.utils._sklearn import Interval, StrOptions
+from skdeep.utils._sklearn import StrOptions
 from skdeep.utils._validation import check_rows, check_weights, in_memory
 
 __all__: list[str] = []
@@ -45,14 +44,12 @@ class DeepEstimator(DocumentationLinkMixin, CallbackSupportMixin, Parameters, Ba
     the state of a fit in progress is stored in ``Fit``.
     """
 
-    max_epochs: int = param(Interval(Integral, 1, None, closed="left"), default=100, lifted=True)
-    batch_size: int = param(Interval(Integral, 1, None, closed="left"), default=128)
-    lr: float = param(Interval(Real, 0, None, closed="neither"), default=1e-3, lifted=True)
-    weight_decay: float = param(Interval(Real, 0, None, closed="left"), default=0.0, lifted=True)
+    max_epochs: int = param(POSITIVE_INTEGER, default=100, lifted=True)
+    batch_size: int = param(POSITIVE_INTEGER, default=128)
+    lr: float = param(POSITIVE, default=1e-3, lifted=True)
+    weight_decay: float = param(NON_NEGATIVE, default=0.0, lifted=True)
     lr_schedule: str = param(StrOptions(set(LR_SCHEDULES)), default="constant", lifted=True)
-    gradient_clip_value: float | None = param(
-        Interval(Real, 0, None, closed="neither"), None, default=None, lifted=True
-    )
+    gradient_clip_value: float | None = param(POSITIVE, None, default=None, lifted=True)
     warm_start: bool = param("boolean", default=False)
     callbacks: Sequence[Any] | None = param(list, tuple, None, default=None)
     device: str | torch.device | Sequence[str | torch.device] = param(

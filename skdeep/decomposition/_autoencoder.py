@@ -1,7 +1,5 @@
 """Autoencoders."""
 
-from numbers import Real
-
 import numpy as np
 from scipy.special import xlog1py, xlogy
 from sklearn.utils.metaestimators import available_if
@@ -15,8 +13,8 @@ from skdeep.nn._activation import OUTPUT_ACTIVATIONS
 from skdeep.nn._autoencoder import AutoencoderModule
 from skdeep.nn._coder import CoderShape
 from skdeep.nn._dropout import CORRUPTIONS
-from skdeep.utils._params import param
-from skdeep.utils._sklearn import Interval, StrOptions
+from skdeep.utils._params import NON_NEGATIVE, param
+from skdeep.utils._sklearn import StrOptions
 
 __all__ = ["Autoencoder"]
 
@@ -223,10 +221,10 @@ class Autoencoder(CoderMixin, DeepEstimator):
         StrOptions({"auto", *OUTPUT_ACTIVATIONS}), default="auto", data=True
     )
     loss: str = param(StrOptions(set(_LOSSES)), default="mse", data=True)
-    noise: float = param(Interval(Real, 0, None, closed="left"), default=0.0, lifted=True)
+    noise: float = param(NON_NEGATIVE, default=0.0, lifted=True)
     noise_kind: str = param(StrOptions(set(CORRUPTIONS)), default="gaussian")
-    sparsity: float = param(Interval(Real, 0, None, closed="left"), default=0.0, lifted=True)
-    contraction: float = param(Interval(Real, 0, None, closed="left"), default=0.0, lifted=True)
+    sparsity: float = param(NON_NEGATIVE, default=0.0, lifted=True)
+    contraction: float = param(NON_NEGATIVE, default=0.0, lifted=True)
     global_skip: bool = param("boolean", default=False)
     tied_weights: bool = param("boolean", default=False)
 

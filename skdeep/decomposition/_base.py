@@ -2,7 +2,6 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from numbers import Integral, Real
 from typing import Self
 
 import numpy as np
@@ -13,9 +12,9 @@ from sklearn.utils.validation import check_array, check_is_fitted
 from skdeep._gradient_descent import GradientDescentMixin
 from skdeep._preprocessing._linear import LinearScaler
 from skdeep.nn._activation import ACTIVATIONS
-from skdeep.utils._params import param
+from skdeep.utils._params import BELOW_ONE, POSITIVE_INTEGER, param
 from skdeep.utils._settings import own_settings
-from skdeep.utils._sklearn import Interval, StrOptions, fit_context, with_callbacks
+from skdeep.utils._sklearn import StrOptions, fit_context, with_callbacks
 from skdeep.utils._slabs import dense, slabs
 from skdeep.utils._validation import check_image_shape, check_layer_sizes, check_weights
 
@@ -30,17 +29,14 @@ def _has_one_phase(estimator):
 class CoderMixin(GradientDescentMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """Codes, reconstructions and their errors, for modules that encode and decode."""
 
-    n_components: int = param(Interval(Integral, 1, None, closed="left"), default=2, kw_only=False)
+    n_components: int = param(POSITIVE_INTEGER, default=2, kw_only=False)
     hidden_layer_sizes: str | int | Sequence[int] = param(
-        StrOptions({"auto"}),
-        Interval(Integral, 1, None, closed="left"),
-        "array-like",
-        default="auto",
+        StrOptions({"auto"}), POSITIVE_INTEGER, "array-like", default="auto"
     )
     activation: str = param(StrOptions(set(ACTIVATIONS)), default="relu")
     block: str = param(StrOptions({"dense", "residual"}), default="dense")
     image_shape: Sequence[int] | None = param("array-like", None, default=None, data=True)
-    dropout: float = param(Interval(Real, 0, 1, closed="left"), default=0.0, lifted=True)
+    dropout: float = param(BELOW_ONE, default=0.0, lifted=True)
     batch_norm: bool = param("boolean", default=False)
     feature_scaling: str | None = param(
         StrOptions({"global", "standard"}), None, default="global", data=True

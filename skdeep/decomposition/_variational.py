@@ -1,6 +1,6 @@
 """Variational autoencoders."""
 
-from numbers import Integral, Real
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -14,10 +14,10 @@ from skdeep.decomposition._base import CoderMixin
 from skdeep.nn import losses
 from skdeep.nn._coder import CoderShape
 from skdeep.nn._variational import VariationalModule, log_likelihood
-from skdeep.utils._params import param
+from skdeep.utils._params import NON_NEGATIVE, POSITIVE, POSITIVE_INTEGER, param
 from skdeep.utils._random import numpy_generator, row_noise
 from skdeep.utils._settings import own_settings
-from skdeep.utils._sklearn import Interval, StrOptions
+from skdeep.utils._sklearn import StrOptions
 from skdeep.utils._validation import check_n_samples
 
 __all__ = ["VariationalAutoencoder"]
@@ -194,11 +194,9 @@ class VariationalAutoencoder(CoderMixin, DeepEstimator):
     """
 
     likelihood: str = param(StrOptions({"bernoulli", "gaussian"}), default="gaussian", data=True)
-    scale: str | float = param(
-        StrOptions({"learned"}), Interval(Real, 0, None, closed="neither"), default="learned"
-    )
-    beta: float = param(Interval(Real, 0, None, closed="left"), default=1.0, lifted=True)
-    n_samples: int = param(Interval(Integral, 1, None, closed="left"), default=1)
+    scale: str | float = param(StrOptions({"learned"}), POSITIVE, default="learned")
+    beta: float = param(NON_NEGATIVE, default=1.0, lifted=True)
+    n_samples: int = param(POSITIVE_INTEGER, default=1)
 
     @own_settings()
     def sample(self, n_samples=1, random_state=None, *, observation_noise=True) -> np.ndarray:

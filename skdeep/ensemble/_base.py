@@ -2,7 +2,6 @@
 
 import copy
 from abc import ABC, abstractmethod
-from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -23,12 +22,11 @@ from skdeep._fit import Fit
 from skdeep._training._callbacks import FitTasks, SubfitTasks
 from skdeep.base import DeepEstimator
 from skdeep.utils._docs import DocumentationLinkMixin
-from skdeep.utils._params import Parameters, param
+from skdeep.utils._params import POSITIVE_INTEGER, Parameters, param
 from skdeep.utils._random import draw_seed
 from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import (
     HasMethods,
-    Interval,
     fit_context,
     has_callbacks,
     is_routing_enabled,
@@ -57,7 +55,7 @@ class DeepEnsemble(
     """
 
     estimator: Any = param(HasMethods(["fit", "predict"]), kw_only=False)
-    n_estimators: int = param(Interval(Integral, 1, None, closed="left"), default=5, kw_only=False)
+    n_estimators: int = param(POSITIVE_INTEGER, default=5, kw_only=False)
     random_state: int | np.random.RandomState | None = param("random_state", default=None)
 
     #: description of valid estimators for the error message

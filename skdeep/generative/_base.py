@@ -1,7 +1,7 @@
 """Methods and parameters that all generative adversarial nets share."""
 
 from collections.abc import Sequence
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
 
@@ -9,8 +9,15 @@ from skdeep._preprocessing._linear import LinearScaler
 from skdeep.generative._adversarial_net import AdversarialNet, Game
 from skdeep.nn._activation import ACTIVATIONS
 from skdeep.nn._gan_losses import ADVERSARIAL_LOSSES
-from skdeep.utils._params import Parameters, param
-from skdeep.utils._sklearn import Interval, StrOptions
+from skdeep.utils._params import (
+    BELOW_ONE,
+    NON_NEGATIVE,
+    POSITIVE,
+    POSITIVE_INTEGER,
+    Parameters,
+    param,
+)
+from skdeep.utils._sklearn import StrOptions
 
 __all__ = ["AdversarialMixin"]
 
@@ -18,21 +25,16 @@ __all__ = ["AdversarialMixin"]
 class AdversarialMixin(Parameters):
     """A generator that is trained against a critic."""
 
-    latent_dim: int = param(Interval(Integral, 1, None, closed="left"), default=32)
+    latent_dim: int = param(POSITIVE_INTEGER, default=32)
     hidden_layer_sizes: str | int | Sequence[int] = param(
-        StrOptions({"auto"}),
-        Interval(Integral, 1, None, closed="left"),
-        "array-like",
-        default="auto",
+        StrOptions({"auto"}), POSITIVE_INTEGER, "array-like", default="auto"
     )
     activation: str = param(StrOptions(set(ACTIVATIONS)), default="leaky_relu")
     loss: str = param(StrOptions(set(ADVERSARIAL_LOSSES)), default="non-saturating")
-    gradient_penalty: str | float = param(
-        StrOptions({"auto"}), Interval(Real, 0, None, closed="left"), default="auto"
-    )
-    n_critic: int = param(Interval(Integral, 1, None, closed="left"), default=1)
-    ema_decay: float = param(Interval(Real, 0, 1, closed="left"), default=0.999)
-    critic_lr: float | None = param(Interval(Real, 0, None, closed="neither"), None, default=None)
+    gradient_penalty: str | float = param(StrOptions({"auto"}), NON_NEGATIVE, default="auto")
+    n_critic: int = param(POSITIVE_INTEGER, default=1)
+    ema_decay: float = param(BELOW_ONE, default=0.999)
+    critic_lr: float | None = param(POSITIVE, None, default=None)
     betas: Sequence[float] = param(tuple, list, default=(0.5, 0.9))
     # adversarial losses need not decrease: there is no plateau to wait for
     lr_schedule: str = param(StrOptions({"constant", "cosine", "onecycle"}), default="constant")

@@ -1,6 +1,5 @@
 """Features learned by the critic of a generative adversarial net."""
 
-from numbers import Integral
 from typing import Self
 
 import numpy as np
@@ -11,10 +10,10 @@ from skdeep._preprocessing._distribution import sample_rows
 from skdeep.base import DeepEstimator
 from skdeep.generative._base import AdversarialMixin
 from skdeep.generative._rows import RowGANMixin
-from skdeep.utils._params import param
+from skdeep.utils._params import POSITIVE_INTEGER, param
 from skdeep.utils._random import numpy_generator
 from skdeep.utils._settings import own_settings
-from skdeep.utils._sklearn import Interval, fit_context, with_callbacks
+from skdeep.utils._sklearn import fit_context, with_callbacks
 from skdeep.utils._slabs import dense
 
 __all__ = ["GANFeatureExtractor"]
@@ -194,9 +193,7 @@ class GANFeatureExtractor(
     (150,)
     """
 
-    n_components: int | None = param(
-        Interval(Integral, 1, None, closed="left"), None, default=None, kw_only=False
-    )
+    n_components: int | None = param(POSITIVE_INTEGER, None, default=None, kw_only=False)
 
     _changeable = ("n_components",)
 

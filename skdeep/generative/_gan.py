@@ -1,7 +1,6 @@
 """GANs for numerical features and for images, as samplers."""
 
 from dataclasses import replace
-from numbers import Real
 
 import numpy as np
 from sklearn.utils.validation import column_or_1d
@@ -11,9 +10,8 @@ from skdeep.base import DeepEstimator
 from skdeep.generative._base import AdversarialMixin
 from skdeep.generative._rows import RowGANMixin
 from skdeep.generative._sampling import SamplingMixin, drop_weightless
-from skdeep.utils._params import param
+from skdeep.utils._params import NON_NEGATIVE, param
 from skdeep.utils._settings import own_settings
-from skdeep.utils._sklearn import Interval
 
 __all__ = ["GANSampler"]
 
@@ -203,7 +201,7 @@ class GANSampler(SamplingMixin, RowGANMixin, AdversarialMixin, DeepEstimator):
     ((5, 4), array([2, 2, 2, 2, 2]))
     """
 
-    style_weight: float = param(Interval(Real, 0, None, closed="left"), default=0.0)
+    style_weight: float = param(NON_NEGATIVE, default=0.0)
 
     @own_settings()
     def score_samples(self, X, y=None) -> np.ndarray:

@@ -1,7 +1,6 @@
 """Generators and critics for tables of mixed columns."""
 
 from collections.abc import Mapping, Sequence
-from numbers import Integral, Real
 
 import numpy as np
 from sklearn.utils import check_array
@@ -14,8 +13,8 @@ from skdeep._preprocessing._mixture import MixtureScaler
 from skdeep.generative._sampling import drop_weightless
 from skdeep.nn._coder import CoderShape
 from skdeep.nn._gan import GAN, TableOutput
-from skdeep.utils._params import Parameters, param
-from skdeep.utils._sklearn import Interval, StrOptions
+from skdeep.utils._params import BELOW_ONE, POSITIVE_INTEGER, Parameters, param
+from skdeep.utils._sklearn import StrOptions
 from skdeep.utils._validation import check_layer_sizes, check_weights
 
 __all__ = ["TableGANMixin"]
@@ -30,9 +29,9 @@ class TableGANMixin(Parameters):
     categorical_features: str | Sequence[str | int | bool] | None = param(
         "array-like", StrOptions({"from_dtype"}), None, default="from_dtype", data=True
     )
-    n_modes: int = param(Interval(Integral, 1, None, closed="left"), default=10, data=True)
-    pac: int = param(Interval(Integral, 1, None, closed="left"), default=1)
-    dropout: float = param(Interval(Real, 0, 1, closed="left"), default=0.0)
+    n_modes: int = param(POSITIVE_INTEGER, default=10, data=True)
+    pac: int = param(POSITIVE_INTEGER, default=1)
+    dropout: float = param(BELOW_ONE, default=0.0)
 
     _changeable = ("dropout",)
 

@@ -5,7 +5,6 @@ import time
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
@@ -20,9 +19,8 @@ from skdeep.model_selection._evaluation import evaluate
 from skdeep.model_selection._results import choose_best, make_cv_results
 from skdeep.model_selection._stages import SearchData
 from skdeep.utils._docs import DocumentationLinkMixin
-from skdeep.utils._params import Parameters, param
+from skdeep.utils._params import POSITIVE_INTEGER, Parameters, param
 from skdeep.utils._sklearn import (
-    Interval,
     StrOptions,
     accepts_sample_weight,
     check_method_params,
@@ -52,9 +50,7 @@ class BatchedSearchMixin(DocumentationLinkMixin, Parameters):
     pre_dispatch: int | str = param(default="2*n_jobs")
     error_score: str | float = param(default=np.nan)
     return_train_score: bool = param(default=False)
-    max_batch_models: int | str = param(
-        Interval(Integral, 1, None, closed="left"), StrOptions({"auto"}), default="auto"
-    )
+    max_batch_models: int | str = param(POSITIVE_INTEGER, StrOptions({"auto"}), default="auto")
 
     @with_callbacks
     @fit_context(

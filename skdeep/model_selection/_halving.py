@@ -10,7 +10,7 @@ from sklearn.model_selection import ParameterGrid, ParameterSampler, RandomizedS
 from skdeep.model_selection._base import BatchedSearchMixin
 from skdeep.model_selection._jobs import PausedFits
 from skdeep.model_selection._results import choose_best, make_cv_results
-from skdeep.utils._params import param
+from skdeep.utils._params import POSITIVE_INTEGER, param
 from skdeep.utils._sklearn import Interval, StrOptions
 
 __all__ = ["BatchedHalvingSearchCV"]
@@ -204,19 +204,13 @@ class BatchedHalvingSearchCV(BatchedSearchMixin, RandomizedSearchCV):
 
     param_distributions: dict | Sequence[dict] = param(kw_only=False)
     n_candidates: int | str = param(
-        Interval(Integral, 1, None, closed="left"),
-        StrOptions({"all", "exhaust"}),
-        default="exhaust",
+        POSITIVE_INTEGER, StrOptions({"all", "exhaust"}), default="exhaust"
     )
     factor: float = param(Interval(Real, 1, None, closed="neither"), default=3)
     resource: str = param(str, default="max_epochs")
-    max_resources: int | str = param(
-        Interval(Integral, 1, None, closed="left"), StrOptions({"auto"}), default="auto"
-    )
+    max_resources: int | str = param(POSITIVE_INTEGER, StrOptions({"auto"}), default="auto")
     min_resources: int | str = param(
-        Interval(Integral, 1, None, closed="left"),
-        StrOptions({"exhaust", "smallest"}),
-        default="smallest",
+        POSITIVE_INTEGER, StrOptions({"exhaust", "smallest"}), default="smallest"
     )
     aggressive_elimination: bool = param("boolean", default=False)
     random_state: int | np.random.RandomState | None = param(default=None)

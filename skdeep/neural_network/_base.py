@@ -1,7 +1,6 @@
 """Methods and parameters that residual nets for classification and for regression share."""
 
 from collections.abc import Sequence
-from numbers import Integral, Real
 from typing import Self
 
 import numpy as np
@@ -17,9 +16,9 @@ from skdeep.nn._augment import AUGMENTATIONS
 from skdeep.nn._norm import NORMS
 from skdeep.nn._resnet import ResNet, make_trunk
 from skdeep.nn._table import NUMERICAL_EMBEDDINGS
-from skdeep.utils._params import param
+from skdeep.utils._params import BELOW_ONE, POSITIVE, POSITIVE_INTEGER, param
 from skdeep.utils._settings import own_settings
-from skdeep.utils._sklearn import Interval, StrOptions, fit_context, with_callbacks
+from skdeep.utils._sklearn import StrOptions, fit_context, with_callbacks
 from skdeep.utils._validation import (
     check_image_shape,
     check_rows,
@@ -41,20 +40,20 @@ _HINTS = {
 class ResNetMixin(GradientDescentMixin):
     """Validation and preprocessing of the samples, and the residual net."""
 
-    n_blocks: int = param(Interval(Integral, 1, None, closed="left"), default=2, kw_only=False)
-    width: int = param(Interval(Integral, 1, None, closed="left"), default=192)
-    hidden_factor: float = param(Interval(Real, 0, None, closed="neither"), default=2.0)
-    dropout: float = param(Interval(Real, 0, 1, closed="left"), default=0.15, lifted=True)
-    residual_dropout: float = param(Interval(Real, 0, 1, closed="left"), default=0.0, lifted=True)
+    n_blocks: int = param(POSITIVE_INTEGER, default=2, kw_only=False)
+    width: int = param(POSITIVE_INTEGER, default=192)
+    hidden_factor: float = param(POSITIVE, default=2.0)
+    dropout: float = param(BELOW_ONE, default=0.15, lifted=True)
+    residual_dropout: float = param(BELOW_ONE, default=0.0, lifted=True)
     norm: str = param(StrOptions(set(NORMS)), default="batch")
     activation: str = param(StrOptions(set(ACTIVATIONS)), default="relu")
     numerical_embedding: str | None = param(
         StrOptions(set(NUMERICAL_EMBEDDINGS)), None, default=None, data=True
     )
-    embedding_dim: int = param(Interval(Integral, 1, None, closed="left"), default=24)
-    frequency_scale: float = param(Interval(Real, 0, None, closed="neither"), default=0.1)
+    embedding_dim: int = param(POSITIVE_INTEGER, default=24)
+    frequency_scale: float = param(POSITIVE, default=0.1)
     image_shape: Sequence[int] | None = param("array-like", None, default=None, data=True)
-    stem_width: int = param(Interval(Integral, 1, None, closed="left"), default=16)
+    stem_width: int = param(POSITIVE_INTEGER, default=16)
     augment: str | None = param(StrOptions(set(AUGMENTATIONS)), None, default=None)
     categorical_features: str | Sequence[str | int | bool] | None = param(
         "array-like", StrOptions({"from_dtype"}), None, default="from_dtype", data=True

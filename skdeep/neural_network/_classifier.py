@@ -1,6 +1,5 @@
 """Residual nets for classification."""
 
-from numbers import Real
 from typing import Self
 
 import numpy as np
@@ -13,9 +12,9 @@ from skdeep.neural_network import _labels
 from skdeep.neural_network._base import ResNetMixin
 from skdeep.nn import losses
 from skdeep.utils._labels import encode_labels, match_classes
-from skdeep.utils._params import param
+from skdeep.utils._params import BELOW_ONE, param
 from skdeep.utils._settings import own_settings
-from skdeep.utils._sklearn import Interval, StrOptions, fit_context
+from skdeep.utils._sklearn import StrOptions, fit_context
 
 __all__ = ["ResNetClassifier"]
 
@@ -214,7 +213,7 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
     (150, 192)
     """
 
-    label_smoothing: float = param(Interval(Real, 0, 1, closed="left"), default=0.0)
+    label_smoothing: float = param(BELOW_ONE, default=0.0)
     class_weight: str | dict | None = param(
         StrOptions({"balanced"}), dict, None, default=None, data=True
     )

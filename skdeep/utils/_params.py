@@ -2,9 +2,26 @@
 
 import dataclasses
 import inspect
+from numbers import Integral, Real
 from typing import Any, ClassVar, dataclass_transform
 
-__all__ = ["Parameters", "param"]
+from skdeep.utils._sklearn import Interval
+
+__all__ = [
+    "BELOW_ONE",
+    "NON_NEGATIVE",
+    "POSITIVE",
+    "POSITIVE_INTEGER",
+    "Parameters",
+    "param",
+]
+
+#: Constraints that many parameters have.
+POSITIVE_INTEGER = Interval(Integral, 1, None, closed="left")
+POSITIVE = Interval(Real, 0, None, closed="neither")
+NON_NEGATIVE = Interval(Real, 0, None, closed="left")
+#: In [0, 1), such as the rate of dropout.
+BELOW_ONE = Interval(Real, 0, 1, closed="left")
 
 
 def param(
