@@ -44,7 +44,7 @@ class FrameCodec:
 
     @classmethod
     def fit(cls, X, categorical_features="from_dtype"):
-        """Learn kinds, categories, units and bounds of the columns.
+        """Learn kinds, categories, units and bounds of the columns, and encode the table.
 
         Parameters
         ----------
@@ -52,6 +52,11 @@ class FrameCodec:
         categorical_features : "from_dtype", None, or array-like of str, int or bool
             Names, indices or mask of columns that are categorical whatever their dtype. Columns of
             strings and of categorical dtype always are.
+
+        Returns
+        -------
+        codec : FrameCodec
+        table : ndarray of shape (n_rows, n_columns), float64
         """
         X, container = as_table(X)
         is_default = str(categorical_features) in ("from_dtype", "None")
@@ -61,7 +66,8 @@ class FrameCodec:
         for place, (column, read) in enumerate(zip(columns, entries, strict=True)):
             is_named = named is not None and bool(named[place])
             column |= _describe(read, column["name"], is_named)
-        return cls(container, columns, header)
+        codec = cls(container, columns, header)
+        return codec, codec._encode(entries)
 
     @property
     def names(self):
@@ -88,11 +94,11 @@ class FrameCodec:
         """
         X, container = as_table(X, min_rows=0)
         assert X.shape[1] == len(self.columns), X.shape
-        table = np.empty(X.shape)
-        entries = read_columns(X, container, self.names)
-        for place, pair in enumerate(zip(entries, self.columns, strict=True)):
-            table[:, place] = _encode(*pair)
-        return table
+        return self._encode(read_columns(X, container, self.names))
+
+    def _encode(self, entries):
+        """Encode the ``Entries`` of all columns."""
+        return np.column_stack([_encode(*pair) for pair in zip(entries, self.columns, strict=True)])
 
     def decode(self, table):
         """Decode numbers to a table like that of training.

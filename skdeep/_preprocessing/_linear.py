@@ -67,21 +67,20 @@ class LinearScaler(Scaler, kind="linear"):
         read : callable
             ``read(X, rows)`` returns these rows as a dense array.
         """
-        n_features = read(X, slice(0, 1)).shape[1]
         if scaling is None:
-            return cls(n_features)
+            return cls(read(X, slice(0, 1)).shape[1])
         if scaling == "range":
             low, high = column_bounds(X, sample_weight)
             middle, reach = (low.min() + high.max()) / 2, (high.max() - low.min()) / 2
-            mean, scale = np.full(n_features, middle), np.full(n_features, reach or 1.0)
-            return cls(n_features, mean, scale, scaling)
+            mean, scale = np.full_like(low, middle), np.full_like(low, reach or 1.0)
+            return cls(len(mean), mean, scale, scaling)
         mean, variance = _mean_and_variance(X, sample_weight, read)
         if scaling == "global":
             variance = np.full_like(variance, variance.mean())
         # a constant feature is centred but not scaled, as in StandardScaler
         noise_floor = np.square(10 * np.finfo(np.float64).eps * mean)
         scale = np.sqrt(np.where(variance <= noise_floor, 1.0, variance))
-        return cls(n_features, mean, scale, scaling)
+        return cls(len(mean), mean, scale, scaling)
 
     @property
     def width(self):

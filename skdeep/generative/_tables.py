@@ -44,7 +44,7 @@ class TableGANMixin(Parameters):
 
     def _check(self, X, y=None, sample_weight=None, *, reset):
         X, y, sample_weight = drop_weightless(X, y, sample_weight)
-        X, codec = self._encode(X, reset=reset)
+        codec, X = self._encode(X, reset=reset)
         weight = check_weights(sample_weight, X)
         classes, attributes = self._encode_classes(y, X, reset=reset)
         sizes = codec.n_categories
@@ -55,7 +55,7 @@ class TableGANMixin(Parameters):
         return Data(X, _category_codes(X, sizes), weight, attributes=attributes)
 
     def _encode(self, X, *, reset):
-        """Encode samples as numbers; also returns the codec."""
+        """Return the codec and the encoded samples."""
         if not hasattr(X, "columns"):
             X = X if hasattr(X, "shape") else as_table(X, min_rows=0)[0]
             X = check_array(X, dtype=None, ensure_all_finite="allow-nan", estimator=self)
@@ -64,8 +64,9 @@ class TableGANMixin(Parameters):
                 f"X must have at least one row; found array with 0 sample(s), shape={X.shape}."
             )
         validate_data(self, X, skip_check_array=True, reset=reset)
-        codec = FrameCodec.fit(X, self.categorical_features) if reset else self._codec
-        return codec.encode(X), codec
+        if reset:
+            return FrameCodec.fit(X, self.categorical_features)
+        return self._codec, self._codec.encode(X)
 
     def _fit_scaler(self, data, rng):
         n_categories = data.attributes["_n_categories"]
