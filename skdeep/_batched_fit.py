@@ -15,8 +15,6 @@ from skdeep._training._stacked import train_together
 from skdeep.utils._device import lease_device
 from skdeep.utils._settings import own_settings
 
-__all__ = ["Outcome", "even_parts", "fit_together"]
-
 
 @dataclass
 class Outcome:

@@ -22,8 +22,6 @@ from skdeep.utils._device import lease_device
 from skdeep.utils._random import draw_seed, make_streams
 from skdeep.utils._validation import check_range, check_target_is_given
 
-__all__ = ["Fit"]
-
 
 class Fit:
     """A fit in progress; discarded when the estimator is fitted.

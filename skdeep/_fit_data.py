@@ -14,8 +14,6 @@ from skdeep._training._data import make_rows
 from skdeep.utils._random import STREAMS, make_generator
 from skdeep.utils._validation import in_memory
 
-__all__ = ["SET_BY_VALIDATION", "Data", "DataPool", "split", "validate"]
-
 # Distinguishes the draws of the held-out samples from those of training, see ``make_streams``.
 _SPLIT = len(STREAMS)
 

@@ -13,8 +13,6 @@ from skdeep._training._optim import OptimizerOptions
 from skdeep.utils._params import NON_NEGATIVE, POSITIVE_INTEGER, Parameters, param
 from skdeep.utils._sklearn import Interval, StrOptions
 
-__all__ = ["GradientDescentMixin", "Pause"]
-
 
 @dataclass
 class Pause:

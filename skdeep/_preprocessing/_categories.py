@@ -6,8 +6,6 @@ from sklearn.utils import check_array
 from skdeep.utils._sklearn import check_categorical_features, safe_indexing
 from skdeep.utils._validation import as_numbers, is_missing
 
-__all__ = ["CategoryCodec", "find_categories"]
-
 # A column with more distinct strings than this, and nearly as many as it has entries, contains
 # names or free text.
 _FEW_STRINGS = 20

@@ -9,8 +9,6 @@ import numpy as np
 
 from skdeep.utils._sklearn import safe_indexing
 
-__all__ = ["BUILDERS", "as_table", "describe_table", "plain", "read_columns", "refuse"]
-
 _SCALARS = (bool, str, int, float, np.bool_, np.integer, np.floating)
 # Types of the missing values of Python and pandas, which need not be imported to know them.
 _MARKERS = {"NoneType": "None", "NAType": "NA", "NaTType": "NaT"}

@@ -4,8 +4,6 @@ import numpy as np
 
 from skdeep.utils._slabs import dense, slabs
 
-__all__ = ["bin_edges", "column_bounds", "distinct_values", "quantile_levels", "sample_rows"]
-
 # Quantiles are learned from at most this many rows, and from at most this many bytes.
 _SAMPLE_ROWS = 10_000
 _SAMPLE_BYTES = 2**26

@@ -16,8 +16,6 @@ from skdeep._preprocessing._containers import (
 )
 from skdeep.utils._sklearn import check_categorical_features
 
-__all__ = ["FrameCodec"]
-
 
 @dataclass(eq=False, repr=False)
 class FrameCodec:

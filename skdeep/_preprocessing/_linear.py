@@ -9,8 +9,6 @@ from skdeep._preprocessing._distribution import column_bounds
 from skdeep._preprocessing._scaler import Scaler
 from skdeep.utils._slabs import dense, slabs
 
-__all__ = ["LinearScaler", "overflow_is_an_error"]
-
 
 def overflow_is_an_error(function):
     """Decorate a method to raise ``ValueError`` for samples too large for its arithmetic."""

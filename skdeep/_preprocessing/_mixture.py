@@ -10,8 +10,6 @@ from sklearn.mixture import BayesianGaussianMixture
 from skdeep._preprocessing._distribution import distinct_values
 from skdeep._preprocessing._scaler import Scaler
 
-__all__ = ["MixtureScaler"]
-
 # A value that at least this fraction of the samples has is an option of its own.
 _ATOM_FRACTION = 0.05
 # Modes of less weight are dropped, as in the authors' code of CTGAN.

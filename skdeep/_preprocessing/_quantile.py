@@ -12,8 +12,6 @@ from skdeep._preprocessing._linear import LinearScaler
 from skdeep._preprocessing._scaler import Scaler
 from skdeep.utils._slabs import dense
 
-__all__ = ["QuantileScaler", "fit_feature_scaler"]
-
 # Maximum number of points of a feature's distribution function.
 _MAX_KNOTS = 1000
 

@@ -3,8 +3,6 @@
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
-__all__ = ["Scaler", "scaler_from_state"]
-
 _CLASSES: dict[str, type["Scaler"]] = {}
 
 

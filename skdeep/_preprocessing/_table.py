@@ -11,8 +11,6 @@ from skdeep._preprocessing._quantile import fit_feature_scaler
 from skdeep._preprocessing._scaler import Scaler, scaler_from_state
 from skdeep.utils._slabs import dense, slabs
 
-__all__ = ["TableScaler"]
-
 _N_BINS = 48
 # In standard deviations, squared still within float32. Targets that lie farther away have less than
 # 1e-36 of all weight, if any.

@@ -28,17 +28,6 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", TqdmWarning)
     from tqdm.auto import tqdm
 
-__all__ = [
-    "DivergenceGuard",
-    "EarlyStopping",
-    "EpochEnd",
-    "EpochTasks",
-    "FitTasks",
-    "SubfitTasks",
-    "check_callbacks",
-    "show_progress",
-]
-
 
 def check_callbacks(callbacks, *, holds_out, lr_schedule):
     """Validate skorch callbacks and return them as a list; None gives an empty list.

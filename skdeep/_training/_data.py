@@ -10,14 +10,6 @@ from torch.utils.data import Dataset
 
 from skdeep.utils._slabs import dense, slabs
 
-__all__ = [
-    "Batch",
-    "Batches",
-    "StreamedRows",
-    "TensorRows",
-    "make_rows",
-]
-
 # Maximum size of a float32 copy of the data on the CPU; larger data is converted batch by batch.
 _COPY_LIMIT = 2**28
 

@@ -7,8 +7,6 @@ from skdeep.utils._slabs import dense
 from skdeep.utils._threads import is_convolutional, thread_scope
 from skdeep.utils._validation import output_dtype
 
-__all__ = ["CHUNK_ROWS", "apply_in_chunks"]
-
 #: Samples per forward pass. Enough to use a CPU's caches and a GPU well, and small enough for any
 #: memory.
 CHUNK_ROWS = 1024

@@ -20,8 +20,6 @@ from skdeep._training._optim import (
     watched_loss,
 )
 
-__all__ = ["StopTraining", "TrainingNet", "make_net"]
-
 _BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 
 

@@ -7,8 +7,6 @@ from torch import nn
 
 from skdeep.nn.losses import mean_over_rows
 
-__all__ = ["Objective"]
-
 
 class Objective(nn.Module):
     """Weighted mean of the per-row losses that a pure function gives.

@@ -9,19 +9,6 @@ from torch.optim import lr_scheduler
 
 from skdeep.utils._sklearn import StrOptions
 
-__all__ = [
-    "LR_SCHEDULES",
-    "OPTIMIZERS",
-    "OptimizerOptions",
-    "advance",
-    "make_schedule",
-    "optimizer_options",
-    "plain_options",
-    "plain_parameter",
-    "resolve_optimizer",
-    "watched_loss",
-]
-
 #: Optimizers by name.
 OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
 

@@ -6,8 +6,6 @@ from skdeep._training._data import StreamedRows, TensorRows
 from skdeep._training._net import TrainingNet
 from skdeep.utils._threads import thread_scope
 
-__all__ = ["Run"]
-
 
 class Run(NamedTuple):
     """A training that is ready to start.

@@ -8,8 +8,6 @@ from skdeep._training._net import TrainingNet
 from skdeep._training._stacked_optim import can_be_stacked
 from skdeep.nn._stacked import has_twins, signature, sums_in_order
 
-__all__ = ["reason_to_train_alone", "run_signature", "stack_limit"]
-
 # Multiply-adds per step above which a single net makes full use of a CPU
 # (benchmarks/batched_search.py, --border).
 _LARGE_NET = 5e6

@@ -11,8 +11,6 @@ from skdeep._training._stacked_rows import StackedRows
 from skdeep.nn._stacked import StackedWeights, stack_modules
 from skdeep.utils._threads import runs_on_one_thread, stack_scope
 
-__all__ = ["train_together"]
-
 
 def train_together(runs):
     """Train nets of equal ``run_signature``, with the same results as if each was trained alone.

@@ -6,8 +6,6 @@ import torch
 
 from skdeep._training._optim import OPTIMIZERS, make_schedule
 
-__all__ = ["StackedOptimizer", "can_be_stacked", "step_factors"]
-
 # Kernels of torch's fused optimizers. Their ``step`` method has an overhead of three times the
 # kernel's time, most of it for the step counter of each tensor.
 _FUSED_ADAM = {

@@ -6,8 +6,6 @@ import torch
 
 from skdeep._training._data import Batch, TensorRows
 
-__all__ = ["StackedRows"]
-
 
 class StackedRows:
     """Rows of K members in one tensor, stored once if several members have equal rows.

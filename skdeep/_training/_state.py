@@ -10,16 +10,6 @@ from skdeep._training._optim import plain_parameter, resolve_optimizer
 from skdeep.exceptions import DeviceUnavailableWarning
 from skdeep.utils._device import device_exists
 
-__all__ = [
-    "LIVE_ATTRIBUTES",
-    "continue_training",
-    "existing_device",
-    "fitted_state",
-    "plain_parameters",
-    "restore_fitted",
-    "restore_parameters",
-]
-
 #: Attributes of a fitted estimator that ``fitted_state`` replaces.
 LIVE_ATTRIBUTES = (
     "device_",

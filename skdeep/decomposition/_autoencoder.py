@@ -16,8 +16,6 @@ from skdeep.nn._dropout import CORRUPTIONS
 from skdeep.utils._params import NON_NEGATIVE, param
 from skdeep.utils._sklearn import StrOptions
 
-__all__ = ["Autoencoder"]
-
 _LOSSES = {
     "mse": losses.squared_error,
     "huber": losses.huber,

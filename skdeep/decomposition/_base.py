@@ -18,8 +18,6 @@ from skdeep.utils._sklearn import StrOptions, fit_context, with_callbacks
 from skdeep.utils._slabs import dense, slabs
 from skdeep.utils._validation import check_image_shape, check_layer_sizes, check_weights
 
-__all__ = ["CoderMixin"]
-
 
 def _has_one_phase(estimator):
     """Whether training can go on by single epochs."""

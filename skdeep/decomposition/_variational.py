@@ -20,8 +20,6 @@ from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import StrOptions
 from skdeep.utils._validation import check_n_samples
 
-__all__ = ["VariationalAutoencoder"]
-
 # Draws per sample for the expected log-likelihood in score_samples.
 _N_SCORE_SAMPLES = 16
 

@@ -32,8 +32,6 @@ from skdeep.utils._sklearn import (
     is_routing_enabled,
 )
 
-__all__ = ["DeepEnsemble", "members_have"]
-
 
 def members_have(name):
     """Return a check for ``available_if`` that the estimator has an attribute."""

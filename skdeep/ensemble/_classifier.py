@@ -13,8 +13,6 @@ from skdeep.ensemble._base import DeepEnsemble, members_have
 from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import fit_context
 
-__all__ = ["DeepEnsembleClassifier"]
-
 
 class DeepEnsembleClassifier(ClassifierMixin, DeepEnsemble):
     """Deep ensemble classifier: averages the predicted probabilities of several nets [1]_.

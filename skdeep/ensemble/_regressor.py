@@ -11,8 +11,6 @@ from skdeep.ensemble._base import DeepEnsemble, members_have
 from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import fit_context
 
-__all__ = ["DeepEnsembleRegressor"]
-
 
 class DeepEnsembleRegressor(RegressorMixin, DeepEnsemble):
     """Deep ensemble regressor: averages the predictions of several nets [1]_.

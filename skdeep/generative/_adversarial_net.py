@@ -15,8 +15,6 @@ from skdeep.generative._mode_collapse import warn_of_collapse
 from skdeep.nn import _gan_losses as losses
 from skdeep.nn._gan import TableOutput
 
-__all__ = ["AdversarialNet", "Game"]
-
 
 class Game(nn.Module):
     """Losses of critic and generator.

@@ -19,8 +19,6 @@ from skdeep.utils._params import (
 )
 from skdeep.utils._sklearn import StrOptions
 
-__all__ = ["AdversarialMixin"]
-
 
 class AdversarialMixin(Parameters):
     """A generator that is trained against a critic."""

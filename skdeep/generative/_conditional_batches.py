@@ -5,8 +5,6 @@ import torch
 
 from skdeep._training._data import Batch
 
-__all__ = ["Conditions", "DrawnBatches", "log_frequencies"]
-
 
 def log_frequencies(counts):
     """Probabilities in proportion to the logarithm of one plus the count [1]_.

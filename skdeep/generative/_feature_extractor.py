@@ -16,8 +16,6 @@ from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import fit_context, with_callbacks
 from skdeep.utils._slabs import dense
 
-__all__ = ["GANFeatureExtractor"]
-
 
 class GANFeatureExtractor(
     ClassNamePrefixFeaturesOutMixin,

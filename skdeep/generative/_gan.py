@@ -13,8 +13,6 @@ from skdeep.generative._sampling import SamplingMixin, drop_weightless
 from skdeep.utils._params import NON_NEGATIVE, param
 from skdeep.utils._settings import own_settings
 
-__all__ = ["GANSampler"]
-
 
 class GANSampler(SamplingMixin, RowGANMixin, AdversarialMixin, DeepEstimator):
     """Generative adversarial net: generates samples or images, and oversamples classes.

@@ -8,8 +8,6 @@ from skdeep.exceptions import ModeCollapseWarning
 from skdeep.utils._random import make_generator
 from skdeep.utils._warn import warn_user
 
-__all__ = ["coverage_and_precision", "variance_ratio", "warn_of_collapse"]
-
 _N_ROWS = 1000
 # With fewer samples, estimates of coverage and precision are unreliable.
 _FEWEST_ROWS = 100

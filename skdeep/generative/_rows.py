@@ -12,8 +12,6 @@ from skdeep.utils._params import Parameters, param
 from skdeep.utils._sklearn import StrOptions, check_categorical_features
 from skdeep.utils._validation import check_image_shape, check_layer_sizes, check_rows, check_weights
 
-__all__ = ["RowGANMixin"]
-
 _HINT = "Use TabularGANSampler for tables of mixed columns."
 _HINTS = dict.fromkeys("sMm", _HINT)
 

@@ -20,8 +20,6 @@ from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import Interval, StrOptions, fit_context, safe_indexing, with_callbacks
 from skdeep.utils._validation import check_n_samples, check_weights, in_memory
 
-__all__ = ["SamplingMixin", "drop_weightless"]
-
 # Distinguishes the draws of fit_resample from others of the same seed.
 _RESAMPLING = 1
 

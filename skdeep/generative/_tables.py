@@ -17,8 +17,6 @@ from skdeep.utils._params import BELOW_ONE, POSITIVE_INTEGER, Parameters, param
 from skdeep.utils._sklearn import StrOptions
 from skdeep.utils._validation import check_layer_sizes, check_weights
 
-__all__ = ["TableGANMixin"]
-
 # Rounds in which rows that do not meet their conditions are drawn again.
 _MAX_ROUNDS = 100
 

@@ -13,8 +13,6 @@ from skdeep.utils._random import numpy_generator
 from skdeep.utils._settings import own_settings
 from skdeep.utils._validation import check_n_samples
 
-__all__ = ["TabularGANSampler"]
-
 
 class TabularGANSampler(TableGANMixin, SamplingMixin, AdversarialMixin, DeepEstimator):
     """Conditional generative adversarial net for tables of mixed columns.

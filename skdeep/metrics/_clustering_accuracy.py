@@ -10,8 +10,6 @@ from sklearn.utils.validation import column_or_1d
 
 from skdeep.utils._validation import check_weights, is_missing
 
-__all__ = ["clustering_accuracy"]
-
 
 def clustering_accuracy(y_true, y_pred, *, sample_weight=None):
     """Accuracy of a clustering under the best one-to-one matching of clusters and classes.

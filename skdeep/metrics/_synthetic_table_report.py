@@ -17,8 +17,6 @@ from skdeep.utils._random import numpy_generator
 from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import check_categorical_features, safe_indexing
 
-__all__ = ["synthetic_table_report"]
-
 _MAX_ROWS = 100_000  # for associations, and as candidates for nearest neighbors
 _MAX_RATED = 1_000  # whose nearest neighbors are searched
 _BATCH = 100

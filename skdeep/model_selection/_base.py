@@ -32,8 +32,6 @@ from skdeep.utils._sklearn import (
     with_callbacks,
 )
 
-__all__ = ["BatchedSearchMixin"]
-
 
 class BatchedSearchMixin(DocumentationLinkMixin, Parameters):
     """``fit`` of a search that trains many nets at once; everything else is scikit-learn's.

@@ -15,8 +15,6 @@ from skdeep.model_selection._jobs import Candidate, Job, Net, Node, deep_places
 from skdeep.model_selection._stages import fit_prefix, score_whole, train_chunk
 from skdeep.utils._sklearn import has_callbacks
 
-__all__ = ["evaluate"]
-
 # Name of the task of one candidate on one split in scikit-learn's searches.
 _EVALUATION = "candidate-split-evaluation"
 

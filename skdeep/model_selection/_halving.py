@@ -13,8 +13,6 @@ from skdeep.model_selection._results import choose_best, make_cv_results
 from skdeep.utils._params import POSITIVE_INTEGER, param
 from skdeep.utils._sklearn import Interval, StrOptions
 
-__all__ = ["BatchedHalvingSearchCV"]
-
 
 class BatchedHalvingSearchCV(BatchedSearchMixin, RandomizedSearchCV):
     """Successive halving that continues the training of the remaining candidates.

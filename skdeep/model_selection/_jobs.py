@@ -10,8 +10,6 @@ from skdeep._gradient_descent import GradientDescentMixin, Pause
 from skdeep.base import DeepEstimator
 from skdeep.utils._sklearn import has_callbacks, is_valid_pipeline
 
-__all__ = ["Candidate", "Job", "Net", "Node", "PausedFits", "deep_places"]
-
 
 class Candidate:
     """Parameters to evaluate, and what can be shared with other candidates.

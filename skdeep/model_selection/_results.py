@@ -8,8 +8,6 @@ from scipy.stats import rankdata
 
 from skdeep.utils._sklearn import aggregate_score_dicts, masked_parameters, scores_by_name
 
-__all__ = ["choose_best", "make_cv_results"]
-
 
 def make_cv_results(params, results, n_splits, extra=None):
     """Make the dict of arrays that scikit-learn's searches call ``cv_results_``.

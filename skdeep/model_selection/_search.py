@@ -13,8 +13,6 @@ from sklearn.model_selection import (
 from skdeep.model_selection._base import BatchedSearchMixin
 from skdeep.utils._params import param
 
-__all__ = ["BatchedGridSearchCV", "BatchedRandomizedSearchCV"]
-
 
 class BatchedGridSearchCV(BatchedSearchMixin, GridSearchCV):
     """Grid search that trains many nets at once.

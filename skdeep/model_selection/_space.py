@@ -6,8 +6,6 @@ from sklearn.pipeline import Pipeline
 from skdeep.decomposition import Autoencoder, VariationalAutoencoder
 from skdeep.neural_network import ResNetClassifier, ResNetRegressor
 
-__all__ = ["search_space"]
-
 
 def search_space(estimator):
     """Return a search space for an estimator, or for all nets in a pipeline.

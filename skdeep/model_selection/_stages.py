@@ -25,8 +25,6 @@ from skdeep.utils._sklearn import (
     safe_split,
 )
 
-__all__ = ["SearchData", "fit_prefix", "score_whole", "train_chunk"]
-
 
 @dataclass
 class SearchData:

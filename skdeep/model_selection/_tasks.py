@@ -5,8 +5,6 @@ from sklearn.pipeline import Pipeline
 
 from skdeep._training._callbacks import EpochTasks, FitTasks, SubfitTasks
 
-__all__ = ["NetTasks"]
-
 
 class NetTasks:
     """Callback tasks of the fit of a net: one for each job whose last net it is.

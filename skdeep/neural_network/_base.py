@@ -26,8 +26,6 @@ from skdeep.utils._validation import (
     must_be_numbers,
 )
 
-__all__ = ["ResNetMixin"]
-
 _HINTS = {
     "s": (
         "Dataframe columns that contain only strings are categories under "

@@ -16,8 +16,6 @@ from skdeep.utils._params import BELOW_ONE, param
 from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import StrOptions, fit_context
 
-__all__ = ["ResNetClassifier"]
-
 
 class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
     """Residual net classifier, for tables [1]_ and images [3]_.

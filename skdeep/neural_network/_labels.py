@@ -6,16 +6,6 @@ import numpy as np
 from scipy.special import expit, log_expit, log_softmax, logit, softmax
 from sklearn.utils.class_weight import compute_class_weight
 
-__all__ = [
-    "announce",
-    "as_targets",
-    "class_weights",
-    "decide",
-    "kind_of_target",
-    "log_odds",
-    "probabilities",
-]
-
 _SMALLEST_SHARE = 1e-6
 # Labels of multilabel targets, unlike classes, may first occur in a later call.
 _RARE_LABEL = 1e-3

@@ -17,8 +17,6 @@ from skdeep.utils._params import param
 from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import Interval, StrOptions, fit_context
 
-__all__ = ["ResNetRegressor"]
-
 _LOSSES = {
     "squared_error": losses.squared_error,
     "absolute_error": losses.absolute_error,

@@ -7,8 +7,6 @@ from torch import nn
 
 from skdeep.nn._elementwise import in_whole_vectors
 
-__all__ = ["ACTIVATIONS", "OUTPUT_ACTIVATIONS", "Sigmoid"]
-
 
 class _InWholeVectors(nn.Module):
     """Activation whose result for an entry does not depend on its position."""

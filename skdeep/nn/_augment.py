@@ -3,8 +3,6 @@
 import torch
 from torch import nn
 
-__all__ = ["AUGMENTATIONS", "Augment"]
-
 #: Augmentations by name.
 AUGMENTATIONS = ("shift", "shift+flip")
 # An image is shifted by up to its shorter side divided by this, at least one pixel: 2 pixels of 28.

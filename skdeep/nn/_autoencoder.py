@@ -10,8 +10,6 @@ from skdeep.nn._coder import make_decoder, make_encoder
 from skdeep.nn._dropout import corrupt
 from skdeep.nn.losses import contraction
 
-__all__ = ["AutoencoderModule", "AutoencoderOutput"]
-
 
 class AutoencoderOutput(NamedTuple):
     """Output of the forward pass of an autoencoder."""

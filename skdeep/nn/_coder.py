@@ -12,8 +12,6 @@ from skdeep.nn._linear import Linear, TiedLinear
 from skdeep.nn._norm import BatchNorm
 from skdeep.nn._residual import ResidualBlock, ResidualConvBlock
 
-__all__ = ["CoderShape", "make_decoder", "make_encoder", "stage_sizes"]
-
 
 @dataclass(frozen=True)
 class CoderShape:

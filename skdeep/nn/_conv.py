@@ -6,8 +6,6 @@ from torch.nn import functional as F
 
 from skdeep.nn._linear import init_uniform
 
-__all__ = ["Conv2d", "ConvTranspose2d"]
-
 _KERNEL = 3
 
 

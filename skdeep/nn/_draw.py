@@ -3,8 +3,6 @@
 import torch
 from torch.overrides import TorchFunctionMode
 
-__all__ = ["DrawFrom", "MemberGenerators", "draw"]
-
 
 class MemberGenerators:
     """The generators of stacked modules, in place of a single generator.

@@ -5,8 +5,6 @@ from torch import nn
 
 from skdeep.nn._draw import draw
 
-__all__ = ["CORRUPTIONS", "Dropout", "corrupt"]
-
 #: Kinds of corruption.
 CORRUPTIONS = ("gaussian", "masking")
 

@@ -3,8 +3,6 @@
 import torch
 from torch.nn import functional as F
 
-__all__ = ["GRAIN", "in_whole_vectors"]
-
 #: From this number of entries on, torch splits elementwise functions and sums over a whole tensor
 #: between threads.
 GRAIN = 2**15

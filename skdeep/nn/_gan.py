@@ -12,8 +12,6 @@ from skdeep.nn._conv import Conv2d
 from skdeep.nn._draw import DrawFrom
 from skdeep.nn._linear import Linear
 
-__all__ = ["GAN", "Critic", "TableOutput"]
-
 _POOLED_SIDE = 4
 # Number of noise samples to measure the initial spread of the generator's output, and its minimum.
 _N_PROBES = 256

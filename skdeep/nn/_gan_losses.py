@@ -3,16 +3,6 @@
 import torch
 from torch.nn import functional as F
 
-__all__ = [
-    "ADVERSARIAL_LOSSES",
-    "critic_loss",
-    "generator_loss",
-    "gradient_norms",
-    "gram_matrix",
-    "interpolation_penalty",
-    "style_loss",
-]
-
 #: Adversarial losses by name.
 ADVERSARIAL_LOSSES = ("wgan-gp", "hinge", "non-saturating", "least-squares")
 

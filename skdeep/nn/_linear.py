@@ -4,8 +4,6 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-__all__ = ["WIDTH_MULTIPLE", "Linear", "TiedLinear", "init_uniform", "linear"]
-
 # If the inner dimension is not a multiple of the SIMD width, matrix products use a different kernel
 # with a different order of summation, and the result for a row depends on its position in the
 # batch. Zero-padding to this multiple avoids that (benchmarks/row_independence.py).

@@ -4,8 +4,6 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-__all__ = ["NORMS", "BatchNorm", "LayerNorm", "make_norm"]
-
 
 class BatchNorm(nn.Module):
     """Batch normalization over rows, or over rows and pixels.

@@ -9,8 +9,6 @@ from skdeep.nn._dropout import Dropout
 from skdeep.nn._linear import Linear
 from skdeep.nn._norm import BatchNorm, make_norm
 
-__all__ = ["BasicBlock", "ResidualBlock", "ResidualConvBlock"]
-
 
 def _sequence(*layers):
     """Make a sequence of the layers that are not None."""

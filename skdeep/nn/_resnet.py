@@ -11,8 +11,6 @@ from skdeep.nn._norm import make_norm
 from skdeep.nn._residual import BasicBlock, ResidualBlock
 from skdeep.nn._table import TableInput
 
-__all__ = ["ImageTrunk", "ResNet", "TableTrunk", "make_trunk"]
-
 _N_STAGES = 3
 
 

@@ -19,14 +19,6 @@ from skdeep.nn._stacked_products import ALIGNMENT, Threads
 from skdeep.nn._table import TableInput
 from skdeep.nn._variational import VariationalModule
 
-__all__ = [
-    "StackedWeights",
-    "has_twins",
-    "signature",
-    "stack_modules",
-    "sums_in_order",
-]
-
 # Settings that may differ between the members of a stack, by module class.
 _LIFTED = {AutoencoderModule: ("noise",), Dropout: ("rate",)}
 

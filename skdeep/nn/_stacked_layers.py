@@ -15,8 +15,6 @@ from skdeep.nn._norm import BatchNorm, LayerNorm
 from skdeep.nn._stacked_products import affine
 from skdeep.nn._table import CategoryEmbedding
 
-__all__ = ["TWINS", "Mapped"]
-
 
 class _Affine(nn.Module):
     """Matrix products with the weights of K layers."""

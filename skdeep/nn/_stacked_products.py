@@ -12,8 +12,6 @@ from torch.nn import functional as F
 from skdeep.nn._elementwise import GRAIN
 from skdeep.utils._threads import one_thread
 
-__all__ = ["ALIGNMENT", "Threads", "affine"]
-
 #: Float32 entries in 64 bytes, to which torch aligns the memory of tensors. At other addresses,
 #: matrix products may sum in a different order.
 ALIGNMENT = 16

@@ -7,8 +7,6 @@ from torch.nn import functional as F
 from skdeep.nn._draw import DrawFrom
 from skdeep.nn._linear import init_uniform
 
-__all__ = ["NUMERICAL_EMBEDDINGS", "CategoryEmbedding", "TableInput"]
-
 # With a multiple of this many columns, the product for a row does not depend on the other rows;
 # with 5 or 10 columns it does.
 _DIM_MULTIPLE = 8

@@ -11,9 +11,6 @@ from skdeep.nn._draw import draw
 from skdeep.nn._elementwise import in_whole_vectors
 from skdeep.nn.losses import bernoulli_log_likelihood, gaussian_log_likelihood
 
-__all__ = ["VariationalModule", "VariationalOutput", "log_likelihood"]
-
-
 # Number of draws that are decoded together; more would only use more memory.
 _DRAWS_AT_ONCE = 64
 

@@ -5,8 +5,6 @@ import sys
 import numpy as np
 import scipy.sparse as sp
 
-__all__ = ["append_labels", "append_rows"]
-
 
 def append_rows(X, new):
     """Append new rows to the unchanged rows of ``X``.

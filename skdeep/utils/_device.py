@@ -8,8 +8,6 @@ from collections import Counter
 
 import torch
 
-__all__ = ["available_devices", "device_exists", "lease_device", "resolve_device"]
-
 _lock = threading.Lock()
 _leased: Counter = Counter()
 

@@ -6,8 +6,6 @@ import pkgutil
 
 from sklearn.base import BaseEstimator, MetaEstimatorMixin
 
-__all__ = ["all_estimators"]
-
 
 def all_estimators():
     """List the public estimators of skdeep, without meta-estimators.

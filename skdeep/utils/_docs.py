@@ -1,7 +1,5 @@
 """Links to the documentation."""
 
-__all__ = ["DOCUMENTATION_URL", "DocumentationLinkMixin"]
-
 #: Root URL of the documentation. A test checks that ``[project.urls]`` has the same URL.
 DOCUMENTATION_URL = "https://skdeep.readthedocs.io/en/stable/"
 

@@ -6,8 +6,6 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import InputTags, Tags
 
-__all__ = ["as_sampler_tags", "resampling_plan"]
-
 
 @dataclass(slots=True)
 class _InputTags(InputTags):

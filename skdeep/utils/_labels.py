@@ -12,8 +12,6 @@ from sklearn.utils.validation import (
 
 from skdeep.utils._validation import is_missing
 
-__all__ = ["check_labels", "encode_labels", "match_classes"]
-
 
 def check_labels(y):
     """Raise ``ValueError`` unless ``y`` holds class labels without missing values."""

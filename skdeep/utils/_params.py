@@ -7,15 +7,6 @@ from typing import Any, ClassVar, dataclass_transform
 
 from skdeep.utils._sklearn import Interval
 
-__all__ = [
-    "BELOW_ONE",
-    "NON_NEGATIVE",
-    "POSITIVE",
-    "POSITIVE_INTEGER",
-    "Parameters",
-    "param",
-]
-
 #: Constraints that many parameters have.
 POSITIVE_INTEGER = Interval(Integral, 1, None, closed="left")
 POSITIVE = Interval(Real, 0, None, closed="neither")

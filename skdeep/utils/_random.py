@@ -8,8 +8,6 @@ from numbers import Integral
 import numpy as np
 import torch
 
-__all__ = ["STREAMS", "draw_seed", "make_generator", "make_streams", "numpy_generator", "row_noise"]
-
 #: Purposes for which training draws random numbers. Each has its own generator, so that drawing
 #: more or fewer numbers for one (a larger net, another noise) does not change the others.
 STREAMS = ("weights", "shuffle", "dropout", "noise")

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-__all__ = ["own_settings"]
-
 _AUTOCAST_DEVICES = ("cpu", "cuda", "mps")
 
 

@@ -8,8 +8,6 @@ import torch
 import skdeep
 from skdeep.utils._device import available_devices
 
-__all__ = ["show_versions"]
-
 #: Packages that scikit-learn does not list: requirements, then optional ones.
 _DISTRIBUTIONS = (
     "torch",

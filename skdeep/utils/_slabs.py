@@ -2,8 +2,6 @@
 
 import scipy.sparse as sp
 
-__all__ = ["dense", "slabs"]
-
 # Size of the rows that are converted or summed at once.
 _SLAB_BYTES = 2**24
 

@@ -6,14 +6,6 @@ import functools
 import threadpoolctl
 import torch
 
-__all__ = [
-    "is_convolutional",
-    "one_thread",
-    "runs_on_one_thread",
-    "stack_scope",
-    "thread_scope",
-]
-
 # Multiply-adds per batch below which a second thread hardly helps on an idle machine and is much
 # slower on a busy one (benchmarks/threads.py, and with --busy 1).
 _SMALL_NET = 2e7

@@ -15,21 +15,6 @@ from sklearn.utils.validation import validate_data
 
 from skdeep.utils._sklearn import check_sample_weight, safe_indexing
 
-__all__ = [
-    "as_numbers",
-    "check_image_shape",
-    "check_layer_sizes",
-    "check_n_samples",
-    "check_range",
-    "check_rows",
-    "check_target_is_given",
-    "check_weights",
-    "in_memory",
-    "is_missing",
-    "must_be_numbers",
-    "output_dtype",
-]
-
 _SMALLEST_SIDE = 8
 # String forms of the missing values of NumPy, pandas and polars, to avoid imports of their types.
 _MISSING = ("nan", "NaT", "<NA>")

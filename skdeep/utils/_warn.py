@@ -3,8 +3,6 @@
 import sys
 import warnings
 
-__all__ = ["warn_user"]
-
 # contextlib runs decorated functions
 _LIBRARIES = {"contextlib", "imblearn", "joblib", "skdeep", "sklearn", "skorch", "torch"}
 
