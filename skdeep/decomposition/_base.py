@@ -120,7 +120,8 @@ class CoderMixin(GradientDescentMixin, ClassNamePrefixFeaturesOutMixin, Transfor
         Z : ndarray of shape (n_samples, n_components)
             Codes: float32 if ``X`` is float32, else float64.
         """
-        return self._apply(self.module_.encode, self._check_new(X))
+        X = self._check_new(X)
+        return self._apply(self.module_.encode, X)
 
     @own_settings()
     def inverse_transform(self, X) -> np.ndarray:
