@@ -235,7 +235,7 @@ class GANFeatureExtractor(
         """
         X = self._check_new(X)
         if self._kept is None:
-            return self._apply(self.module_.critic.embed, X)
+            return self._apply(self.module_.critic.trunk, X)
         kept = torch.from_numpy(self._kept).to(self.device_)
         return self._apply(lambda rows: self.module_.critic.pooled(rows)[:, kept], X)
 

@@ -109,7 +109,7 @@ class ResNetMixin(GradientDescentMixin):
             ``FunctionTransformer(net.embed)``.
         """
         X = self._check_new(X)
-        return self._apply(self.module_.embed, X)
+        return self._apply(self.module_.trunk, X)
 
     def _predict_raw(self, X):
         """Return the outputs of the net, float64, (n_samples, n_outputs)."""

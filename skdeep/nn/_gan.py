@@ -87,10 +87,6 @@ class Critic(nn.Module):
         ]
         return torch.cat([one.flatten(1) for one in maps], dim=1)
 
-    def embed(self, x):
-        """Last hidden layer, (batch, n_features) -> (batch, out_features)."""
-        return self.trunk(x)
-
     def forward(self, x, condition=None):
         """(batch, n_features) -> (batch, 1)."""
         hidden = self.trunk(x)

@@ -185,10 +185,6 @@ class ResNet(nn.Module):
         nn.init.zeros_(self.head.weight)
         self.head.bias = nn.Parameter(torch.tensor(baseline, dtype=torch.float32))
 
-    def embed(self, x):
-        """(batch, n_columns) -> (batch, width), the inputs of the head."""
-        return self.trunk(x)
-
     def forward(self, x):
         """(batch, n_columns) -> (batch, n_outputs)."""
         return self.head(self.trunk(x))
