@@ -8,6 +8,10 @@ import pickle
 import subprocess
 import sys
 
+# Torch's threads sleep while they wait: as soon as there are more of them than cores, as with
+# several workers, spinning takes many times the time of the work. Torch reads it at its import.
+os.environ["OMP_WAIT_POLICY"] = "passive"
+
 import numpy as np
 import pytest
 import torch
