@@ -88,6 +88,19 @@ def live(train_on, outputs):
     return live
 
 
+@pytest.fixture(scope="module")
+def once():
+    """Function that computes what is expected once for the tests of all settings."""
+    values = {}
+
+    def once(key, function):
+        if key not in values:
+            values[key] = function()
+        return values[key]
+
+    return once
+
+
 def _assert_equal(actual, expected):
     for results, known in zip(actual, expected, strict=True):
         assert results.keys() == known.keys()
@@ -97,24 +110,32 @@ def _assert_equal(actual, expected):
 
 @each_setting
 def test_settings_change_no_result(
-    setting, live, make_random, train_on, assert_same, assert_same_state, X, y
+    setting, once, live, Estimator, make_random, train_on, assert_same, assert_same_state, X, y
 ):
-    # with it, a pickle holds all that training continues from
-    expected, estimator = make_random(warm_start=True), make_random(warm_start=True)
-    results = live(expected, X, y)
+    def expect():
+        # with warm_start, a pickle holds all that training continues from
+        fitted = make_random(warm_start=True)
+        results = live(fitted, X, y)
+        continued = train_on(pickle.loads(pickle.dumps(fitted)), X, y)
+        return results, fitted, continued
+
+    results, expected, continued = once(Estimator, expect)
+    estimator = make_random(warm_start=True)
     with SETTINGS[setting]():
         _assert_equal(live(estimator, X, y), results)
         copied = pickle.loads(pickle.dumps(estimator))
     assert_same_state(estimator, expected)
     for one in (estimator, copied):  # without the setting, what came from under it is as usual
-        assert_same(train_on(one, X, y), train_on(pickle.loads(pickle.dumps(expected)), X, y), X)
+        assert_same(train_on(one, X, y), continued, X)
 
 
 @pytest.mark.parametrize("setting", ["double", "device context", "inference", "autocast"])
 @pytest.mark.nets(NETS)
-def test_settings_change_no_result_of_other_nets(setting, params, live, make_random, X, y):
+def test_settings_change_no_result_of_other_nets(
+    setting, params, once, live, Estimator, make_random, X, y
+):
     rows = np.hstack([X] * 11)[:, :64] if "image_shape" in params else X
-    results = live(make_random(**params), rows, y)
+    results = once((Estimator, str(params)), lambda: live(make_random(**params), rows, y))
     with SETTINGS[setting]():
         _assert_equal(live(make_random(**params), rows, y), results)
 
@@ -123,11 +144,11 @@ def test_settings_change_no_result_of_other_nets(setting, params, live, make_ran
 @pytest.mark.having("partial_fit")
 @each_setting
 def test_settings_change_no_result_of_a_batched_search(
-    setting, make_random, score, assert_same_search, X, y
+    setting, once, Estimator, make_random, score, assert_same_search, X, y
 ):
     grid = {"lr": [1e-3, 1e-2], "random_state": [0, 1]}
     search = BatchedGridSearchCV(make_random(), grid, scoring=score, cv=2, error_score="raise")
-    expected = clone(search).fit(X, y)
+    expected = once((Estimator, "search"), lambda: clone(search).fit(X, y))
     with SETTINGS[setting]():
         before = _settings()
         assert_same_search(search.fit(X, y), expected)
