@@ -7,6 +7,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from skdeep import (
+        cluster,
         decomposition,
         ensemble,
         exceptions,
@@ -32,6 +33,7 @@ else:
 
 
 __all__ = [
+    "cluster",
     "decomposition",
     "ensemble",
     "exceptions",

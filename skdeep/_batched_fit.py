@@ -73,29 +73,27 @@ def fit_together(fits, device, max_models="auto"):
 
 def _train_all(pending, max_models):
     """Run fits one after the other; nets that can be stacked wait until a stack is full."""
-    coming, waiting = deque(pending), {}
-    while coming or waiting:
-        if not coming:
-            group = waiting.pop(next(iter(waiting)))
-        else:
+    coming, ready, waiting = deque(pending), deque(), {}
+    while coming or ready or waiting:
+        if ready:
+            one, run = ready.popleft()
+            reason, limit = _limit(run, max_models, len(pending) * len(one.ready))
+            one.outcome.reason, one.outcome.limit = reason, limit
+            signature = id(run) if reason is not None else run_signature(run)
+            group = waiting.setdefault(signature, [])
+            group.append((one, run))
+            if len(group) < limit:
+                continue
+            del waiting[signature]
+        elif coming:
             one = coming.popleft()
             if one.runs is None:
                 one.start()
-            if one.run is None:  # finished or failed
-                continue
-            reason, limit = _limit(one.run, max_models, len(pending))
-            one.outcome.reason, one.outcome.limit = reason, limit
-            if reason is not None:
-                group = [one]
-            else:
-                signature = run_signature(one.run)
-                group = waiting.setdefault(signature, [])
-                group.append(one)
-                if len(group) < limit:
-                    continue
-                del waiting[signature]
-        _train(group)
-        coming.extend(group)
+            ready.extend((one, run) for run in one.ready)  # none if it has finished or failed
+            continue
+        else:
+            group = waiting.pop(next(iter(waiting)))
+        coming.extend(_train(group))
 
 
 def _limit(run, max_models, n_fits):
@@ -108,22 +106,54 @@ def _limit(run, max_models, n_fits):
 
 
 def _train(group):
-    """Train nets as one stack, or a single net, and resume their fits until the next training."""
+    """Train the nets of fits as one stack; resume and return fits without other open trainings."""
     began = time.perf_counter()
-    runs = [one.run for one in group]
     try:
-        if len(runs) > 1:
-            errors = train_together(runs)
-        else:
-            runs[0].start()
-            errors = [None]
+        errors = _train_stack([run for _, run in group])
     except Exception as error:  # concerns all nets, e.g. out of memory
-        errors = [error] * len(runs)
-    seconds = (time.perf_counter() - began) / len(runs)
+        errors = [error] * len(group)
+    seconds = (time.perf_counter() - began) / len(group)
     origins = [error and error.__traceback__ for error in errors]
-    for one, error, origin in zip(group, errors, origins, strict=True):
+    resumed = []
+    for (one, _), error, origin in zip(group, errors, origins, strict=True):
         one.outcome.seconds += seconds
-        one.resume(error and error.with_traceback(origin))  # nets may share one error
+        one.errors.append(error and error.with_traceback(origin))  # nets may share one error
+        if len(one.errors) == len(one.ready):
+            one.resume()
+            resumed.append(one)
+    return resumed
+
+
+def _train_stack(runs):
+    """Train nets as one stack, or a single net; return the error of each, or None."""
+    if len(runs) > 1:
+        return train_together(runs)
+    runs[0].start()
+    return [None]
+
+
+def train_runs(runs):
+    """Train the nets of a single fit, in stacks where that is faster.
+
+    Parameters
+    ----------
+    runs : list of Run
+
+    Raises
+    ------
+    Exception
+        The first error of a training.
+    """
+    groups = {}
+    for run in runs:
+        reason, limit = (None, 1) if len(runs) == 1 else _limit(run, "auto", len(runs))
+        key = id(run) if reason is not None or limit == 1 else run_signature(run)
+        groups.setdefault(key, (limit, []))[1].append(run)
+    for limit, group in groups.values():
+        for stack in even_parts(group, -(-len(group) // limit)):
+            for error in _train_stack(stack):
+                if error is not None:
+                    raise error
 
 
 class _Pending:
@@ -131,7 +161,8 @@ class _Pending:
 
     def __init__(self, fit, device, alive):
         self.fit, self.device, self.alive = fit, device, alive
-        self.runs = self.run = None
+        self.runs = None
+        self.ready, self.errors = [], []
         self.outcome = Outcome()
 
     def start(self):
@@ -140,19 +171,21 @@ class _Pending:
             self.runs = self.fit.runs(self.device)
             if not get_config()["skip_parameter_validation"]:  # as scikit-learn's ``fit``
                 self.fit.estimator._validate_params()
-            self._take(next(self.runs, None))
+            self._take(next(self.runs, []))
 
-    def resume(self, error):
-        """Resume the fit after a training, which may have failed, until the next training."""
+    def resume(self):
+        """Resume the fit after its trainings, which may have failed, until the next ones."""
+        error = next(filter(None, self.errors), None)
         with self._kept_apart():
-            self._take(next(self.runs, None) if error is None else self.runs.throw(error))
+            self._take(next(self.runs, []) if error is None else self.runs.throw(error))
 
-    def _take(self, run):
-        """Keep a training until it is run; its rows are shared with other fits if equal."""
-        if run is not None and isinstance(run.rows, TensorRows):
-            if not any(run.rows.share(other) for other in self.alive):
-                self.alive.add(run.rows)
-        self.run = run
+    def _take(self, runs):
+        """Keep trainings until they are run; their rows are shared with other fits if equal."""
+        for run in runs:
+            if isinstance(run.rows, TensorRows):
+                if not any(run.rows.share(other) for other in self.alive):
+                    self.alive.add(run.rows)
+        self.ready, self.errors = runs, []
 
     def close(self):
         """Restore the previous state of the estimator if its fit has not finished."""
@@ -166,7 +199,7 @@ class _Pending:
         try:
             yield
         except Exception as error:
-            self.run, self.outcome.error = None, error
+            self.ready, self.outcome.error = [], error
         self.outcome.seconds += time.perf_counter() - began
 
 

@@ -3,17 +3,20 @@
 import contextlib
 import copy
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
+from skdeep._batched_fit import train_runs
 from skdeep._fit_data import SET_BY_VALIDATION, DataPool, split, validate
 from skdeep._training._callbacks import (
     DivergenceGuard,
     EpochEnd,
     FitTasks,
     check_callbacks,
+    raise_divergence,
     show_progress,
 )
-from skdeep._training._inference import apply_in_chunks
+from skdeep._training._inference import NotFiniteError, apply_in_chunks
 from skdeep._training._net import make_net
 from skdeep._training._optim import plain_options
 from skdeep._training._run import Run
@@ -27,9 +30,9 @@ class Fit:
     """A fit in progress; discarded when the estimator is fitted.
 
     A plan is a generator that trains by ``yield from fit.train(...)``, once or several times.
-    Each training is yielded when it is ready to start, so that several fits can be trained as one
-    stack. The fitted attributes of the estimator are set at the end, all at once, so that an error
-    or Ctrl-C leaves it unchanged.
+    Each training is yielded when it is ready to start, so that several fits, or the restarts of one
+    fit, can be trained as one stack. The fitted attributes of the estimator are set at the end, all
+    at once, so that an error or Ctrl-C leaves it unchanged.
 
     Parameters
     ----------
@@ -80,18 +83,18 @@ class Fit:
         """Carry out the plan, one training after the other, and return the fitted estimator."""
         runs = self.runs(self.estimator.device)
         with contextlib.suppress(StopIteration):
-            run = next(runs)
+            ready = next(runs)
             while True:
                 try:
-                    run.start()
+                    train_runs(ready)
                 except BaseException as error:
-                    run = runs.throw(error)
+                    ready = runs.throw(error)
                 else:
-                    run = next(runs)
+                    ready = next(runs)
         return self.estimator
 
     def runs(self, device):
-        """Yield each training when it is ready to start.
+        """Yield lists of trainings that are ready to start: one, unless there are restarts.
 
         If a training fails, the caller must throw its error into this generator.
         """
@@ -100,7 +103,8 @@ class Fit:
         if self.is_resumed:
             lease = contextlib.nullcontext(self.estimator.device_)
         with self._unchanged_on_failure(), lease as self.device:
-            yield from self.plan(self)
+            with show_progress(self.estimator) as self._progress:
+                yield from self.plan(self)
             if self._module is not None:
                 self._set_attributes()
         self.announce(0)
@@ -152,13 +156,19 @@ class Fit:
         return self._scaler
 
     @property
+    def rows(self):
+        """Rows to train on, as the net reads them."""
+        self._prepare()
+        return self._rows[0]
+
+    @property
     def module(self):
         """Torch module to train."""
         self._prepare()
         return self._module
 
     def announce(self, n_epochs):
-        """Announce the maximum number of epochs of the whole plan to scikit-learn's callbacks.
+        """Announce the maximum number of epochs of the whole plan to callbacks and progress bar.
 
         By default it is that of the first training.
         """
@@ -166,6 +176,8 @@ class Fit:
             self.tasks = FitTasks(self.estimator, *self.given)
         if not self.tasks.has_begun:
             self.tasks.begin(n_epochs)
+            if self._progress is not None:
+                self._progress.total = n_epochs
 
     def train(
         self,
@@ -175,10 +187,12 @@ class Fit:
         optimizer="new",
         stopping=None,
         on_epoch=None,
+        on_step=None,
         targets=None,
         lr_schedule=None,
         n_schedule_epochs=None,
         first_epoch=0,
+        **options,
     ):
         """Yield a training; the plan continues when it has ended.
 
@@ -187,12 +201,15 @@ class Fit:
         n_epochs : int
             Maximum number of epochs; 0 leaves the net as it is.
         phase : str or None
-            Argument of the estimator's ``_objective``; recorded in the history.
+            Argument of the estimator's ``_objective``; recorded in the history, and set as the
+            attribute ``phase`` of the module, whose ``forward`` may depend on it.
         optimizer : {"new", "keep"}
             Whether the optimizer starts from scratch or continues from the previous training.
         stopping : EarlyStopping or None
         on_epoch : callable or None
             ``on_epoch(fit)`` is called after each epoch; it may call ``set_targets``.
+        on_step : callable or None
+            The same after each step of the optimizer.
         targets : ndarray of shape (n_samples, ...) or None
             New targets, see ``set_targets``.
         lr_schedule : str or None
@@ -201,6 +218,8 @@ class Fit:
             Epochs that the schedule is made for; None for ``n_epochs``.
         first_epoch : int
             Number of epochs of the schedule that earlier trainings have completed.
+        **options
+            Parameters of the net, such as ``lr``, in place of those of the estimator.
         """
         estimator = self.estimator
         self.announce(int(n_epochs))
@@ -215,18 +234,21 @@ class Fit:
             *self.tasks.epochs(self.snapshot),
             *([] if on_epoch is None else [EpochEnd(on_epoch, self)]),
             *check_callbacks(self._callbacks, holds_out=holds_out, lr_schedule=lr_schedule),
+            *([] if self._progress is None else [self._progress]),
         ]
-        with show_progress(estimator) as progress:
-            self._make_net(phase, optimizer, [*callbacks, *progress])
-            if n_epochs:
-                yield Run(
-                    self.net,
-                    *self._rows,
-                    n_epochs=int(n_epochs),
-                    lr_schedule=lr_schedule,
-                    n_schedule_epochs=int(n_schedule_epochs or n_epochs),
-                    first_epoch=first_epoch,
-                )
+        self._make_net(phase, optimizer, options, callbacks)
+        if n_epochs:
+            self.net.on_step = None if on_step is None else partial(on_step, self)
+            run = Run(
+                self.net,
+                *self._rows,
+                n_epochs=int(n_epochs),
+                lr_schedule=lr_schedule,
+                n_schedule_epochs=int(n_schedule_epochs or n_epochs),
+                first_epoch=first_epoch,
+            )
+            yield [run]
+            self.net.on_step = None  # it refers to the data
         self._module.eval()
         if stopping is not None and stopping.restore_best:
             self._kept["best_epoch_"] = stopping.best_epoch_
@@ -256,6 +278,10 @@ class Fit:
                 scaler=self._scaler,
                 device=self.device,
             )
+        except NotFiniteError:
+            if self.net is None:
+                raise
+            raise_divergence(self.net, "an output")
         finally:
             module.train(was_training)
 
@@ -271,6 +297,13 @@ class Fit:
         for rows in self._rows:
             if rows is not None:
                 rows.set_targets(targets)
+
+    def rebuild(self, **changes):
+        """Start again with a new module, some entries of whose architecture are replaced."""
+        self._architecture = self._architecture | changes
+        self.streams = make_streams(self.seed, self.device)
+        self._make_module()
+        self.net = None
 
     def restart(self):
         """Start training again from the same seed, now on all samples.
@@ -358,21 +391,27 @@ class Fit:
         if self.is_resumed:
             estimator._check_same_shape(self._architecture)
         self.streams = make_streams(self.seed, self.device)
-        self._module = estimator._make_module(self._architecture, self.streams).to(self.device)
+        self._make_module()
         if self.is_resumed:
             self._module.load_state_dict(estimator.module_.state_dict())
             for name, generator in self.streams.items():
                 generator.set_state(estimator._streams[name].get_state())
 
-    def _make_net(self, phase, optimizer, callbacks):
+    def _make_module(self):
+        module = self.estimator._make_module(self._architecture, self.streams)
+        self._module = module.to(self.device)
+
+    def _make_net(self, phase, optimizer, options, callbacks):
         """Make a net for the module that continues from the previous net, if there is one."""
         estimator, before = self.estimator, self.net
+        if phase is not None:
+            self._module.phase = phase
         objective = estimator._objective(phase)
         objective.lifted = estimator._lifted_parameters
         if objective.support is not None:
             check_range(self._data.X, **objective.support)
         net_class = estimator._net_class
-        options = plain_options(estimator, net_class) | {"phase": phase}
+        options = plain_options(estimator, net_class) | {"phase": phase} | options
         self._net_options = options | {"hyperparameters": objective.hyperparameters}
         self.net = make_net(
             net_class,

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from functools import partial
 from numbers import Real
-from typing import ClassVar
 
 import torch
 
@@ -33,19 +32,21 @@ class Pause:
     has_stopped: bool = False
 
 
-class GradientDescentMixin(Parameters):
-    """Mixin for estimators with one loss and one optimizer: early stopping, training in parts."""
+class OptimizerMixin(Parameters):
+    """Mixin for estimators with one optimizer for all weights."""
 
     optimizer: str | type[torch.optim.Optimizer] = param(OptimizerOptions(), default="adamw")
+    precision: str = param(StrOptions({"float32", "bf16-mixed"}), default="float32")
+    compile: bool = param("boolean", default=False)
+
+
+class GradientDescentMixin(OptimizerMixin):
+    """Mixin for estimators that minimize one loss: early stopping, training in parts."""
+
     early_stopping: bool = param("boolean", default=False)
     validation_fraction: float = param(Interval(Real, 0, 1, closed="neither"), default=0.1)
     n_iter_no_change: int = param(POSITIVE_INTEGER, default=10, lifted=True)
     tol: float = param(NON_NEGATIVE, default=1e-4, lifted=True)
-    precision: str = param(StrOptions({"float32", "bf16-mixed"}), default="float32")
-    compile: bool = param("boolean", default=False)
-
-    #: whether training has phases, so that it cannot go on by single epochs
-    _has_phases: ClassVar[bool] = False
 
     def _plan(self, fit):
         yield from fit.train(self.max_epochs, optimizer="keep", stopping=self._stopping())

@@ -4,36 +4,21 @@ import pickle
 
 import numpy as np
 import pytest
-from phase_clusterer import PhaseClusterer
 from sklearn.base import clone
 from sklearn.datasets import make_blobs
 from sklearn.metrics import adjusted_rand_score
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from skdeep.cluster import DeepEmbeddedClustering
 from skdeep.exceptions import DivergenceError
 
 BLOBS, BLOB = make_blobs(300, 8, centers=4, random_state=0)
 SMALL = {"pretrain_epochs": 4, "max_epochs": 5, "batch_size": 64, "device": "cpu"}
+SMALL |= {"hidden_layer_sizes": (64,), "update_interval": 2, "tol": 0}
 
 
 @pytest.fixture(scope="module")
 def clusterer():
-    return PhaseClusterer(4, n_components=3, **SMALL, random_state=0).fit(BLOBS)
-
-
-def kmeans_draws(estimator):
-    """What scikit-learn expects of KMeans, which draws the first centers here, and its reason."""
-    name = "check_sample_weight_equivalence_on_{}_data"
-    reason = "sample_weight is not equivalent to removing/repeating samples."
-    return dict.fromkeys(map(name.format, ("dense", "sparse")), reason)
-
-
-@parametrize_with_checks(
-    [PhaseClusterer(3, pretrain_epochs=5, max_epochs=5, device="cpu")],
-    expected_failed_checks=kmeans_draws,
-)
-def test_scikit_learn_check(estimator, check):
-    check(estimator)
+    return DeepEmbeddedClustering(4, n_components=3, **SMALL, random_state=0).fit(BLOBS)
 
 
 def test_clusters_are_found(clusterer):
@@ -45,7 +30,7 @@ def test_clusters_are_found(clusterer):
 
 def test_the_history_says_which_phase_an_epoch_belongs_to(clusterer):
     phases = [row["phase"] for row in clusterer.history_]
-    assert phases == ["reconstruction"] * 4 + ["clustering"] * 5
+    assert phases == ["pretraining"] * 4 + ["clustering"] * 5
     assert clusterer.n_iter_ == len(clusterer.loss_curve_) == 9
 
 
@@ -58,13 +43,13 @@ def test_a_fit_with_phases_repeats_itself_and_survives_a_pickle(clusterer, asser
 
 def test_targets_can_change_while_all_samples_are_one_batch():
     options = {**SMALL, "batch_size": 1000, "pretrain_epochs": 30, "random_state": 0}
-    one = PhaseClusterer(4, n_components=3, **options).fit(np.vstack([BLOBS, BLOBS]))
+    one = DeepEmbeddedClustering(4, n_components=3, **options).fit(np.vstack([BLOBS, BLOBS]))
     np.testing.assert_array_equal(one.labels_[:300], one.labels_[300:])
     assert adjusted_rand_score(BLOB, one.labels_[:300]) > 0.9
 
 
 def test_a_failing_phase_leaves_the_earlier_fit():
-    net = PhaseClusterer(4, n_components=3, **SMALL, random_state=0).fit(BLOBS)
+    net = DeepEmbeddedClustering(4, n_components=3, **SMALL, random_state=0).fit(BLOBS)
     labels = net.predict(BLOBS)
     with pytest.raises(DivergenceError):
         net.set_params(lr=1e30).fit(BLOBS)
@@ -93,7 +78,7 @@ class Epochs:
 
 def test_callbacks_of_scikit_learn_see_the_epochs_of_all_phases():
     epochs = Epochs()
-    net = PhaseClusterer(4, n_components=3, **SMALL, random_state=0).set_callbacks(epochs)
+    net = DeepEmbeddedClustering(4, n_components=3, **SMALL, random_state=0).set_callbacks(epochs)
     net.fit(BLOBS)
     assert epochs.totals == [9]
     assert len(epochs.predictions) == 9

@@ -2,18 +2,19 @@
 
 import numpy as np
 import pytest
-from phase_clusterer import PhaseClusterer
 from sklearn.datasets import make_blobs
 from sklearn.model_selection import GridSearchCV
 
+from skdeep.cluster import DeepEmbeddedClustering
 from skdeep.model_selection import BatchedGridSearchCV, BatchedHalvingSearchCV
 
 X, _ = make_blobs(120, 5, centers=3, random_state=0)
 SMALL = {"n_components": 2, "pretrain_epochs": 2, "max_epochs": 4, "batch_size": 32}
+SMALL |= {"hidden_layer_sizes": (64,), "update_interval": 2, "tol": 0}
 
 
 def clusterer(**params):
-    return PhaseClusterer(3, **{**SMALL, "device": "cpu", "random_state": 0, **params})
+    return DeepEmbeddedClustering(3, **{**SMALL, "device": "cpu", "random_state": 0, **params})
 
 
 def centers(estimator, X, y=None):
@@ -55,7 +56,7 @@ def test_every_phase_has_a_whole_schedule(lr_schedule, epochs):
     assert clusterer(**params).fit(X).n_iter_ == pretrain + rest
 
 
-class Forgiving(PhaseClusterer):
+class Forgiving(DeepEmbeddedClustering):
     """Goes on with the next training after one that failed."""
 
     def _plan(self, fit):
@@ -74,11 +75,11 @@ def test_a_plan_may_go_on_after_an_error():
     assert net.n_iter_ == 1 + 3
 
 
-class Hopeless(PhaseClusterer):
+class Hopeless(DeepEmbeddedClustering):
     """Cannot say what it has learned."""
 
     def _record(self, fit):
-        if self.verbose == 0 and self.lr == 0.5:
+        if self.verbose == 0 and self.lr == 0.002:
             raise RuntimeError("nothing to record")
         return super()._record(fit)
 
@@ -87,5 +88,5 @@ def test_an_error_at_the_very_end_leaves_the_earlier_fit():
     net = Hopeless(3, **SMALL, device="cpu", random_state=0).fit(X)
     labels = net.predict(X)
     with pytest.raises(RuntimeError, match="nothing to record"):
-        net.set_params(lr=0.5).fit(X)
+        net.set_params(lr=0.002).fit(X)
     np.testing.assert_array_equal(net.predict(X), labels)

@@ -75,7 +75,9 @@ def live(train_on, outputs):
         results = [outputs(estimator.fit(X, y), X)]
         results.append(outputs(pickle.loads(pickle.dumps(estimator)), X))
         if hasattr(estimator, "inverse_transform"):
-            results.append({"rows": estimator.inverse_transform(np.ones((3, 2)))})
+            results.append(
+                {"rows": estimator.inverse_transform(np.ones_like(estimator.transform(X)))}
+            )
         if getattr(estimator, "early_stopping", False):
             estimator.set_params(early_stopping=False)
         results.append(outputs(train_on(estimator, X, y), X))

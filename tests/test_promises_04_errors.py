@@ -76,7 +76,7 @@ BAD_PARAMETERS = [
     *[("block", value) for value in ("conv", None)],
     *[("dropout", value) for value in (-0.1, 1.0, 2, np.nan, "some")],
     *[("batch_norm", value) for value in ("yes", 3)],
-    *[("feature_scaling", value) for value in ("minmax", 1, True)],
+    *[("feature_scaling", value) for value in ("min-max", 1, True)],
     *[("image_shape", value) for value in ((8,), (4, 4), (0, 8, 8), "8x8", (8, 8), 64, (8.0, 8.0))],
     *[("loss", value) for value in ("mae", None)],
     *[("output_activation", value) for value in ("sigmoid", None)],
@@ -199,7 +199,7 @@ def test_rows_that_cannot_be_mapped_are_refused(case, make, row_outputs):
 
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 @pytest.mark.parametrize("case", BAD_TARGETS)
-@pytest.mark.having("predict")
+@pytest.mark.having("embed")
 def test_targets_that_cannot_be_learned_are_refused(case, method, make, assert_same):
     y, message = BAD_TARGETS[case]
     estimator = make()
@@ -213,7 +213,7 @@ def test_targets_that_cannot_be_learned_are_refused(case, method, make, assert_s
     assert_same(estimator, before, X_ROWS)
 
 
-@pytest.mark.having("predict")
+@pytest.mark.having("embed")
 def test_fit_without_targets_is_refused_in_the_name_of_the_estimator(make):
     estimator = make()
     name = type(estimator).__name__

@@ -47,7 +47,7 @@ def test_rows_of_dask_can_be_asked_about(kind, make, row_outputs, score, X, y):
 
 
 @each_kind
-@pytest.mark.having("predict_proba")
+@pytest.mark.having("class_weight")
 @pytest.mark.parametrize("labels", [["no", "yes"], [False, True], [[0, 1], [1, 1]]], ids=str)
 def test_labels_of_every_kind_may_be_dask_arrays(labels, kind, make, assert_same, X, y):
     labels = np.array(labels)[y]
@@ -55,7 +55,7 @@ def test_labels_of_every_kind_may_be_dask_arrays(labels, kind, make, assert_same
     assert_same(make().fit(X, KINDS[kind](labels)), expected, X)
 
 
-@pytest.mark.having("predict_proba")
+@pytest.mark.having("class_weight")
 def test_classes_of_partial_fit_may_be_a_dask_array(make, X, y):
     clf = make().partial_fit(X, _unknown(y), classes=_known(np.array([2, 0, 1])))
     assert clf.classes_.tolist() == [0, 1, 2]
@@ -94,7 +94,7 @@ def test_masked_numbers_are_missing_ones(make, row_outputs, assert_same, X, y):
         make().fit(X, y, sample_weight=np.ma.masked_array(WEIGHT, WEIGHT > 0.5))
 
 
-@pytest.mark.having("predict")
+@pytest.mark.having("embed")
 def test_masked_targets_are_missing_ones(make, X, y):
     with pytest.raises(ValueError, match="y contains NaN"):
         make().fit(X, np.ma.masked_array(y, np.arange(50) == 3))

@@ -139,7 +139,7 @@ def test_unit_of_the_weights_does_not_matter(batch_size, make, outputs, X, y):
     _assert_close(weighted, expected, X, outputs)
 
 
-@pytest.mark.having("predict")
+@pytest.mark.having("embed")
 @pytest.mark.parametrize("heavy", [0, 1])
 def test_weights_decide_between_rows_that_contradict_each_other(heavy, make, X):
     rows, y = np.vstack([X, X]), np.repeat([0, 1], 50)
@@ -148,7 +148,7 @@ def test_weights_decide_between_rows_that_contradict_each_other(heavy, make, X):
     np.testing.assert_allclose(estimator.predict(X), heavy, atol=0.1)
 
 
-@pytest.mark.having("predict_proba")
+@pytest.mark.having("class_weight")
 @pytest.mark.parametrize("class_weight", [{0: 1.0, 1: 3.0}, {1: 3}, "balanced"])
 def test_class_weight_equals_the_weight_of_its_rows(class_weight, make_random, outputs, X):
     y = (np.arange(50) % 5 == 0).astype(int)
@@ -215,7 +215,7 @@ def test_metadata_routing_passes_weights_through_a_search(Estimator, make, score
     # weights are no matter of the score of what has none of its own
     options = {} if hasattr(Estimator, "score") else {"scoring": score}
     with sklearn.config_context(enable_metadata_routing=True):
-        grid = {"lr": [1e-3, 1e-1]}
+        grid = {"lr": [1e-4, 1e-3]}
         search = GridSearchCV(_routed(make()), grid, cv=2, error_score="raise", **options)
         search.fit(X, y, sample_weight=WEIGHT)
     by_hand = make(**search.best_params_).fit(X, y, sample_weight=WEIGHT)

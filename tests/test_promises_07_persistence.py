@@ -142,7 +142,7 @@ def test_net_of_categories_and_gaps_is_plain_and_copied(
     assert_same(train_on(copied, new, y), train_on(estimator, new, y), table)
 
 
-@pytest.mark.having("predict_proba", "fit_resample")
+@pytest.mark.having("class_weight", "fit_resample")
 @pytest.mark.parametrize("labels", [["no", "yes"], [2.0, -1.0], [True, False]], ids=str)
 @each_format
 def test_copy_keeps_the_labels(way, labels, make, assert_same, X, y):

@@ -69,22 +69,24 @@ def test_one_parameter_may_be_passed_by_position(Estimator):
 def test_parameters_that_classes_share_are_described_in_the_same_words():
     described = {}
     for _, cls in all_estimators():
-        for name, text in _descriptions(cls).items():
-            described.setdefault((name, repr(inspect.signature(cls).parameters[name])), {})[
-                " ".join(text.split())
-            ] = cls.__name__
+        for (name, kind), text in _descriptions(cls).items():
+            if name in inspect.get_annotations(cls):  # declared again, with another meaning
+                continue
+            key = name, kind, repr(inspect.signature(cls).parameters[name])
+            described.setdefault(key, {})[" ".join(text.split())] = cls.__name__
     differing = {key: list(texts.values()) for key, texts in described.items() if len(texts) > 1}
     assert differing == {}
 
 
 def _descriptions(cls):
-    """Text about each parameter in a docstring."""
+    """Text about each parameter in a docstring, by its name and documented type."""
     body = inspect.getdoc(cls).split("\nParameters\n")[1].split("\nAttributes\n")[0]
-    texts, name = {}, None
+    texts, key = {}, None
     for line in body.splitlines()[1:]:
         if line and not line.startswith(" "):
-            name = line.partition(" : ")[0]
-            texts[name] = ""
-        elif name is not None:
-            texts[name] += f" {line}"
+            name, _, kind = line.partition(" : ")
+            key = name, kind
+            texts[key] = ""
+        elif key is not None:
+            texts[key] += f" {line}"
     return texts

@@ -37,7 +37,7 @@ class LinearScaler(Scaler, kind="linear"):
     mean : ndarray of shape (n_features,) or None
         None leaves samples as they are.
     scale : ndarray of shape (n_features,) or None
-    scaling : {"global", "range", "standard", None}
+    scaling : {"global", "image", "minmax", "range", "standard", None}
         How mean and scale were learned, see ``fit``.
     """
 
@@ -58,10 +58,12 @@ class LinearScaler(Scaler, kind="linear"):
         sample_weight : ndarray of shape (n_samples,) or None
         rng : Ignored
             Nothing is random here.
-        scaling : {"global", "range", "standard", None}
+        scaling : {"global", "image", "minmax", "range", "standard", None}
             ``"global"``: one scale for all features, the square root of their mean variance;
-            ``"standard"``: one scale for each feature; ``"range"``: one shift and one scale for all
-            features, which map the data to [-1, 1].
+            ``"image"``: one mean and one standard deviation for all features; ``"standard"``: one
+            scale for each feature; ``"minmax"``: features of equal range,
+            where outliers beyond five standard deviations do not count, and of mean variance one;
+            ``"range"``: one shift and one scale for all features, which map the data to [-1, 1].
         read : callable
             ``read(X, rows)`` returns these rows as a dense array.
         """
@@ -73,11 +75,21 @@ class LinearScaler(Scaler, kind="linear"):
             mean, scale = np.full_like(low, middle), np.full_like(low, reach or 1.0)
             return cls(len(mean), mean, scale, scaling)
         mean, variance = _mean_and_variance(X, sample_weight, read)
+        if scaling == "image":
+            variance = np.full_like(variance, variance.mean() + mean.var())
+            mean = np.full_like(mean, mean.mean())
         if scaling == "global":
             variance = np.full_like(variance, variance.mean())
         # a constant feature is centred but not scaled, as in StandardScaler
         noise_floor = np.square(10 * np.finfo(np.float64).eps * mean)
         scale = np.sqrt(np.where(variance <= noise_floor, 1.0, variance))
+        if scaling == "minmax":
+            low, high = column_bounds(X, sample_weight)
+            varies = variance > noise_floor
+            reach = np.minimum(high, mean + 5 * scale) - np.maximum(low, mean - 5 * scale)
+            if varies.any():
+                reach *= np.sqrt(np.mean(variance[varies] / reach[varies] ** 2))
+            scale = np.where(varies, reach, 1.0)
         return cls(len(mean), mean, scale, scaling)
 
     @property

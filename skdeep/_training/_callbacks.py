@@ -96,27 +96,29 @@ def _check_monitor(callback):
     )
 
 
+def raise_divergence(net, what):
+    """Raise ``DivergenceError``."""
+    raise DivergenceError(
+        f"{what} stopped being finite in epoch {len(net.history)} with lr={net.lr!r}. "
+        "Lower lr, set gradient_clip_value, or scale the features."
+    )
+
+
 class DivergenceGuard(Callback):
     """Raises ``DivergenceError`` if the loss of an epoch or a final parameter is not finite."""
-
-    def _raise(self, net, what):
-        raise DivergenceError(
-            f"{what} stopped being finite in epoch {len(net.history)} with lr={net.lr!r}. "
-            "Lower lr, set gradient_clip_value, or scale the features."
-        )
 
     def on_epoch_end(self, net, **kwargs):
         """Check the losses of the epoch."""
         row = net.history[-1]
         for name in ("train_loss", "valid_loss"):
             if not abs(row.get(name, 0.0)) < float("inf"):
-                self._raise(net, name)
+                raise_divergence(net, name)
 
     def on_train_end(self, net, **kwargs):
         """Check the parameters and buffers after the last step."""
         for value in net.module_.state_dict().values():
             if not torch.isfinite(value).all():
-                self._raise(net, "a parameter")
+                raise_divergence(net, "a parameter")
 
 
 @dataclass(eq=False, repr=False)
@@ -201,10 +203,14 @@ def _copy_of_weights(net):
     return {name: value.clone() for name, value in net.module_.state_dict().items()}
 
 
-class EpochProgress(Callback):
-    """Progress bar over the epochs, with the latest losses.
+# Entries of the history that the progress bar shows.
+_SHOWN = ("train_loss", "valid_loss", "changed_labels")
 
-    Printed to standard error; a widget in notebooks.
+
+class EpochProgress(Callback):
+    """Progress bar over the epochs, with the latest losses and the fraction of changed labels.
+
+    Printed to standard error; a widget in notebooks. It stays open during all trainings of a fit.
 
     Parameters
     ----------
@@ -214,40 +220,43 @@ class EpochProgress(Callback):
 
     def __init__(self, description):
         self.description = description
+        self.total = 0
         self.bar_: Any = None
 
     def on_train_begin(self, net, **kwargs):
         """Open the bar."""
-        self.bar_ = tqdm(desc=self.description, total=net.n_epochs_, unit="epoch", file=sys.stderr)
+        if self.bar_ is None:
+            options = {"total": self.total, "unit": "epoch", "file": sys.stderr}
+            self.bar_ = tqdm(desc=self.description, **options)
 
     def on_epoch_end(self, net, **kwargs):
         """Advance the bar by one epoch."""
-        names = [name for name in ("train_loss", "valid_loss") if name in net.history[-1]]
+        names = [name for name in _SHOWN if name in net.history[-1]]
         losses = {name: f"{net.history[-1, name]:.4g}" for name in names}
         self.bar_.set_postfix(losses, refresh=False)
         self.bar_.update()
 
-    def on_train_end(self, net, **kwargs):
-        """Complete and close the bar, also if training stopped early."""
-        self.bar_.total = self.bar_.n
-        self.close()
+    def complete(self):
+        """Complete the bar, also if training stopped early."""
+        if self.bar_ is not None:
+            self.bar_.total = self.bar_.n
 
     def close(self):
         """Close the bar in its present state."""
         if self.bar_ is not None:
             self.bar_.close()
-        self.bar_ = None
 
 
 @contextlib.contextmanager
 def show_progress(estimator):
-    """Context manager that yields the callbacks that show progress, for ``verbose=1``."""
+    """Context manager that yields the callback that shows progress, None unless ``verbose=1``."""
     if estimator.verbose != 1:
-        yield []
+        yield None
         return
     progress = EpochProgress(type(estimator).__name__)
     try:
-        yield [progress]
+        yield progress
+        progress.complete()
     finally:
         progress.close()  # so that a traceback is printed below the bar
 

@@ -23,6 +23,8 @@ class Batch(NamedTuple):
     y: torch.Tensor | None
     #: (batch,) or None, weights whose mean over all rows is one
     weight: torch.Tensor | None
+    #: (batch, n_features) or None, another row for each row
+    partner: torch.Tensor | None = None
 
 
 def is_memory_mapped(X):
@@ -44,10 +46,16 @@ class TensorRows(Dataset):
     weight : Tensor of shape (n_samples,) or None
     source : ndarray of int, shape (n_samples,), or None
         Index of each row among the samples passed by the user; None for all of them in order.
+
+    Attributes
+    ----------
+    partners : Tensor of int, shape (n_samples,), or None
+        Index of another row for each row, see ``Batch``.
     """
 
     def __init__(self, x, y=None, weight=None, source=None):
         self.x, self.y, self.weight, self.source = x, y, weight, source
+        self.partners = None
         self.device = x.device
         self.origin = None  # what shares its tensors
 
@@ -73,7 +81,8 @@ class TensorRows(Dataset):
 
     def all(self):
         """Return all rows, in order, as one batch."""
-        return Batch(self.x, self.y, self.weight)
+        partner = None if self.partners is None else self.x[self.partners]
+        return Batch(self.x, self.y, self.weight, partner)
 
     def place(self, order):
         """Move indices to the device of the rows, as ``fetch`` expects them; once per epoch."""
@@ -83,7 +92,8 @@ class TensorRows(Dataset):
         """Return the batch of rows with the indices that ``place`` returned."""
         y = None if self.y is None else self.y[index]
         weight = None if self.weight is None else self.weight[index]
-        return Batch(self.x[index], y, weight)
+        partner = None if self.partners is None else self.x[self.partners[index]]
+        return Batch(self.x[index], y, weight, partner)
 
 
 class StreamedRows(Dataset):
@@ -103,6 +113,7 @@ class StreamedRows(Dataset):
         self.X, self.y, self.weight = X, y, weight
         self.scaler, self.device = scaler, device
         self.index = np.arange(X.shape[0]) if index is None else index
+        self.partners = None
 
     def set_targets(self, targets):
         """Replace ``y``; ``targets``, (n, ...), are those of all samples passed by the user."""
@@ -121,13 +132,17 @@ class StreamedRows(Dataset):
 
     def fetch(self, index):
         """Return the batch of rows with the indices that ``place`` returned, in their order."""
+        y = None if self.y is None else self.y[index].to(self.device)
+        weight = None if self.weight is None else self.weight[index].to(self.device)
+        partner = None if self.partners is None else self._read(self.partners[index])
+        return Batch(self._read(index), y, weight, partner)
+
+    def _read(self, index):
         on_disk, order = index.sort()  # read the file sequentially
         read = self.scaler.to_tensor(dense(self.X, self.index[on_disk.numpy()]))
         x = torch.empty_like(read)
         x[order] = read
-        y = None if self.y is None else self.y[index].to(self.device)
-        weight = None if self.weight is None else self.weight[index].to(self.device)
-        return Batch(x.to(self.device), y, weight)
+        return x.to(self.device)
 
 
 @dataclass

@@ -18,6 +18,10 @@ _CHUNK_IMAGES = 128
 _CPU_MULTIPLE = 16
 
 
+class NotFiniteError(ValueError):
+    """Raised if a result of a net is not finite."""
+
+
 def apply_in_chunks(function, X, *, module, scaler, device, chunk_rows=None):
     """Apply a row-wise function of a module to all samples.
 
@@ -45,7 +49,7 @@ def apply_in_chunks(function, X, *, module, scaler, device, chunk_rows=None):
 
     Raises
     ------
-    ValueError
+    NotFiniteError
         If a result is not finite because the samples are too large for float32.
     """
     if chunk_rows is None:
@@ -59,7 +63,7 @@ def apply_in_chunks(function, X, *, module, scaler, device, chunk_rows=None):
             chunks.append(function(padded)[: len(rows)].cpu().numpy())
     result = np.concatenate(chunks, dtype=output_dtype(X))
     if not np.isfinite(result).all():
-        raise ValueError(
+        raise NotFiniteError(
             "X must not exceed the range of the net in float32; a result is not finite for a "
             f"maximum absolute value of {abs(X).max()!r}. Scale X like the training data."
         )

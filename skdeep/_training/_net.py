@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import math
+from collections.abc import Callable
 
 import torch
 from skorch import NeuralNet
@@ -109,6 +110,8 @@ class TrainingNet(NeuralNet):
         "tol",
         "weight_decay",
     )
+    #: called without arguments after each step of the optimizer, unless it is None
+    on_step: Callable[[], None] | None = None
 
     def __init__(
         self,
@@ -193,8 +196,8 @@ class TrainingNet(NeuralNet):
         self.train_split = None if run.valid_rows is None else predefined_split(run.valid_rows)
         groups = self.optimizer_.param_groups
         for group, lr in zip(groups, self._step_sizes(), strict=True):
-            group.pop("initial_lr", None)  # set by the schedule of an earlier call
-            group["lr"] = lr
+            # skorch's LRScheduler reads the former where epochs came before this call
+            group["initial_lr"] = group["lr"] = lr
         n_batches = self.n_batches(run.rows)
         self.schedule_ = make_schedule(
             run.lr_schedule,
@@ -258,6 +261,8 @@ class TrainingNet(NeuralNet):
             record.add(step, len(batch.x))
             if schedule is not None and not isinstance(schedule, ReduceLROnPlateau):
                 schedule.step()
+            if training and self.on_step is not None:
+                self.on_step()
         self.record_epoch(prefix, record.means(), record.sizes, as_batch=not is_listened_to)
 
     def record_epoch(self, prefix, means, sizes, *, as_batch=True):
@@ -326,10 +331,10 @@ class TrainingNet(NeuralNet):
 
     def _forward(self, batch):
         if self.precision == "float32":
-            output = self.module_(batch.x)
+            output = self.criterion_.output(self.module_, batch)
         else:
             with torch.autocast(torch.device(self.device).type, dtype=torch.bfloat16):
-                output = self.module_(batch.x)
+                output = self.criterion_.output(self.module_, batch)
             torch.clear_autocast_cache()  # else old weights stay cached in a caller's autocast
             output = _as_float32(output)  # losses sum many small numbers
         loss, terms = self.criterion_(output, batch)
@@ -340,7 +345,9 @@ def _as_float32(output):
     """Convert module output, a tensor or a tuple of tensors and None, to float32."""
     if isinstance(output, torch.Tensor):
         return output.float()
-    return type(output)(*(part if part is None else part.float() for part in output))
+    if type(output) is tuple:
+        return tuple(map(_as_float32, output))
+    return type(output)(*(part if part is None else _as_float32(part) for part in output))
 
 
 def make_net(net_class, module, objective, options, **live):

@@ -19,6 +19,11 @@ class Objective(nn.Module):
         already, a scalar: torch has one kernel for that.
     hyperparameters : dict or None
         Plain values that the function reads.
+    is_paired : bool
+        Whether the module also takes ``batch.y`` and ``batch.partner``.
+    is_stackable : bool
+        Whether nets can be stacked in a phase of training: all weights take part, and no targets
+        change between epochs.
     support : dict or None
         ``low``, ``high`` and ``reason`` of a range that samples must lie in.
 
@@ -30,11 +35,19 @@ class Objective(nn.Module):
 
     lifted: frozenset[str] = frozenset()
 
-    def __init__(self, loss_terms, hyperparameters=None, *, support=None):
+    def __init__(
+        self, loss_terms, hyperparameters=None, *, is_paired=False, is_stackable=False, support=None
+    ):
         super().__init__()
         self.loss_terms = loss_terms
         self.hyperparameters = hyperparameters or {}
+        self.is_paired = is_paired
+        self.is_stackable = is_stackable
         self.support = support
+
+    def output(self, module, batch):
+        """Return the output of a module for a batch."""
+        return module(batch.x, batch.y, batch.partner) if self.is_paired else module(batch.x)
 
     def forward(self, output, batch):
         """Mean loss, a scalar, and the mean of each term, a dict of scalars; one for each member.

@@ -2,7 +2,7 @@
 
 import torch
 
-from skdeep._training._callbacks import DivergenceGuard, EarlyStopping, EpochTasks
+from skdeep._training._callbacks import DivergenceGuard, EarlyStopping, EpochEnd, EpochTasks
 from skdeep._training._data import TensorRows
 from skdeep._training._net import TrainingNet
 from skdeep._training._stacked_optim import can_be_stacked
@@ -33,7 +33,8 @@ def reason_to_train_alone(run, max_models="auto"):
         return "max_batch_models=1"
     if type(net) is not TrainingNet:
         return "its training has steps of its own"
-    if net.phase is not None:
+    has_phases = net.phase is not None or net.on_step is not None
+    if has_phases and not net.criterion_.is_stackable:
         return "its training has phases"
     if not isinstance(run.rows, TensorRows):
         return "its samples are read batch by batch"
@@ -92,7 +93,8 @@ def _activations(module, row):
 
 def _is_stackable(callback):
     is_timer = type(callback).__name__ == "EpochTimer"
-    return is_timer or isinstance(callback, DivergenceGuard | EarlyStopping | EpochTasks)
+    ours = DivergenceGuard | EarlyStopping | EpochEnd | EpochTasks
+    return is_timer or isinstance(callback, ours)
 
 
 def run_signature(run):

@@ -218,11 +218,14 @@ class _Part:
             else value
             for name, value in every[0].items()
         }
-        self.objective = Objective(net.criterion_.loss_terms, hyperparameters)
+        criterion = net.criterion_
+        self.objective = Objective(
+            criterion.loss_terms, hyperparameters, is_paired=criterion.is_paired
+        )
 
     def __call__(self, batch):
         """Return losses and terms of a batch, (members,) each."""
-        return self.objective(self.module(batch.x), batch)
+        return self.objective(self.objective.output(self.module, batch), batch)
 
 
 def _join(results):

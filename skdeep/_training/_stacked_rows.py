@@ -38,6 +38,7 @@ class StackedRows:
             n_rows += len(rows)
         self.starts = [starts[id(rows)] for rows in shared]
         self.lengths = [len(rows) for rows in members]
+        self.members = members
         self.generators = generators
         self.batch_size = min(batch_size, max(self.lengths))
         self.x = _cat([rows.x for rows in distinct])
@@ -54,9 +55,11 @@ class StackedRows:
         A part consists of adjacent members with the same number of rows in the batch.
         """
         order = self._order().to(self.x.device)
-        for places, index in zip(self.places, order.split(self.batch_size, dim=1), strict=True):
+        orders = [order] if self.members[0].partners is None else [order, self._partners(order)]
+        batches = zip(*(one.split(self.batch_size, dim=1) for one in orders), strict=True)
+        for places, indices in zip(self.places, batches, strict=True):
             yield [
-                (start, stop, self._fetch(index[start:stop, :n_rows]))
+                (start, stop, self._fetch(*(index[start:stop, :n_rows] for index in indices)))
                 for start, stop, n_rows in places
             ]
 
@@ -74,14 +77,22 @@ class StackedRows:
             orders.append(order + start)
         return torch.stack(orders)
 
-    def _fetch(self, index):
+    def _partners(self, order):
+        """Return the indices of the partners of rows, which may change between epochs."""
+        members = zip(order, self.members, self.starts, strict=True)
+        return torch.stack([rows.partners[one - start] + start for one, rows, start in members])
+
+    def _fetch(self, index, partners=None):
         """Return the batch of rows with the given indices, (members, n_rows)."""
-        places = index.flatten()
-        y, weight = (
-            None if part is None else part.index_select(0, places).unflatten(0, index.shape)
-            for part in (self.y, self.weight)
-        )
-        return Batch(self.x.index_select(0, places).unflatten(0, index.shape), y, weight)
+        x, y, weight = (self._take(part, index) for part in (self.x, self.y, self.weight))
+        return Batch(x, y, weight, self._take(self.x if partners is not None else None, partners))
+
+    @staticmethod
+    def _take(part, index):
+        """Return entries of a tensor of all rows, (members, n_rows, ...); None for None."""
+        if part is None:
+            return None
+        return part.index_select(0, index.flatten()).unflatten(0, index.shape)
 
 
 def _places(sizes):

@@ -7,7 +7,7 @@ from sklearn.utils.metaestimators import available_if
 from skdeep._preprocessing._linear import LinearScaler
 from skdeep._training._objective import Objective
 from skdeep.base import DeepEstimator
-from skdeep.decomposition._base import CoderMixin
+from skdeep.decomposition._base import AutoencoderMixin
 from skdeep.nn import losses
 from skdeep.nn._activation import OUTPUT_ACTIVATIONS
 from skdeep.nn._autoencoder import AutoencoderModule
@@ -38,7 +38,7 @@ def _decodes_alone(estimator):
     return True
 
 
-class Autoencoder(CoderMixin, DeepEstimator):
+class Autoencoder(AutoencoderMixin, DeepEstimator):
     """Autoencoder: nonlinear dimensionality reduction by an encoder and a decoder.
 
     Minimizes the mean reconstruction loss of the samples, plus optional penalties. Without hidden
@@ -79,8 +79,9 @@ class Autoencoder(CoderMixin, DeepEstimator):
         Number of units in each hidden layer of the encoder, in a GAN of the critic; the decoder, or
         generator, mirrors them. With ``image_shape``, the number of channels in each convolutional
         stage, every one of which halves height and width. ``"auto"`` is ``(256,)`` for autoencoders
-        and ``(128, 128)`` for GANs; for images it is ``(16, 32)`` and ``(32, 64)``. ``()`` makes
-        the nets linear.
+        and ``(128, 128)`` for GANs; for images it is ``(16, 32)`` and ``(32, 64)``. Other nets have
+        ``(16, 32)`` for images, and for tables only the layer that ``transform`` returns. ``()``
+        makes autoencoders and GANs linear.
     activation : str, default="relu"
         Activation function of the hidden layers: ``"identity"``, ``"relu"``, ``"leaky_relu"``,
         ``"elu"``, ``"gelu"``, ``"silu"``, ``"softplus"``, ``"tanh"`` or ``"logistic"``.
@@ -101,9 +102,6 @@ class Autoencoder(CoderMixin, DeepEstimator):
         relative variances, as in PCA. ``"standard"`` divides each feature by its standard
         deviation. With None, or with a loss, likelihood or output activation that restricts the
         range of ``X``, features are not scaled. Results are in the units of ``X``.
-    optimizer : {"adamw", "adam", "sgd"} or torch.optim.Optimizer subclass, default="adamw"
-        Optimization algorithm. ``"sgd"`` has a Nesterov momentum of 0.9. A class is called as
-        ``optimizer(parameters, lr=lr, weight_decay=weight_decay)``.
     early_stopping : bool, default=False
         Whether to hold out a validation set, stratified by class for classifiers, to stop training
         when its loss stops improving, and to keep the weights of the best epoch.
@@ -116,6 +114,9 @@ class Autoencoder(CoderMixin, DeepEstimator):
         else the training loss.
     tol : float, default=1e-4
         Minimum decrease of the loss that counts as an improvement, in the units of ``loss_curve_``.
+    optimizer : {"adamw", "adam", "sgd"} or torch.optim.Optimizer subclass, default="adamw"
+        Optimization algorithm. ``"sgd"`` has a Nesterov momentum of 0.9. A class is called as
+        ``optimizer(parameters, lr=lr, weight_decay=weight_decay)``.
     precision : {"float32", "bf16-mixed"}, default="float32"
         Floating-point precision of training. ``"bf16-mixed"`` can be faster on recent GPUs.
     compile : bool, default=False

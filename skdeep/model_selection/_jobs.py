@@ -6,7 +6,7 @@ from typing import Any
 from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
 
-from skdeep._gradient_descent import GradientDescentMixin, Pause
+from skdeep._gradient_descent import GradientDescentMixin, OptimizerMixin, Pause
 from skdeep.base import DeepEstimator
 from skdeep.utils._sklearn import has_callbacks, is_valid_pipeline
 
@@ -91,7 +91,7 @@ def deep_places(estimator):
 
 def _is_deep(step):
     """Whether a step is a net with our ``fit``: a subclass may have another."""
-    if not (isinstance(step, GradientDescentMixin) and isinstance(step, DeepEstimator)):
+    if not (isinstance(step, OptimizerMixin) and isinstance(step, DeepEstimator)):
         return False
     methods = [getattr(type(step), name, None) for name in ("fit", "fit_transform")]
     homes = {method.__module__.partition(".")[0] for method in methods if method is not None}
@@ -232,8 +232,8 @@ class PausedFits:
 def _can_pause(estimator):
     """Whether the estimator can be trained in parts."""
     return (
-        not estimator.callbacks
+        isinstance(estimator, GradientDescentMixin)
+        and not estimator.callbacks
         and not estimator.warm_start
-        and not estimator._has_phases
         and not getattr(estimator, "refit_full", False)
     )

@@ -61,9 +61,10 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
         at least 8 x 8 pixels. If given, the net is convolutional.
     stem_width : int, default=16
         Number of channels in the first stage. Only used for images.
-    augment : {"shift", "shift+flip"} or None, default=None
-        Data augmentation: shifts each training image by up to a twelfth of its shorter side, but at
-        least by up to one pixel; ``"shift+flip"`` also mirrors half of them. Only for images.
+    augment : {"affine", "shift", "shift+flip"} or None, default=None
+        Data augmentation: ``"shift"`` shifts each training image by up to a twelfth of its
+        shorter side, but at least by up to one pixel; ``"shift+flip"`` also mirrors half of
+        them; ``"affine"`` rotates, stretches, shears and shifts them. Only for images.
     categorical_features : "from_dtype" or array-like of shape (n,) or None, default="from_dtype"
         Categorical features: a boolean mask, indices or names. ``"from_dtype"`` selects the columns
         of a dataframe that have a categorical dtype or contain only strings. See Notes for how
@@ -80,9 +81,6 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
         Whether to train again after ``early_stopping``, from scratch and with the same seed, on all
         samples, for the best number of epochs of the same ``lr_schedule``. The second training
         ignores ``callbacks``.
-    optimizer : {"adamw", "adam", "sgd"} or torch.optim.Optimizer subclass, default="adamw"
-        Optimization algorithm. ``"sgd"`` has a Nesterov momentum of 0.9. A class is called as
-        ``optimizer(parameters, lr=lr, weight_decay=weight_decay)``.
     early_stopping : bool, default=False
         Whether to hold out a validation set, stratified by class for classifiers, to stop training
         when its loss stops improving, and to keep the weights of the best epoch.
@@ -95,6 +93,9 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
         else the training loss.
     tol : float, default=1e-4
         Minimum decrease of the loss that counts as an improvement, in the units of ``loss_curve_``.
+    optimizer : {"adamw", "adam", "sgd"} or torch.optim.Optimizer subclass, default="adamw"
+        Optimization algorithm. ``"sgd"`` has a Nesterov momentum of 0.9. A class is called as
+        ``optimizer(parameters, lr=lr, weight_decay=weight_decay)``.
     precision : {"float32", "bf16-mixed"}, default="float32"
         Floating-point precision of training. ``"bf16-mixed"`` can be faster on recent GPUs.
     compile : bool, default=False

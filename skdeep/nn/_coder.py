@@ -1,7 +1,7 @@
 """Encoders and mirrored decoders."""
 
 import itertools
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from torch import nn
 
@@ -66,7 +66,7 @@ class CoderShape:
         )
 
 
-def make_encoder(shape, streams, *, n_outputs=None):
+def make_encoder(shape, streams, *, n_outputs=None, bias=True):
     """Build an encoder, (batch, n_features) -> (batch, n_outputs).
 
     Parameters
@@ -75,12 +75,28 @@ def make_encoder(shape, streams, *, n_outputs=None):
     streams : dict of str to torch.Generator
     n_outputs : int or None
         Number of outputs; None for ``shape.n_components``.
+    bias : bool
+        Whether the last layer has a bias.
     """
     n_outputs = shape.n_components if n_outputs is None else n_outputs
     if shape.image_shape is not None:
-        return _conv_encoder(shape, n_outputs, streams)
+        return _conv_encoder(shape, n_outputs, streams, bias)
     widths = [shape.n_features, *shape.hidden_layer_sizes, n_outputs]
-    return _dense(shape, widths, streams)
+    return _dense(shape, widths, streams, bias)
+
+
+def make_features(shape, streams):
+    """Build an encoder whose last layer is a hidden layer: with norm, activation and dropout.
+
+    Parameters
+    ----------
+    shape : CoderShape
+        ``n_components`` is the number of features.
+    streams : dict of str to torch.Generator
+    """
+    hidden = replace(shape, image_shape=None, block="dense")
+    encoder = make_encoder(shape, streams, bias=hidden.needs_bias)
+    return nn.Sequential(*encoder, *_after(hidden, shape.n_components, streams))
 
 
 def make_decoder(shape, streams, *, encoder=None):
@@ -103,14 +119,14 @@ def make_decoder(shape, streams, *, encoder=None):
     return _dense(shape, widths, streams)
 
 
-def _dense(shape, widths, streams):
+def _dense(shape, widths, streams, bias=True):
     """Return dense layers of these widths, without an activation function after the last one."""
     layers: list[nn.Module] = []
     *hidden, last = itertools.pairwise(widths)
     for width, size in hidden:
         layers.append(Linear(width, size, generator=streams["weights"], bias=shape.needs_bias))
         layers += _after(shape, size, streams)
-    return nn.Sequential(*layers, Linear(*last, generator=streams["weights"]))
+    return nn.Sequential(*layers, Linear(*last, generator=streams["weights"], bias=bias))
 
 
 def _after(shape, width, streams):
@@ -151,7 +167,7 @@ def stage_sizes(image_shape, n_stages):
     return sizes
 
 
-def _conv_encoder(shape, n_outputs, streams):
+def _conv_encoder(shape, n_outputs, streams, bias):
     channels = shape.image_shape[0]
     layers: list[nn.Module] = [nn.Unflatten(1, shape.image_shape)]
     for size in shape.hidden_layer_sizes:
@@ -161,7 +177,8 @@ def _conv_encoder(shape, n_outputs, streams):
         layers += _after(shape, size, streams)
         channels = size
     height, width = stage_sizes(shape.image_shape, len(shape.hidden_layer_sizes))[-1]
-    head = Linear(channels * height * width, n_outputs, generator=streams["weights"])
+    n_inputs = channels * height * width
+    head = Linear(n_inputs, n_outputs, generator=streams["weights"], bias=bias)
     return nn.Sequential(*layers, nn.Flatten(), head)
 
 

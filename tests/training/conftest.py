@@ -8,11 +8,14 @@ from skdeep.decomposition import Autoencoder
 
 
 def pytest_collection_modifyitems(items):
-    """Ignore warnings about generators that have not converged after a short training."""
-    ignore = pytest.mark.filterwarnings("ignore::skdeep.exceptions.ModeCollapseWarning")
+    """Ignore warnings about generators and clusters after a short training."""
+    ignore = [
+        pytest.mark.filterwarnings("ignore::skdeep.exceptions.ModeCollapseWarning"),
+    ]
     for item in items:
         if item.path.parent == pathlib.Path(__file__).parent:
-            item.add_marker(ignore)
+            for mark in ignore:
+                item.add_marker(mark)
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +24,12 @@ def small():
 
     def small(Class=Autoencoder, **parameters):
         plain = {"max_epochs": 5, "lr_schedule": "constant", "device": "cpu", "random_state": 0}
-        plain |= {"n_modes": 2} if "n_modes" in Class().get_params() else {}
+        known = Class().get_params().keys()
+        plain |= {"n_modes": 2} if "n_modes" in known else {}
+        clusters = {"n_clusters": 2, "pretrain_epochs": 0, "update_interval": 1, "tol": 0.0}
+        plain |= clusters if clusters.keys() <= known else {}
+        restarts = {"n_init": 1, "invariance": "vat", "lr": 1e-3}
+        plain |= restarts if restarts.keys() <= known else {}
         return Class(**{**plain, **parameters})
 
     return small

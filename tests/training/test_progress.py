@@ -21,11 +21,12 @@ sys.modules["ipywidgets"] = None
 
 
 def log_of(capsys):
-    """Names and columns of the log that skorch has printed, and all that was printed."""
+    """Names and columns of numbers of the log that skorch has printed, and all that was printed."""
     printed = capsys.readouterr()
     lines = re.sub(r"\x1b\[\d+m", "", printed.out).splitlines()
-    rows = [[float(cell) for cell in line.split()] for line in lines[2:]]
-    return lines[0].split(), [list(column) for column in zip(*rows, strict=True)], printed
+    rows = [[float(cell) for cell in line.split() if not cell.isalpha()] for line in lines[2:]]
+    names = [name for name in lines[0].split() if name != "phase"]
+    return names, [list(column) for column in zip(*rows, strict=True)], printed
 
 
 def test_verbose_0_prints_nothing(Class, capfd, small):

@@ -133,7 +133,7 @@ def test_n_iter_no_change_means_what_it_means_in_scikit_learn(n_iter_no_change):
     assert Autoencoder(max_epochs=50, **options).fit(IRIS).n_iter_ == reference.n_iter_
 
 
-@pytest.mark.having("tol")
+@pytest.mark.having("n_iter_no_change")
 def test_training_ends_when_the_loss_has_not_fallen_by_tol(Class, small):
     estimator = small(Class, max_epochs=400, n_iter_no_change=3, tol=0.01).fit(IRIS, SPECIES)
     curve = np.array(estimator.loss_curve_)

@@ -1,0 +1,61 @@
+"""Restarts of a fit from several seeds."""
+
+import copy
+
+import numpy as np
+
+from skdeep.utils._random import make_streams
+
+# What a restart of a fit does not share with it.
+_OWN = ("streams", "net", "_module", "_net_options", "_rows", "_kept")
+
+
+def best_of(fit, n_init, plan, loss):
+    """Carry out a plan from several seeds and continue with the net of the lowest loss.
+
+    The nets are trained as one stack if that is faster.
+
+    Parameters
+    ----------
+    fit : Fit
+    n_init : int
+        Number of seeds; the first one is that of the fit.
+    plan : callable
+        ``plan(fit, number)``, a generator; ``number`` counts the seeds from zero.
+    loss : callable
+        ``loss(fit)`` is called after the plan.
+    """
+    seeds = np.random.SeedSequence(fit.seed).generate_state(n_init - 1, np.uint64).tolist()
+    branches = [_branch(fit, seed) for seed in [fit.seed, *seeds]]
+    plans = [plan(branch, number) for number, branch in enumerate(branches)]
+    if _is_watched(fit):
+        for one in plans:
+            yield from one
+    else:
+        yield from _in_parallel(plans)
+    best = min(branches, key=loss)
+    vars(fit).update({name: getattr(best, name) for name in _OWN})
+
+
+def _branch(fit, seed):
+    """Return a copy of a fit on the same data, with a new module for another seed."""
+    branch = copy.copy(fit)
+    branch._kept = {}
+    branch._rows = [copy.copy(rows) for rows in fit._rows]  # with targets of their own
+    branch.streams = make_streams(seed, fit.device)
+    branch._make_module()
+    return branch
+
+
+def _is_watched(fit):
+    """Whether trainings must follow each other, as callbacks or the user see their epochs."""
+    return bool(fit._callbacks or fit.estimator.verbose or fit.tasks.epochs(fit.snapshot))
+
+
+def _in_parallel(plans):
+    """Yield the next trainings of several plans as one list, until all plans have ended."""
+    while plans:
+        ready = [(plan, next(plan, None)) for plan in plans]
+        plans = [plan for plan, runs in ready if runs is not None]
+        if plans:
+            yield [run for _, runs in ready if runs is not None for run in runs]
