@@ -8,6 +8,7 @@ from torch import nn
 
 from skdeep.nn._activation import ACTIVATIONS
 from skdeep.nn._autoencoder import AutoencoderModule
+from skdeep.nn._cluster_net import ClusterNet
 from skdeep.nn._draw import MemberGenerators
 from skdeep.nn._dropout import Dropout
 from skdeep.nn._linear import TiedLinear
@@ -212,6 +213,7 @@ _RANK_FREE = {
     nn.Softmax,
     AutoencoderModule,
     BasicBlock,
+    ClusterNet,
     Dropout,
     ImageTrunk,
     ResNet,

@@ -210,3 +210,61 @@ def gaussian_log_likelihood(x, mean, log_scale):
 def bernoulli_log_likelihood(x, logits):
     """Log-probability in nats of ``x`` in [0, 1] for Bernoulli logits; sum over the last axis."""
     return -in_whole_vectors(_entropy_of_entries, logits, x.expand_as(logits)).sum(dim=-1)
+
+
+def divergence(log_p, log_q):
+    """Kullback-Leibler divergence in nats of log-probabilities over the last axis."""
+    return (log_p.exp() * (log_p - log_q)).sum(dim=-1)
+
+
+def symmetric_divergence(log_p, log_q):
+    """Mean of the two Kullback-Leibler divergences of log-probabilities over the last axis."""
+    return 0.5 * ((log_p.exp() - log_q.exp()) * (log_p - log_q)).sum(dim=-1)
+
+
+def entropy(log_p):
+    """Entropy in nats of log-probabilities over the last axis."""
+    return -(log_p.exp() * log_p).sum(dim=-1)
+
+
+def weighted_mean(p, weight=None):
+    """Mean over rows, (..., batch, n) -> (..., n), with weights (..., batch) or without."""
+    if weight is None:
+        return p.mean(dim=-2)
+    return (p * weight.unsqueeze(-1)).sum(dim=-2) / weight.sum(dim=-1, keepdim=True)
+
+
+def divergence_from_prior(p, prior=None):
+    """Kullback-Leibler divergence in nats of probabilities from a prior, (..., n) and (n,).
+
+    None is the uniform prior.
+    """
+    log_prior = -math.log(p.shape[-1]) if prior is None else prior.log()
+    return (p * (p.clamp(min=1e-8).log() - log_prior)).sum(dim=-1)
+
+
+def adversarial_direction(log_p, x, probe):
+    """Direction in which a small step changes probabilities most, as unit vectors [1]_.
+
+    One power iteration: the gradient of the Kullback-Leibler divergence at a small perturbation.
+
+    Parameters
+    ----------
+    log_p : callable
+        (..., batch, n_features) tensor -> (..., batch, n) log-probabilities.
+    x, probe : Tensor, shape (..., batch, n_features)
+        Samples and small perturbations of them.
+
+    Returns
+    -------
+    direction : Tensor, shape (..., batch, n_features)
+
+    References
+    ----------
+    .. [1] Miyato et al. (2019), "Virtual Adversarial Training: A Regularization Method for
+       Supervised and Semi-Supervised Learning", IEEE TPAMI.
+    """
+    probe = probe.detach().requires_grad_()
+    change = divergence(log_p(x).detach(), log_p(x + probe)).sum()
+    (gradient,) = torch.autograd.grad(change, probe)
+    return F.normalize(gradient, dim=-1)

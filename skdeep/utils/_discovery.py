@@ -20,7 +20,7 @@ def all_estimators():
     --------
     >>> from skdeep.utils import all_estimators
     >>> [name for name, _ in all_estimators()]  # doctest: +ELLIPSIS
-    ['Autoencoder', 'GANFeatureExtractor', 'GANSampler', ..., 'VariationalAutoencoder']
+    ['Autoencoder', ..., 'GANSampler', ..., 'VariationalAutoencoder']
     """
     package = importlib.import_module("skdeep")
     found = {}

@@ -1,0 +1,534 @@
+"""Clustering by maximal information."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+
+from skdeep._encoder import EncoderMixin
+from skdeep._preprocessing._linear import LinearScaler
+from skdeep._restarts import best_of
+from skdeep._training._data import make_rows
+from skdeep._training._inference import CHUNK_ROWS
+from skdeep._training._objective import Objective
+from skdeep.base import DeepEstimator
+from skdeep.cluster._base import DeepClusterMixin, changed_fraction
+from skdeep.cluster._information import (
+    estimate_n_clusters,
+    evaluate,
+    inconsistency,
+    joint_distribution,
+    loss_terms,
+)
+from skdeep.cluster._neighbors import NeighborGraph
+from skdeep.nn._cluster_net import INVARIANCES, ClusterNet
+from skdeep.nn._coder import CoderShape
+from skdeep.utils._params import BELOW_ONE, POSITIVE, POSITIVE_INTEGER, param
+from skdeep.utils._random import make_generator, numpy_generator
+from skdeep.utils._sklearn import StrOptions
+from skdeep.utils._validation import check_weights
+
+# Values of parameters that are "auto", for tables and for images; steps of the optimizer, which
+# determine the number of epochs, are doubled for many images.
+_STEPS = 500, 1000
+_LR = 5e-3, 2e-3
+_INFORMATION = 0.3, 0.2
+_WIDTH = 512, 256
+# Tables are trained in two stages. In the first one clusters are pressed to equal sizes, and the
+# random walks to neighbors have few or many steps, alternating between restarts.
+_FIRST_STAGE = 0.6
+_BALANCE = {"first": 4.0, "last": 1.0, "equal": 4.0, "unequal": 2.0}
+_WALKS, _LAST_WALK = (3, 30), 3
+# Restarts are compared after this fraction of the epochs, by the loss of this many batches.
+_SCREENED = 1.0, 0.2
+_COMPARED = 10
+# Views of each sample whose clusters are compared with its own.
+_N_PAIRS = 4
+# Up to this many images are restarted twice as often and trained for half the steps.
+_FEW_ROWS = 10_000
+# Number of clusters from which n_clusters="auto" starts: at most, and as a fraction of the samples.
+_MOST_CLUSTERS, _SAMPLES_OF_CLUSTER = 30, 15
+
+
+class IMSAT(DeepClusterMixin, EncoderMixin, DeepEstimator):
+    r"""Clustering by information-maximizing self-augmented training, IMSAT [1]_.
+
+    One net returns the probability of each cluster. It is trained to put a sample and its *views*,
+    such as rotated copies of an image or near neighbors in a table, into the same cluster, and to
+    maximize the mutual information of samples and clusters [2]_. It minimizes
+
+    .. math:: \overline{\mathrm{KL}(p(y|x) \,\|\, p(y|T(x)))} + \lambda \, [H(y|x) - \mu H(y)]
+
+    with the entropies :math:`H` in nats, views :math:`T(x)` and ``information_weight``
+    :math:`\lambda`; :math:`\mu` is between 1 and 4, see Notes.
+
+    Parameters
+    ----------
+    n_clusters : int or "auto", default=8
+        Number of clusters. ``"auto"`` estimates it: a net with up to 30 clusters is trained
+        first, and clusters between which views move samples are merged; see the user guide
+        for how often the result is right.
+    invariance : "auto", {"affine", "neighbors", "noise", "vat"} or list of these, default="auto"
+        The views of a sample that must be in its cluster. ``"affine"``: the image, rotated,
+        stretched, sheared and shifted. ``"neighbors"``: the end of a random walk to near
+        neighbors. ``"noise"``: the same with Gaussian noise, and with a tenth of the
+        features replaced by their mean. ``"vat"``: the sample, moved by a quarter of the
+        distance to its neighbors in the direction that changes its cluster most [3]_.
+        ``"auto"`` is ``"affine"`` for images and ``"neighbors"`` for tables.
+    invariance_strength : float, default=1.0
+        Factor of the transformations of ``"affine"``, the noise of ``"noise"`` and the
+        distance of ``"vat"``. It matters: with half the strength, many clusterings of
+        images explain the data equally well, and handwritten digits are no longer found. 1
+        stands for rotations of up to 18 degrees, stretching and shearing by 25 to 37 %, and
+        shifts by up to 9 % of a side.
+    n_neighbors : int, default=10
+        Number of near neighbors of a sample for ``"neighbors"``, ``"noise"`` and ``"vat"``.
+        More than 10,000 samples are divided at random into parts of at most that size, and
+        neighbors are searched within each part.
+    information_weight : float or "auto", default="auto"
+        Weight of the mutual information relative to the invariance. ``"auto"`` is 0.2 for
+        images and 0.3 for tables, for which it is 1 in the second stage of training, see
+        Notes.
+    class_prior : array-like of shape (n_clusters,), default=None
+        Expected fractions of the samples in the clusters. By default clusters of equal size
+        are preferred, but not enforced.
+    n_init : int or "auto", default="auto"
+        Number of nets with different seeds. The best one is kept, for tables after
+        training, for images after a fifth of the epochs. No labels are needed for that:
+        restarts are compared by their loss or, for tables, by how well the clusters of
+        neighbors agree. ``"auto"`` is 8 for up to 10,000 images, and 4 otherwise.
+    tol : float, default=0.0
+        Training stops when less than this fraction of the samples has changed its cluster
+        in an epoch. 0 never stops.
+    n_components : int or "auto", default="auto"
+        Width of the last hidden layer, which ``transform`` returns. ``"auto"`` is 512 for
+        tables and 256 for images.
+    hidden_layer_sizes : "auto", int or tuple of int, default="auto"
+        Number of units in each hidden layer of the encoder, in a GAN of the critic; the decoder, or
+        generator, mirrors them. With ``image_shape``, the number of channels in each convolutional
+        stage, every one of which halves height and width. ``"auto"`` is ``(256,)`` for autoencoders
+        and ``(128, 128)`` for GANs; for images it is ``(16, 32)`` and ``(32, 64)``. Other nets have
+        ``(16, 32)`` for images, and for tables only the layer that ``transform`` returns. ``()``
+        makes autoencoders and GANs linear.
+    activation : str, default="relu"
+        Activation function of the hidden layers: ``"identity"``, ``"relu"``, ``"leaky_relu"``,
+        ``"elu"``, ``"gelu"``, ``"silu"``, ``"softplus"``, ``"tanh"`` or ``"logistic"``.
+    block : {"dense", "residual"}, default="dense"
+        ``"residual"`` adds a residual block after each hidden layer or convolutional stage.
+    image_shape : (int, int) or (int, int, int), default=None
+        ``(height, width)`` or ``(channels, height, width)`` of the image that each sample contains,
+        at least 8 x 8 pixels. If given, the net is convolutional.
+    dropout : float, default=0.0
+        Fraction of the hidden units that are set to zero during training; in a GAN, of those of the
+        critic.
+    batch_norm : bool, default=True
+        Whether to apply batch normalization to the hidden layers.
+    feature_scaling : {"auto", "global", "image", "minmax", "standard"} or None, default="auto"
+        Scaling of the features. ``"image"`` subtracts one mean from all features and
+        divides them by one standard deviation. ``"minmax"`` gives features the same range,
+        outside of which outliers beyond five standard deviations may lie. ``"global"`` and
+        ``"standard"`` subtract the mean of each feature and divide by one number for all of
+        them or by the standard deviation of each. ``"auto"`` is ``"image"`` for images and
+        ``"minmax"`` for tables.
+    optimizer : {"adamw", "adam", "sgd"} or torch.optim.Optimizer subclass, default="adamw"
+        Optimization algorithm. ``"sgd"`` has a Nesterov momentum of 0.9. A class is called as
+        ``optimizer(parameters, lr=lr, weight_decay=weight_decay)``.
+    precision : {"float32", "bf16-mixed"}, default="float32"
+        Floating-point precision of training. ``"bf16-mixed"`` can be faster on recent GPUs.
+    compile : bool, default=False
+        Whether to train through ``torch.compile``. Only worthwhile for large nets on GPUs.
+    max_epochs : int or "auto", default="auto"
+        Maximum number of epochs. ``"auto"`` gives about 500 steps of the optimizer for
+        tables and 1000 for images, 2000 if there are more than 10,000.
+    batch_size : int, default=256
+        Number of samples per mini-batch. If the training set has no more samples than that, each
+        epoch is a single batch, and the result depends neither on the order of the samples nor on
+        whether a sample appears twice or has twice the weight.
+    lr : float or "auto", default="auto"
+        Learning rate of the optimizer; with a schedule, its maximum. ``"auto"`` is 0.005
+        for tables and 0.002 for images.
+    weight_decay : float, default=0.01
+        Weight decay, for all weights; AdamW applies it decoupled from the gradient.
+    lr_schedule : {"constant", "cosine", "onecycle", "plateau"}, default="cosine"
+        Learning rate schedule. ``"cosine"`` decreases the learning rate to zero over
+        ``max_epochs``; ``"onecycle"`` increases it first; ``"plateau"``, which GANs do not have,
+        divides it by five whenever the loss has not improved for ``n_iter_no_change // 2`` epochs.
+        ``partial_fit`` always uses a constant learning rate.
+    gradient_clip_value : float, default=None
+        Maximum norm of the gradient with respect to all weights of a net. None disables gradient
+        clipping.
+    warm_start : bool, default=False
+        Whether ``fit`` continues from the fitted state instead of training from scratch. Feature
+        scaling, categories, classes, target scaling, device and random number generators are kept
+        from the first fit. The state of the optimizer is pickled only if ``warm_start=True`` or,
+        for estimators that have it, after ``partial_fit``.
+    callbacks : list of skorch.callbacks.Callback, default=None
+        Callbacks of skorch, or tuples ``(name, callback)``. skorch's ``EarlyStopping``, and any
+        callback that calls ``net.request_stop()``, ends training after the current epoch. Callbacks
+        that predict, such as ``EpochScoring``, are not supported, as the net is trained on batches
+        of scaled samples. Pass scikit-learn callbacks to ``set_callbacks``.
+    device : str, torch.device or list of these, default="auto"
+        Device to train on. ``"auto"`` uses CUDA if available, else MPS, else the CPU. If a list,
+        each parallel worker uses one of its devices.
+    random_state : int, RandomState instance or None, default=None
+        Determines random number generation for weight initialization, the validation split, batch
+        sampling, dropout, noise and augmentation. Pass an int for reproducible results across
+        multiple function calls.
+    verbose : int, default=0
+        0 prints nothing, 1 shows a progress bar over the epochs, 2 prints a line for each epoch.
+
+    Attributes
+    ----------
+    labels_ : ndarray of int of shape (n_samples,)
+        Most probable cluster of each training sample.
+    n_clusters_ : int
+        Number of clusters.
+    loss_ : float
+        Training loss of the last epoch, in nats.
+    n_iter_ : int
+        Number of epochs of the net that was kept.
+    loss_curve_ : list of float, length `n_iter_`
+        Mean training loss of each epoch, in nats.
+    history_ : list of dict, length `n_iter_`
+        Record of each epoch in skorch's format: losses, their terms, and seconds. ``"phase"`` is
+        the stage of training, and ``"changed_labels"``, with ``tol`` or ``verbose=1``, the fraction
+        of samples that changed their cluster.
+    device_ : str
+        Device that the net is on.
+    module_ : torch.nn.Module
+        The net itself.
+    net_ : skorch.NeuralNet
+        The skorch net, which was trained on scaled samples and has the ``history``.
+    n_features_in_ : int
+        Number of features seen during ``fit``.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen during ``fit``. Defined only when all of them are strings.
+
+    Raises
+    ------
+    DivergenceError
+        From ``fit``, if the loss or a weight stops being finite.
+
+    See Also
+    --------
+    DeepEmbeddedClustering : Clusters around centers in the codes of an autoencoder.
+    sklearn.cluster.KMeans : Clusters around centers in the space of the samples; much faster.
+    sklearn.cluster.SpectralClustering : Clusters of the graph of near neighbors.
+
+    Notes
+    -----
+    With ``"neighbors"`` and ``"noise"``, training has two stages: in the first 60 % of the epochs
+    :math:`\mu = 4` presses clusters to equal sizes, then :math:`\lambda = \mu = 1`. Random walks
+    have 3 steps; in the first stage of every other restart they have 30, which finds elongated
+    clusters. Otherwise :math:`\mu` is 4 and, in every other restart, 2, which allows clusters of
+    different sizes.
+
+    Departures from [1]_: affine views of images, neighbors instead of perturbations for tables,
+    batch statistics of samples and views together, and the two stages.
+
+    A warm start trains the fitted net for ``max_epochs`` further epochs, without restarts.
+
+    References
+    ----------
+    .. [1] Hu et al. (2017), "Learning Discrete Representations via Information Maximizing
+       Self-Augmented Training", ICML.
+    .. [2] Krause, Perona and Gomes (2010), "Discriminative Clustering by Regularized Information
+       Maximization", NeurIPS.
+    .. [3] Miyato et al. (2019), "Virtual Adversarial Training: A Regularization Method for
+       Supervised and Semi-Supervised Learning", IEEE TPAMI.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skdeep.cluster import IMSAT
+    >>> X, y = load_iris(return_X_y=True)
+    >>> imsat = IMSAT(3, n_init=2, max_epochs=100, random_state=0).fit(X)
+    >>> imsat.labels_.shape
+    (150,)
+    >>> imsat.predict_proba(X[:2]).shape
+    (2, 3)
+    """
+
+    n_clusters: int | str = param(POSITIVE_INTEGER, StrOptions({"auto"}), default=8)
+    invariance: str | Sequence[str] = param(
+        StrOptions({"auto", *INVARIANCES}), list, tuple, default="auto"
+    )
+    invariance_strength: float = param(POSITIVE, default=1.0)
+    n_neighbors: int = param(POSITIVE_INTEGER, default=10)
+    information_weight: float | str = param(POSITIVE, StrOptions({"auto"}), default="auto")
+    class_prior: Sequence[float] | None = param("array-like", None, default=None)
+    n_init: int | str = param(POSITIVE_INTEGER, StrOptions({"auto"}), default="auto")
+    tol: float = param(BELOW_ONE, default=0.0)
+    n_components: int | str = param(
+        POSITIVE_INTEGER, StrOptions({"auto"}), default="auto", kw_only=True
+    )
+    batch_norm: bool = param(default=True)
+    feature_scaling: str | None = param(
+        StrOptions({"auto", "global", "image", "minmax", "standard"}), None, default="auto"
+    )
+    max_epochs: int | str = param(POSITIVE_INTEGER, StrOptions({"auto"}), default="auto")
+    batch_size: int = param(default=256)
+    lr: float | str = param(POSITIVE, StrOptions({"auto"}), default="auto")
+    weight_decay: float = param(default=1e-2)
+    lr_schedule: str = param(default="cosine")
+
+    _auto_layers = (), (16, 32)
+
+    def score(self, X, y=None, sample_weight=None) -> float:
+        """Return minus the loss of samples; higher is better.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples to score.
+        y : Ignored
+            Not used, present for API consistency.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples in the loss.
+
+        Returns
+        -------
+        score : float
+            Weighted mutual information minus the divergence of the clusters of views, in nats.
+            Near neighbors are searched among ``X``; draws are the same in each call.
+        """
+        return -self._loss(X, sample_weight)
+
+    # Recipe --------------------------------------------------------------------------------
+
+    def _plan(self, fit):
+        n_epochs, graph = self._n_epochs(fit), self._graph(fit.rows, fit.seed)
+        train = partial(self._train, graph, n_epochs)
+        n_starts, n_screened = (
+            self._n_starts(fit),
+            math.ceil(n_epochs * _SCREENED[self._has_images]),
+        )
+        searches = self.n_clusters == "auto" and not fit.is_resumed
+        fit.announce((searches + 1) * n_epochs + (n_starts - 1) * n_screened)
+        if searches:
+            yield from train(0, n_epochs, fit, 0)
+            fit.rebuild(n_clusters=estimate_n_clusters(self._joint(graph, fit)))
+        if n_starts == 1:
+            yield from train(0, n_epochs, fit, 0)
+        else:
+            loss = partial(self._loss_of_start, graph)
+            yield from best_of(fit, n_starts, partial(train, 0, n_screened), loss)
+            yield from train(n_screened, n_epochs, fit, 0)
+        self._warn_of_collapse(fit)
+
+    def _train(self, graph, n_epochs, start, stop, fit, number):
+        """Train from one epoch to another; ``number`` counts the restarts."""
+        for phase, first, last, n_steps in self._stages(n_epochs, number):
+            first, last = max(start, first), min(stop, last)
+            if first < last:
+                rng = np.random.default_rng([fit.seed, number, first])
+                end_epoch = _EpochEnd(self, graph, n_steps, rng)
+                end_epoch.draw_partners(fit)
+                yield from fit.train(
+                    last - first,
+                    # the restart that was chosen goes on in its phase
+                    phase=fit.net.phase if start else phase,
+                    optimizer="keep",
+                    on_epoch=end_epoch,
+                    n_schedule_epochs=n_epochs,
+                    first_epoch=first,
+                    lr=_LR[self._has_images] if self.lr == "auto" else self.lr,
+                    batch_size=-(-len(fit.rows) // self._n_batches(fit)),  # no small last batch
+                )
+
+    def _stages(self, n_epochs, number):
+        """Return phase, first and last epoch, and length of walks of each stage of training."""
+        if not self._has_stages:
+            return [(("equal", "unequal")[number % 2], 0, n_epochs, 1)]
+        border = int(_FIRST_STAGE * n_epochs)
+        return [("first", 0, border, _WALKS[number % 2]), ("last", border, n_epochs, _LAST_WALK)]
+
+    def _loss_of_start(self, graph, fit):
+        """Return a number by which restarts are compared; lower is better."""
+        if self._has_stages:
+            return inconsistency(self._joint(graph, fit))
+        generator = make_generator(0, fit.device)
+        return evaluate(fit.module, self._objective("unequal"), fit.rows, generator, _COMPARED)
+
+    def _joint(self, graph, fit):
+        """Return the distribution of the clusters of pairs, see ``joint_distribution``."""
+        rng, generator = np.random.default_rng(0), make_generator(0, fit.device)
+        joints = []
+        for _ in range(_N_PAIRS):
+            if graph is not None:
+                graph.draw_partners(fit.rows, 1, rng)
+            joints.append(joint_distribution(fit.module, fit.rows, generator))
+        return np.mean(joints, axis=0)
+
+    def _n_starts(self, fit):
+        """Return the number of restarts; a warm start continues from a single net."""
+        if fit.is_resumed:
+            return 1
+        if self.n_init != "auto":
+            return int(self.n_init)
+        return 8 if self._has_images and len(fit.rows) <= _FEW_ROWS else 4
+
+    def _n_epochs(self, fit):
+        if self.max_epochs != "auto":
+            return int(self.max_epochs)
+        n_steps = _STEPS[self._has_images] * (1 + (self._has_images and len(fit.rows) > _FEW_ROWS))
+        return -(-n_steps // self._n_batches(fit))
+
+    def _n_batches(self, fit):
+        return -(-len(fit.rows) // int(self.batch_size))
+
+    def _graph(self, rows, seed):
+        """Return the near neighbors of rows and add their distances to them; None if unused."""
+        if self._views() == ("affine",):
+            return None
+        graph = NeighborGraph(rows, int(self.n_neighbors), numpy_generator(seed))
+        rows.y = torch.from_numpy(graph.radius).to(rows.device)
+        return graph
+
+    # Parameters ----------------------------------------------------------------------------
+
+    @property
+    def _has_images(self):
+        return self.image_shape is not None
+
+    @property
+    def _has_stages(self):
+        return not {"neighbors", "noise"}.isdisjoint(self._views())
+
+    def _views(self):
+        """Return the kinds of views, in the order of ``INVARIANCES``."""
+        given = self.invariance
+        if given == "auto":
+            given = "affine" if self._has_images else "neighbors"
+        given = [given] if isinstance(given, str) else list(given)
+        if not given or not set(given) <= set(INVARIANCES):
+            raise ValueError(
+                f"invariance must be 'auto' or consist of {', '.join(map(repr, INVARIANCES))}; got "
+                f"{self.invariance!r}."
+            )
+        return tuple(kind for kind in INVARIANCES if kind in given)
+
+    def _check_combination(self):
+        if "affine" in self._views() and not self._has_images:
+            raise ValueError(
+                "invariance='affine' needs image_shape; got image_shape=None. Set image_shape, or "
+                "use 'neighbors', 'noise' or 'vat', which work for tables."
+            )
+        self._prior()
+
+    def _prior(self):
+        """Return ``class_prior`` as a list, or None."""
+        if self.class_prior is None:
+            return None
+        prior = np.asarray(self.class_prior, dtype=np.float64)
+        if self.n_clusters == "auto":
+            raise ValueError(
+                "class_prior must be None with n_clusters='auto'; got "
+                f"{self.class_prior!r}. Set the number of clusters."
+            )
+        n_clusters = int(self.n_clusters)
+        if prior.shape != (n_clusters,) or not (prior > 0).all() or abs(prior.sum() - 1) > 1e-6:
+            raise ValueError(
+                f"class_prior must be {n_clusters} positive fractions, one for each cluster, whose "
+                f"sum is 1; got {self.class_prior!r}. Divide them by their sum."
+            )
+        return prior.tolist()
+
+    # Hooks ---------------------------------------------------------------------------------
+
+    def _fit_scaler(self, data, rng):
+        scaling = self.feature_scaling
+        if scaling == "auto":
+            scaling = "image" if self._has_images else "minmax"
+        return LinearScaler.fit(data.X, data.weight, rng=rng, scaling=scaling)
+
+    def _architecture(self, data, scaler):
+        width = _WIDTH[self._has_images] if self.n_components == "auto" else self.n_components
+        return {
+            **self._coder_architecture(data, width),
+            "n_clusters": self._n_clusters(data),
+            "invariance": self._views(),
+            "strength": float(self.invariance_strength),
+        }
+
+    def _n_clusters(self, data):
+        """Return the number of clusters, for "auto" the one to start from."""
+        if self.n_clusters != "auto":
+            return int(self.n_clusters)
+        if hasattr(self, "n_clusters_"):  # a warm start
+            return self.n_clusters_
+        return max(1, min(_MOST_CLUSTERS, data.X.shape[0] // _SAMPLES_OF_CLUSTER))
+
+    @staticmethod
+    def _make_module(architecture, streams):
+        shape, rest = CoderShape.take_from(architecture)
+        return ClusterNet(shape, streams, **rest)
+
+    def _objective(self, phase):
+        weight = self.information_weight
+        if phase == "last":
+            weight = 1.0
+        elif weight == "auto":
+            weight = _INFORMATION[self._has_images]
+        hyperparameters = {
+            "information": float(weight),
+            "balance": _BALANCE.get(phase, 1.0),
+            "prior": self._prior(),
+            "views": self._views(),
+        }
+        return Objective(loss_terms, hyperparameters, is_paired=True, is_stackable=True)
+
+    def _record(self, fit):
+        return {
+            **super()._record(fit),
+            "n_clusters_": fit.module.n_clusters,
+            "loss_": fit.net.history[-1, "train_loss"],
+        }
+
+    def _loss(self, X, sample_weight):
+        """Compute the loss of new samples, with the same draws in every call."""
+        X = self._check_new(X)
+        weight = check_weights(sample_weight, X)
+        options = {"scaler": self._scaler, "device": self.device_, "batch_size": CHUNK_ROWS}
+        index = None if weight is None else np.flatnonzero(weight)
+        rows = make_rows(X, None, weight, index=index, **options)
+        graph = self._graph(rows, 0)
+        if graph is not None:
+            graph.draw_partners(rows, _LAST_WALK, np.random.default_rng(0))
+        generator = make_generator(0, self.device_)
+        return evaluate(self.module_, self.net_.criterion_, rows, generator)
+
+
+@dataclass
+class _EpochEnd:
+    """Draws new partners of the rows after each epoch, and monitors their labels."""
+
+    estimator: IMSAT
+    graph: NeighborGraph | None
+    n_steps: int
+    rng: np.random.Generator
+    labels: np.ndarray | None = None
+
+    def draw_partners(self, fit):
+        """Draw the partners of the next epoch."""
+        if self.graph is not None:
+            self.graph.draw_partners(fit.rows, self.n_steps, self.rng)
+
+    def __call__(self, fit):
+        """Prepare for the next epoch."""
+        self.draw_partners(fit)
+        if self.estimator.tol or self.estimator.verbose == 1:
+            self.monitor(fit)
+
+    def monitor(self, fit):
+        """Record the fraction of changed labels, and stop if it is small."""
+        labels = self.estimator._labels(fit)
+        if self.labels is not None:
+            changed = changed_fraction(labels, self.labels, fit.data.weight)
+            fit.net.history.record("changed_labels", changed)
+            if changed < self.estimator.tol:
+                fit.net.request_stop()
+        self.labels = labels

@@ -1,0 +1,161 @@
+"""The loss of clusterers that maximize mutual information under invariance."""
+
+import itertools
+
+import numpy as np
+import torch
+from scipy.stats import entropy
+
+from skdeep._training._data import Batches
+from skdeep._training._inference import CHUNK_ROWS
+from skdeep.nn import losses
+from skdeep.utils._threads import thread_scope
+
+# Weaker connections of clusters than this fraction of their samples are not told apart.
+_WEAKEST = 0.01
+
+
+def loss_terms(output, batch, hyperparameters):
+    """Losses by name: (batch,) each, or a scalar for the marginal."""
+    divergence, entropy, p = _compare(output, hyperparameters)
+    return {
+        "invariance": divergence,
+        "uncertainty": hyperparameters["information"] * entropy,
+        "imbalance": _imbalance(losses.weighted_mean(p, batch.weight), hyperparameters),
+    }
+
+
+def _compare(output, hyperparameters):
+    """Return divergence of views, entropy, (batch,) each, and probabilities, (batch, n_clusters).
+
+    Neighbors count like the sample in entropy and probabilities. The other views learn from the
+    sample, whose probabilities they do not change [1]_.
+
+    References
+    ----------
+    .. [1] Miyato et al. (2019), "Virtual Adversarial Training: A Regularization Method for
+       Supervised and Semi-Supervised Learning", IEEE TPAMI.
+    """
+    clean = output.clean
+    divergences, samples = [], [clean]
+    for kind, view in zip(hyperparameters["views"], output.views, strict=True):
+        if kind in ("neighbors", "noise"):
+            divergences.append(losses.symmetric_divergence(clean, view))
+            samples.append(view)
+        else:
+            divergences.append(losses.divergence(clean.detach(), view))
+    return (
+        _mean(divergences),
+        _mean([losses.entropy(one) for one in samples]),
+        _mean([one.exp() for one in samples]),
+    )
+
+
+def _mean(parts):
+    return sum(parts) / len(parts)
+
+
+def _imbalance(p, hyperparameters):
+    prior = hyperparameters["prior"]
+    prior = None if prior is None else p.new_tensor(prior)
+    weight = hyperparameters["information"] * hyperparameters["balance"]
+    return weight * losses.divergence_from_prior(p, prior)
+
+
+def evaluate(module, objective, rows, generator, most=None):
+    """Return the loss of rows, with the marginal over all of them, at inference.
+
+    Parameters
+    ----------
+    module : ClusterNet
+    objective : Objective
+    rows : TensorRows or StreamedRows
+    generator : torch.Generator
+        Source of the draws of views.
+    most : int or None
+        Number of batches of a random order; None for all rows.
+    """
+    shuffle = None if most is None else torch.Generator().manual_seed(0)
+    batches = itertools.islice(Batches(rows, CHUNK_ROWS, shuffle), most)
+    module.eval()
+    total, sums, p_sum = 0.0, 0.0, 0.0
+    information = objective.hyperparameters["information"]
+    with torch.enable_grad(), thread_scope(module, CHUNK_ROWS, str(rows.device)):
+        for batch in batches:
+            output = module.compare(batch.x, batch.y, batch.partner, generator)
+            divergence, entropy, p = _compare(output, objective.hyperparameters)
+            weight = p.new_ones(len(p)) if batch.weight is None else batch.weight
+            row_loss = (divergence + information * entropy).detach().double()
+            sums += float(weight.double() @ row_loss)
+            p_sum = p_sum + weight.double() @ p.detach().double()
+            total += float(weight.sum())
+    return sums / total + float(_imbalance(p_sum / total, objective.hyperparameters))
+
+
+def joint_distribution(module, rows, generator):
+    """Return how often two samples that should share a cluster are in each pair of clusters.
+
+    Parameters
+    ----------
+    module : ClusterNet
+    rows : TensorRows or StreamedRows
+        The pairs are each row and its first view.
+    generator : torch.Generator
+
+    Returns
+    -------
+    joint : ndarray of shape (n_clusters, n_clusters), symmetric, its sum is one
+    """
+    joint = np.zeros((module.n_clusters, module.n_clusters))
+    module.eval()
+    with torch.enable_grad(), thread_scope(module, CHUNK_ROWS, str(rows.device)):
+        for batch in Batches(rows, CHUNK_ROWS):
+            output = module.compare(batch.x, batch.y, batch.partner, generator)
+            first, second = (
+                one.argmax(dim=1).cpu().numpy() for one in (output.clean, output.views[0])
+            )
+            weight = 1.0 if batch.weight is None else batch.weight.cpu().numpy()
+            np.add.at(joint, (first, second), weight)
+    return (joint + joint.T) / (2 * joint.sum())
+
+
+def inconsistency(joint):
+    """Return ``2 H(Y | Y') - H(Y)`` in nats for the clusters of pairs of samples; lower is better.
+
+    Like the loss it weighs the information of clusters against their stability, but on labels
+    instead of probabilities.
+    """
+    marginal = entropy(joint.sum(axis=0))
+    return 2 * (entropy(joint, axis=None) - marginal) - marginal
+
+
+def estimate_n_clusters(joint):
+    """Merge the pair of clusters that pairs of samples connect most, again and again.
+
+    Parameters
+    ----------
+    joint : ndarray of shape (n_clusters, n_clusters)
+        See ``joint_distribution``.
+
+    Returns
+    -------
+    n_clusters : int
+        Number of clusters before the largest relative fall of the strength of merged connections.
+    """
+    used = joint.sum(axis=0) > 0
+    joint = joint[used][:, used]
+    n_clusters, strengths = len(joint), []
+    while len(joint) > 1:
+        size = joint.sum(axis=0)
+        strength = joint / size[:, np.newaxis] + joint / size
+        np.fill_diagonal(strength, -1.0)
+        kept, merged = sorted(np.unravel_index(strength.argmax(), strength.shape))
+        strengths.append(max(strength[kept, merged], _WEAKEST / 100))
+        joint[kept] += joint[merged]
+        joint[:, kept] += joint[:, merged]
+        joint = np.delete(np.delete(joint, merged, axis=0), merged, axis=1)
+    if len(strengths) < 2:
+        return n_clusters
+    strengths = np.minimum.accumulate(strengths)
+    falls = np.log(strengths[:-1]) - np.log(np.maximum(strengths[1:], _WEAKEST))
+    return n_clusters - int(falls.argmax()) - 1

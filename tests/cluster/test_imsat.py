@@ -1,0 +1,171 @@
+"""IMSAT: known clusters, restarts, weights and parameters."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_digits, make_blobs, make_moons
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import adjusted_rand_score
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skdeep.cluster import IMSAT
+from skdeep.model_selection import BatchedGridSearchCV
+
+X, BLOB = make_blobs(200, 6, centers=4, cluster_std=0.5, random_state=0)
+DIGITS, DIGIT = load_digits(return_X_y=True)
+FEW = {"device": "cpu", "random_state": 0}
+
+
+def imsat(n_clusters=4, **params):
+    return IMSAT(n_clusters, **{**FEW, "n_init": 2, "n_components": 32, "max_epochs": 60, **params})
+
+
+def moons():
+    """Two half circles in 20 dimensions."""
+    rng = np.random.default_rng(0)
+    plane, moon = make_moons(400, noise=0.05, random_state=0)
+    directions, _ = np.linalg.qr(rng.normal(size=(20, 2)))
+    return plane @ directions.T + 0.02 * rng.normal(size=(400, 20)), moon
+
+
+# Known answers -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("invariance", ["neighbors", "noise", "vat", ["neighbors", "vat"]])
+def test_blobs_are_found_with_every_invariance(invariance):
+    found = imsat(invariance=invariance, n_init=4).fit_predict(X)
+    assert adjusted_rand_score(BLOB, found) > 0.98
+
+
+@pytest.mark.parametrize("invariance", ["neighbors", "noise"])
+def test_moons_in_many_dimensions_are_told_apart(invariance):
+    X, moon = moons()
+    found = IMSAT(2, invariance=invariance, **FEW).fit_predict(X)
+    assert adjusted_rand_score(moon, found) > 0.95
+
+
+def test_three_digits_are_found_in_images():
+    few = np.flatnonzero(DIGIT < 3)
+    net = imsat(3, image_shape=(8, 8), max_epochs=80, n_components="auto").fit(DIGITS[few])
+    assert adjusted_rand_score(DIGIT[few], net.labels_) > 0.9
+
+
+def test_a_prior_decides_between_clusterings():
+    rng = np.random.default_rng(0)
+    X = rng.uniform(size=(400, 1)) @ np.ones((1, 2)) + 0.01 * rng.normal(size=(400, 2))
+    net = imsat(2, class_prior=[0.8, 0.2], max_epochs="auto", invariance="vat").fit(X)
+    fractions = np.bincount(net.labels_, minlength=2) / len(X)
+    np.testing.assert_allclose(fractions, [0.8, 0.2], atol=0.05)
+
+
+def test_the_number_of_clusters_can_be_estimated():
+    X, blob = make_blobs(400, 6, centers=4, random_state=0)
+    net = IMSAT("auto", n_init=1, **FEW).fit(X)
+    assert net.n_clusters_ == 4
+    assert adjusted_rand_score(blob, net.labels_) > 0.98
+    assert net.set_params(warm_start=True, max_epochs=2).fit(X).n_clusters_ == 4
+
+
+def test_one_cluster_and_constant_data():
+    assert set(imsat(1, max_epochs=2).fit_predict(X)) == {0}
+    with pytest.warns(ConvergenceWarning, match="All samples are in one of 3 clusters"):
+        imsat(3, max_epochs=5).fit(np.ones((20, 3)))
+
+
+# Restarts ----------------------------------------------------------------------------------
+
+
+def test_restarts_are_at_least_as_good_as_the_first_net():
+    one = imsat(10, n_init=1, max_epochs=20).fit(DIGITS[:500])
+    best = imsat(10, n_init=6, max_epochs=20).fit(DIGITS[:500])
+    assert best.score(DIGITS[:500]) >= one.score(DIGITS[:500])
+
+
+@pytest.mark.parametrize("invariance", ["neighbors", "vat", "noise"])
+def test_restarts_are_the_same_in_a_stack_and_one_by_one(invariance, capsys, assert_same):
+    together = imsat(n_init=5, max_epochs=10, invariance=invariance)
+    one_by_one = clone(together).set_params(verbose=2).fit(X)
+    assert_same(together.fit(X), one_by_one, X)
+    assert capsys.readouterr().out
+
+
+# Weights -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("invariance", ["neighbors", "vat", "noise"])
+def test_a_weight_of_two_is_a_sample_twice(invariance):
+    weight = 1.0 + (np.arange(len(X)) < 50)
+    options = {"batch_size": 1000, "invariance": invariance, "max_epochs": 10}
+    weighted = imsat(**options).fit(X, sample_weight=weight)
+    repeated = imsat(**options).fit(np.repeat(X, weight.astype(int), axis=0))
+    np.testing.assert_allclose(
+        weighted.predict_proba(X), repeated.predict_proba(X), rtol=0, atol=1e-6
+    )
+
+
+def test_the_score_is_minus_the_loss():
+    net = imsat(n_init=1, batch_size=1000, max_epochs=100, invariance="vat").fit(X)
+    assert net.score(X) == pytest.approx(-net.loss_, abs=0.05)
+    assert net.score(X) == net.score(X)
+    assert net.score(X, sample_weight=np.arange(len(X)) < 3) != net.score(X)
+
+
+# As a scikit-learn estimator ---------------------------------------------------------------
+
+
+def test_in_a_pipeline_with_a_data_frame():
+    frame = pd.DataFrame(X, columns=list("abcdef"))
+    pipeline = make_pipeline(StandardScaler(), imsat()).set_output(transform="pandas").fit(frame)
+    assert adjusted_rand_score(BLOB, pipeline.predict(frame)) > 0.98
+    features = pipeline.transform(frame)
+    assert features.shape == (200, 32)
+    assert list(features.columns[:2]) == ["imsat0", "imsat1"]
+
+
+def test_features_for_a_classifier():
+    classifier = make_pipeline(imsat(10, max_epochs=10), LogisticRegression())
+    assert cross_val_score(classifier, DIGITS[:400], DIGIT[:400], cv=2).mean() > 0.8
+
+
+def test_a_pickled_clusterer_predicts_the_same():
+    net = imsat(max_epochs=3).fit(X)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(net)).predict(X), net.labels_)
+
+
+@pytest.mark.parametrize("params", [{"invariance": "vat"}, {"n_init": 1}, {}])
+def test_batched_search_finds_what_grid_search_finds(params, assert_same_search):
+    grid = {"invariance_strength": [0.5, 1.0], "lr": [1e-3, 1e-2]}
+    net = imsat(max_epochs=4, **params)
+    batched = BatchedGridSearchCV(net, grid, cv=2).fit(X)
+    assert_same_search(batched, GridSearchCV(net, grid, cv=2).fit(X))
+
+
+def test_changed_labels_are_recorded_and_end_training():
+    net = imsat(n_init=1, tol=0.02, max_epochs=200).fit(X)
+    changed = [row["changed_labels"] for row in net.history_ if "changed_labels" in row]
+    assert changed
+    assert net.n_iter_ < 200
+    assert changed[-1] < 0.02
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"n_clusters": 201}, "n_clusters must be <= the number of samples"),
+        ({"invariance": "affine"}, "invariance='affine' needs image_shape"),
+        ({"invariance": []}, "invariance must be 'auto' or consist of"),
+        ({"invariance": ["vat", "rotation"]}, "invariance must be 'auto' or consist of"),
+        ({"class_prior": [0.5, 0.5]}, "class_prior must be 4 positive fractions"),
+        ({"class_prior": [1, 1, 1, 1]}, "class_prior must be 4 positive fractions"),
+        ({"class_prior": [1.0], "n_clusters": "auto"}, "class_prior must be None"),
+    ],
+)
+def test_wrong_parameters_are_errors(params, message):
+    with pytest.raises(ValueError, match=message):
+        imsat(**params).fit(X)
