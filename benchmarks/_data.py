@@ -27,6 +27,7 @@ __all__ = [
     "imbalanced",
     "mnist",
     "numbers",
+    "pendigits",
     "validation_split",
     "without_test",
 ]
@@ -138,6 +139,19 @@ def mnist(n_train=60000, n_test=10000, *, smoke=False):
         _unit_rows(parts.X_score[:n_test]),
         parts.y_score[:n_test].astype(int),
     )
+
+
+def pendigits(*, smoke=False):
+    """Pen-based handwritten digits, training and test samples: 16 features, and labels."""
+    if smoke:
+        return load_digits(return_X_y=True)
+    if path := _local("pendigits.npz"):
+        with np.load(path) as file:
+            X = np.concatenate([file["X_train"], file["X_test"]])
+            y = np.concatenate([file["y_train"], file["y_test"]])
+    else:
+        X, y = fetch_openml("pendigits", version=1, as_frame=False, return_X_y=True)
+    return X.astype(np.float64), y.astype(int)
 
 
 def without_test(parts):
