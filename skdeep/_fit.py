@@ -231,8 +231,8 @@ class Fit:
         callbacks = [
             *([] if stopping is None else [stopping]),
             DivergenceGuard(),
-            *self.tasks.epochs(self.snapshot),
             *([] if on_epoch is None else [EpochEnd(on_epoch, self)]),
+            *self.tasks.epochs(self.snapshot),
             *check_callbacks(self._callbacks, holds_out=holds_out, lr_schedule=lr_schedule),
             *([] if self._progress is None else [self._progress]),
         ]

@@ -9,13 +9,13 @@ from sklearn.utils.validation import check_array, check_is_fitted
 from skdeep._encoder import EncoderMixin
 from skdeep._gradient_descent import GradientDescentMixin
 from skdeep._preprocessing._linear import LinearScaler
+from skdeep._scores import ScoreMixin
 from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import fit_context
 from skdeep.utils._slabs import dense, slabs
-from skdeep.utils._validation import check_weights
 
 
-class CoderMixin(EncoderMixin):
+class CoderMixin(ScoreMixin, EncoderMixin):
     """Reconstructions and their errors, for modules that encode and decode."""
 
     @abstractmethod
@@ -107,26 +107,6 @@ class CoderMixin(EncoderMixin):
             Negative ``reconstruction_error``.
         """
         return -self.reconstruction_error(X)
-
-    def score(self, X, y=None, sample_weight=None) -> float:
-        """Return the mean score of the samples; higher is better.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Samples to score.
-        y : Ignored
-            Not used, present for API consistency.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the samples in the mean.
-
-        Returns
-        -------
-        score : float
-            Weighted mean of ``score_samples``.
-        """
-        scores = self.score_samples(X)
-        return float(np.average(scores, weights=check_weights(sample_weight, scores)))
 
 
 class AutoencoderMixin(CoderMixin, GradientDescentMixin):
