@@ -9,7 +9,7 @@ from skdeep._views import ViewsMixin
 from skdeep.base import DeepEstimator
 from skdeep.nn._coder import CoderShape
 from skdeep.nn._infomax import N_REFERENCES, InfoMaxModule
-from skdeep.nn._mutual_information import (
+from skdeep.nn.mutual_information import (
     OBJECTIVES,
     OBJECTIVES_OF_SAMPLES,
     distance_from_normality,

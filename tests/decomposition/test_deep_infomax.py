@@ -13,7 +13,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 
 from skdeep.decomposition import DeepInfoMax
-from skdeep.nn._mutual_information import OBJECTIVES, distance_from_normality, other_samples
+from skdeep.nn.mutual_information import OBJECTIVES, distance_from_normality, other_samples
 
 BLOBS, BLOB = make_blobs(300, 10, centers=3, random_state=0)
 DIGITS, DIGIT = load_digits(return_X_y=True)
