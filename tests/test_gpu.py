@@ -11,6 +11,7 @@ from sklearn.datasets import load_digits
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV
 
+from skdeep.cluster import IMSAT
 from skdeep.decomposition import Autoencoder, VariationalAutoencoder
 from skdeep.ensemble import DeepEnsembleClassifier
 from skdeep.model_selection import BatchedGridSearchCV, BatchedHalvingSearchCV
@@ -241,6 +242,14 @@ def test_ensemble_is_that_of_its_members(digits):
     expected = np.mean([member.predict_proba(digits[0]) for member in members], axis=0)
     result = _through_pickle(ensemble).predict_proba(digits[0])
     np.testing.assert_allclose(result, expected, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("invariance", ["affine", "neighbors", "noise", "vat"])
+def test_restarts_of_a_clusterer_are_the_same_in_every_fit(invariance, digits):
+    options = {"n_init": 4, "max_epochs": 3, "device": DEVICE, "random_state": 0}
+    net = IMSAT(4, invariance=invariance, image_shape=(8, 8), **options)
+    results = [clone(net).fit(digits[0]).predict_proba(digits[0]) for _ in range(2)]
+    np.testing.assert_allclose(*results, rtol=0, atol=1e-3)
 
 
 def test_half_precision_scores_nearly_as_single_precision(digits):

@@ -68,27 +68,38 @@ def stack_limit(run):
         return max(_LEAST, min(_MOST, limit))
     if net.device.startswith("cuda"):
         free = torch.cuda.mem_get_info(net.device)[0]
-        batch = net.batch_rows(run.rows) * _activations(net.module_, run.rows.x[:1])
+        batch = net.batch_rows(run.rows) * _activations(net, run.rows)
         return max(1, int(_GPU_SHARE * free / (4 * (4 * _size(net) + 4 * batch))))
     return _MOST
 
 
-def _activations(module, row):
-    """Count the input features and the outputs of all layers of a module for one sample."""
-    sizes = [row.numel()]
+def _activations(net, rows):
+    """Count the input features and the outputs of all layers of a net for one sample."""
+    module, batch = net.module_, rows.fetch(rows.place(torch.zeros(1, dtype=torch.long)))
+    sizes = [batch.x.numel()]
 
     def count(layer, inputs, output):
         sizes.append(output.numel())
 
     layers = [layer for layer in module.modules() if next(layer.children(), None) is None]
     hooks = [layer.register_forward_hook(count) for layer in layers]
+    generators = _generators(module)
+    states = [generator.get_state() for generator in generators]
     was_training = module.training
-    with torch.no_grad():
-        module.eval()(row)
+    with torch.enable_grad():  # views may follow gradients
+        net.criterion_.output(module.eval(), batch)
     module.train(was_training)
+    for generator, state in zip(generators, states, strict=True):
+        generator.set_state(state)
     for hook in hooks:
         hook.remove()
     return sum(sizes)
+
+
+def _generators(module):
+    """Return the generators of random numbers of a module."""
+    values = [value for part in module.modules() for value in vars(part).values()]
+    return [value for value in values if isinstance(value, torch.Generator)]
 
 
 def _is_stackable(callback):
