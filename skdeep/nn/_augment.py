@@ -79,7 +79,9 @@ def affine(x, strength, generator):
     draws = x.new_empty(len(x), 6).uniform_(-strength, strength, generator=generator)
     angle, shear, scale = draws[:, 0] * _ROTATION, draws[:, 1] * _SHEAR, 1 + draws[:, 2:4] * _SCALE
     sine, cosine = angle.sin(), angle.cos()
-    matrix = torch.stack([cosine, cosine * shear - sine, sine, sine * shear + cosine], dim=1)
+    aspect = x.shape[2] / x.shape[3]  # coordinates go from -1 to 1 along each side
+    across, down = (cosine * shear - sine) * aspect, sine / aspect
+    matrix = torch.stack([cosine, across, down, sine * shear + cosine], dim=1)
     linear = matrix.unflatten(1, (2, 2)) * scale.unsqueeze(1)  # (batch, 2, 2)
     theta = torch.cat([linear, draws[:, 4:].unsqueeze(2) * _SHIFT], dim=2)
     grid = F.affine_grid(theta, list(x.shape), align_corners=False)

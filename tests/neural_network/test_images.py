@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from sklearn.datasets import load_digits
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
@@ -83,7 +84,7 @@ def test_unit_and_origin_of_the_pixels_do_not_matter(unit, origin):
 # Augmentation ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("augment", ["shift", "shift+flip"])
+@pytest.mark.parametrize("augment", ["affine", "shift", "shift+flip"])
 def test_augmentation_follows_the_random_state_and_changes_training(augment):
     first, second, other, plain = (
         small(augment=kind, random_state=seed).fit(DIGITS, DIGIT)
@@ -94,7 +95,7 @@ def test_augmentation_follows_the_random_state_and_changes_training(augment):
     assert len({tuple(one.loss_curve_) for one in (first, other, plain)}) == 3
 
 
-@pytest.mark.parametrize("augment", ["shift", "shift+flip"])
+@pytest.mark.parametrize("augment", ["affine", "shift", "shift+flip"])
 def test_augmentation_is_absent_at_predict(augment):
     clf = small(augment=augment).fit(DIGITS, DIGIT)
     expected = clf.predict_proba(DIGITS)
@@ -104,6 +105,16 @@ def test_augmentation_is_absent_at_predict(augment):
     with_it = small(augment=augment, **options).fit(DIGITS, DIGIT)
     without = small(**options).fit(DIGITS, DIGIT)
     np.testing.assert_allclose(with_it.embed(DIGITS), without.embed(DIGITS), rtol=1e-6, atol=1e-6)
+
+
+def test_wide_images_are_tilted_as_little_as_square_ones():
+    images = np.zeros((64, 8, 64), dtype=np.float32)
+    images[:, :, 31:33] = 1  # a vertical bar
+    clf = small(augment="affine", image_shape=(8, 64)).fit(images, np.arange(64) % 2)
+    (augment,) = (part for part in clf.module_.modules() if hasattr(part, "kind"))
+    moved = augment.train()(torch.from_numpy(images).unsqueeze(1)).numpy()
+    widths = (moved.max(axis=(1, 2)) > 0.1).sum(axis=1)
+    assert widths.max() <= 12
 
 
 def last_loss(images, augment):
@@ -142,7 +153,7 @@ def test_augmentation_may_change_between_warm_starts():
 # What does not go together -----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("augment", ["shift", "shift+flip"])
+@pytest.mark.parametrize("augment", ["affine", "shift", "shift+flip"])
 def test_augmentation_of_a_table_is_refused(augment):
     with pytest.raises(ValueError, match="augment needs image_shape; got augment="):
         small(image_shape=None, augment=augment).fit(DIGITS, DIGIT)
