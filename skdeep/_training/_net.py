@@ -207,7 +207,7 @@ class TrainingNet(NeuralNet):
             patience=max(1, self.n_iter_no_change // 2),
             tol=self.tol,
         )
-        advance(self.schedule_, self.history[: run.first_epoch], n_batches)
+        advance(self.schedule_, self.history, run.first_epoch, n_batches)
         self.n_epochs_ = run.n_epochs
         self.stop_requested_ = False
         self.notify("on_train_begin", X=run.rows, y=None)

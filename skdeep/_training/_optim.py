@@ -137,13 +137,16 @@ def watched_loss(row):
     return row.get("valid_loss", row["train_loss"])
 
 
-def advance(schedule, history, n_batches):
-    """Advance a new schedule to its state after the epochs of a history."""
+def advance(schedule, history, n_epochs, n_batches):
+    """Advance a new schedule by a number of epochs, the last ones of a history.
+
+    The history has fewer of them if training stopped early.
+    """
     if isinstance(schedule, lr_scheduler.ReduceLROnPlateau):
-        for row in history:
+        for row in history[max(0, len(history) - n_epochs) :]:
             schedule.step(watched_loss(row))
     elif schedule is not None:
         with warnings.catch_warnings():  # another optimizer object made the steps
             warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
-            for _ in range(len(history) * n_batches):
+            for _ in range(n_epochs * n_batches):
                 schedule.step()
