@@ -24,6 +24,11 @@ def best_of(fit, n_init, plan, loss):
         ``plan(fit, number)``, a generator; ``number`` counts the seeds from zero.
     loss : callable
         ``loss(fit)`` is called after the plan.
+
+    Returns
+    -------
+    number : int
+        Number of the best seed.
     """
     seeds = np.random.SeedSequence(fit.seed).generate_state(n_init - 1, np.uint64).tolist()
     branches = [_branch(fit, seed) for seed in [fit.seed, *seeds]]
@@ -33,8 +38,9 @@ def best_of(fit, n_init, plan, loss):
             yield from one
     else:
         yield from _in_parallel(plans)
-    best = min(branches, key=loss)
-    vars(fit).update({name: getattr(best, name) for name in _OWN})
+    number = int(np.argmin([loss(branch) for branch in branches]))
+    vars(fit).update({name: getattr(branches[number], name) for name in _OWN})
+    return number
 
 
 def _branch(fit, seed):

@@ -28,6 +28,7 @@ from skdeep.nn._cluster_net import INVARIANCES, ClusterNet
 from skdeep.nn._coder import CoderShape
 from skdeep.utils._params import BELOW_ONE, POSITIVE, POSITIVE_INTEGER, param
 from skdeep.utils._random import make_generator, numpy_generator
+from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import StrOptions
 from skdeep.utils._validation import check_weights
 
@@ -277,6 +278,9 @@ class IMSAT(DeepClusterMixin, EncoderMixin, DeepEstimator):
 
     _auto_layers = (), (16, 32)
 
+    _changeable = ("invariance", "strength")
+
+    @own_settings()
     def score(self, X, y=None, sample_weight=None) -> float:
         """Return minus the loss of samples; higher is better.
 
@@ -309,14 +313,16 @@ class IMSAT(DeepClusterMixin, EncoderMixin, DeepEstimator):
         searches = self.n_clusters == "auto" and not fit.is_resumed
         fit.announce((searches + 1) * n_epochs + (n_starts - 1) * n_screened)
         if searches:
+            n_most = max(1, min(_MOST_CLUSTERS, len(fit.rows) // _SAMPLES_OF_CLUSTER))
+            fit.rebuild(n_clusters=n_most)
             yield from train(0, n_epochs, fit, 0)
             fit.rebuild(n_clusters=estimate_n_clusters(self._joint(graph, fit)))
         if n_starts == 1:
             yield from train(0, n_epochs, fit, 0)
         else:
             loss = partial(self._loss_of_start, graph)
-            yield from best_of(fit, n_starts, partial(train, 0, n_screened), loss)
-            yield from train(n_screened, n_epochs, fit, 0)
+            number = yield from best_of(fit, n_starts, partial(train, 0, n_screened), loss)
+            yield from train(n_screened, n_epochs, fit, number)
         self._warn_of_collapse(fit)
 
     def _train(self, graph, n_epochs, start, stop, fit, number):
@@ -329,8 +335,7 @@ class IMSAT(DeepClusterMixin, EncoderMixin, DeepEstimator):
                 end_epoch.draw_partners(fit)
                 yield from fit.train(
                     last - first,
-                    # the restart that was chosen goes on in its phase
-                    phase=fit.net.phase if start else phase,
+                    phase=phase,
                     optimizer="keep",
                     on_epoch=end_epoch,
                     n_schedule_epochs=n_epochs,
@@ -449,18 +454,16 @@ class IMSAT(DeepClusterMixin, EncoderMixin, DeepEstimator):
         width = _WIDTH[self._has_images] if self.n_components == "auto" else self.n_components
         return {
             **self._coder_architecture(data, width),
-            "n_clusters": self._n_clusters(data),
+            "n_clusters": self._n_clusters(),
             "invariance": self._views(),
             "strength": float(self.invariance_strength),
         }
 
-    def _n_clusters(self, data):
-        """Return the number of clusters, for "auto" the one to start from."""
+    def _n_clusters(self):
+        """Return the number of clusters; one if it is not known yet."""
         if self.n_clusters != "auto":
             return int(self.n_clusters)
-        if hasattr(self, "n_clusters_"):  # a warm start
-            return self.n_clusters_
-        return max(1, min(_MOST_CLUSTERS, data.X.shape[0] // _SAMPLES_OF_CLUSTER))
+        return getattr(self, "n_clusters_", 1)  # that of a warm start
 
     @staticmethod
     def _make_module(architecture, streams):

@@ -85,9 +85,11 @@ def evaluate(module, objective, rows, generator, most=None):
             output = module.compare(batch.x, batch.y, batch.partner, generator)
             divergence, entropy, p = _compare(output, objective.hyperparameters)
             weight = p.new_ones(len(p)) if batch.weight is None else batch.weight
-            row_loss = (divergence + information * entropy).detach().double()
-            sums += float(weight.double() @ row_loss)
-            p_sum = p_sum + weight.double() @ p.detach().double()
+            row_loss = divergence + information * entropy
+            # on the CPU, since not all devices have double precision
+            weight, row_loss, p = (one.detach().cpu().double() for one in (weight, row_loss, p))
+            sums += float(weight @ row_loss)
+            p_sum = p_sum + weight @ p
             total += float(weight.sum())
     return sums / total + float(_imbalance(p_sum / total, objective.hyperparameters))
 

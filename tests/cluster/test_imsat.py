@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.datasets import load_digits, make_blobs, make_moons
 from sklearn.exceptions import ConvergenceWarning
@@ -95,6 +96,21 @@ def test_restarts_are_the_same_in_a_stack_and_one_by_one(invariance, capsys, ass
     assert capsys.readouterr().out
 
 
+@pytest.mark.parametrize("schedule", ["cosine", "onecycle", "plateau"])
+def test_restarts_that_end_a_stage_early_are_the_same_in_a_stack(schedule, capsys, assert_same):
+    together = imsat(n_init=5, max_epochs=20, tol=0.05, lr_schedule=schedule)
+    one_by_one = clone(together).set_params(verbose=2).fit(X)
+    assert_same(together.fit(X), one_by_one, X)
+    assert together.n_iter_ < 20
+    assert capsys.readouterr().out
+
+
+def test_images_with_neighbors_have_both_stages_after_restarts():
+    params = {"image_shape": (8, 8), "invariance": ["affine", "neighbors"], "max_epochs": 10}
+    phases = [row["phase"] for row in imsat(**params).fit(DIGITS[:100]).history_]
+    assert phases == ["first"] * 6 + ["last"] * 4
+
+
 # Weights -----------------------------------------------------------------------------------
 
 
@@ -109,11 +125,33 @@ def test_a_weight_of_two_is_a_sample_twice(invariance):
     )
 
 
+def test_weights_do_not_change_the_number_of_clusters_to_start_from():
+    X, _ = make_blobs(60, 2, centers=1, random_state=0)
+    options = {"n_init": 1, "batch_size": 1000, "max_epochs": 5}
+    expected = imsat("auto", **options).fit(X).predict_proba(X)
+    zeros = np.repeat([1.0, 0.0], 60)
+    for rows, weight in (
+        (X, np.full(60, 2.0)),
+        (np.vstack([X, X]), None),
+        (np.r_[X, 9 + X], zeros),
+    ):
+        found = imsat("auto", **options).fit(rows, sample_weight=weight).predict_proba(X)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+
+
 def test_the_score_is_minus_the_loss():
     net = imsat(n_init=1, batch_size=1000, max_epochs=100, invariance="vat").fit(X)
     assert net.score(X) == pytest.approx(-net.loss_, abs=0.05)
     assert net.score(X) == net.score(X)
     assert net.score(X, sample_weight=np.arange(len(X)) < 3) != net.score(X)
+
+
+def test_settings_of_torch_do_not_change_the_score():
+    net = imsat(n_init=1, max_epochs=2, invariance="vat").fit(X)
+    expected = net.score(X)
+    for setting in (torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16)):
+        with setting:
+            assert net.score(X) == expected
 
 
 # As a scikit-learn estimator ---------------------------------------------------------------
@@ -144,6 +182,13 @@ def test_batched_search_finds_what_grid_search_finds(params, assert_same_search)
     net = imsat(max_epochs=4, **params)
     batched = BatchedGridSearchCV(net, grid, cv=2).fit(X)
     assert_same_search(batched, GridSearchCV(net, grid, cv=2).fit(X))
+
+
+def test_a_warm_start_may_change_the_views():
+    net = imsat(warm_start=True).fit(X)
+    net.set_params(invariance="noise", invariance_strength=0.5, max_epochs=2).fit(X)
+    assert net.n_iter_ == 62
+    assert adjusted_rand_score(BLOB, net.labels_) > 0.98
 
 
 def test_changed_labels_are_recorded_and_end_training():
