@@ -409,7 +409,7 @@ class IMSAT(DeepClusterMixin, EncoderMixin, DeepEstimator):
         if given == "auto":
             given = "affine" if self._has_images else "neighbors"
         given = [given] if isinstance(given, str) else list(given)
-        if not given or not set(given) <= set(INVARIANCES):
+        if not given or not all(kind in INVARIANCES for kind in given):
             raise ValueError(
                 f"invariance must be 'auto' or consist of {', '.join(map(repr, INVARIANCES))}; got "
                 f"{self.invariance!r}."

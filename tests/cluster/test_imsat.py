@@ -206,6 +206,7 @@ def test_changed_labels_are_recorded_and_end_training():
         ({"invariance": "affine"}, "invariance='affine' needs image_shape"),
         ({"invariance": []}, "invariance must be 'auto' or consist of"),
         ({"invariance": ["vat", "rotation"]}, "invariance must be 'auto' or consist of"),
+        ({"invariance": [["vat"]]}, "invariance must be 'auto' or consist of"),
         ({"class_prior": [0.5, 0.5]}, "class_prior must be 4 positive fractions"),
         ({"class_prior": [1, 1, 1, 1]}, "class_prior must be 4 positive fractions"),
         ({"class_prior": [1.0], "n_clusters": "auto"}, "class_prior must be None"),
