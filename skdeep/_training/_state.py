@@ -129,3 +129,8 @@ def _load_optimizer(optimizer, arrays):
     }
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
+    if isinstance(optimizer, torch.optim.SGD) and state:
+        # the fused step needs the momentum of all weights, also of those that were not trained
+        for parameter in optimizer.param_groups[0]["params"]:
+            if optimizer.state[parameter].get("momentum_buffer") is None:
+                optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)

@@ -293,6 +293,16 @@ def test_augmentation_is_drawn_in_both_phases(augment):
     assert losses[0] != losses[1]
 
 
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_a_warm_start_may_train_the_decoder_again(optimizer):
+    params = {"optimizer": optimizer, "max_epochs": 2, "warm_start": True}
+    dec = clusterer(reconstruction_weight=0.0, **params).fit(X)
+    n_epochs = dec.n_iter_
+    dec.set_params(reconstruction_weight=1.0).fit(X)
+    assert dec.n_iter_ == n_epochs + 2
+    assert np.isfinite(dec.score(X))
+
+
 def test_augmentation_needs_images():
     with pytest.raises(ValueError, match="augment needs image_shape; got augment='shift'"):
         clusterer(augment="shift").fit(X)
