@@ -83,7 +83,7 @@ class IMSAT(DeepClusterMixin, EncoderMixin, DeepEstimator):
         Factor of the transformations of ``"affine"``, the noise of ``"noise"`` and the
         distance of ``"vat"``. It matters: with half the strength, many clusterings of
         images explain the data equally well, and handwritten digits are no longer found. 1
-        stands for rotations of up to 18 degrees, stretching and shearing by 25 to 37 %, and
+        means rotations of up to 18 degrees, stretching and shearing by 25 to 37 %, and
         shifts by up to 9 % of a side.
     n_neighbors : int, default=10
         Number of near neighbors of a sample for ``"neighbors"``, ``"noise"`` and ``"vat"``.
