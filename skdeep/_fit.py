@@ -7,7 +7,8 @@ from functools import partial
 from typing import Any
 
 from skdeep._batched_fit import train_runs
-from skdeep._fit_data import SET_BY_VALIDATION, DataPool, split, validate
+from skdeep._fit_data import DataPool, split, validate
+from skdeep._fitted_attributes import replace_attributes, unchanged_on_failure
 from skdeep._training._callbacks import (
     DivergenceGuard,
     EpochEnd,
@@ -102,44 +103,16 @@ class Fit:
         lease = lease_device(device)
         if self.is_resumed:
             lease = contextlib.nullcontext(self.estimator.device_)
-        with self._unchanged_on_failure(), lease as self.device:
-            with show_progress(self.estimator) as self._progress:
-                yield from self.plan(self)
-            if self._module is not None:
-                self._set_attributes()
-        self.announce(0)
-        self.tasks.end()
-
-    @contextlib.contextmanager
-    def _unchanged_on_failure(self):
-        """Context manager that restores the state of the estimator after an error."""
-        state = vars(self.estimator)
-        before = {name: state[name] for name in self._fitted_names()}
-        if not self.is_resumed:  # callbacks must not see them
-            for name in before:
-                del state[name]
         try:
-            yield
-        except BaseException:
-            for name in self._fitted_names():
-                del state[name]
-            state.update(before)
-            raise
+            with unchanged_on_failure(self.estimator, self.is_resumed), lease as self.device:
+                with show_progress(self.estimator) as self._progress:
+                    yield from self.plan(self)
+                if self._module is not None:
+                    replace_attributes(self.estimator, self.attributes())
         finally:
             self._data = self._rows = None
-
-    def _fitted_names(self):
-        """Names of the public fitted attributes that the estimator has."""
-        state, parameters = vars(self.estimator), self.estimator.get_params(deep=False)
-        names = (name for name in state if name.endswith("_") and not name.startswith("_"))
-        return [name for name in names if name not in parameters]
-
-    def _set_attributes(self):
-        """Replace the fitted attributes of the estimator."""
-        state, attributes = vars(self.estimator), self.attributes()
-        for name in set(self._fitted_names()).difference(SET_BY_VALIDATION):
-            del state[name]
-        state.update(attributes)
+        self.announce(0)
+        self.tasks.end()
 
     # Interface for plans -------------------------------------------------------------------
 
@@ -297,13 +270,6 @@ class Fit:
         for rows in self._rows:
             if rows is not None:
                 rows.set_targets(targets)
-
-    def rebuild(self, **changes):
-        """Start again with a new module, some entries of whose architecture are replaced."""
-        self._architecture = self._architecture | changes
-        self.streams = make_streams(self.seed, self.device)
-        self._make_module()
-        self.net = None
 
     def restart(self):
         """Start training again from the same seed, now on all samples.

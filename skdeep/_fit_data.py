@@ -10,15 +10,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from skdeep._fitted_attributes import SET_BY_VALIDATION
 from skdeep._training._data import make_rows
 from skdeep.utils._random import STREAMS, make_generator
 from skdeep.utils._validation import in_memory
 
 # Distinguishes the draws of the held-out samples from those of training, see ``make_streams``.
 _SPLIT = len(STREAMS)
-
-#: Fitted attributes that scikit-learn's validation sets while a fit is still in progress.
-SET_BY_VALIDATION = ("n_features_in_", "feature_names_in_")
 
 
 @dataclass

@@ -43,6 +43,14 @@ def best_of(fit, n_init, plan, loss):
     return number
 
 
+def rebuild(fit, **changes):
+    """Start a fit again with a new module, some entries of whose architecture are replaced."""
+    fit._architecture = fit._architecture | changes
+    fit.streams = make_streams(fit.seed, fit.device)
+    fit._make_module()
+    fit.net = None
+
+
 def _branch(fit, seed):
     """Return a copy of a fit on the same data, with a new module for another seed."""
     branch = copy.copy(fit)

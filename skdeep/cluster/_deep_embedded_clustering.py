@@ -46,19 +46,17 @@ class DeepEmbeddedClustering(DeepClusterMixin, CoderMixin, DeepEstimator):
         weight :math:`\gamma` of the divergence corresponds to ``1 / reconstruction_weight``; the
         paper's 0.1 is ``reconstruction_weight=10``.
     augment : {"affine", "shift", "shift+flip"} or None, default=None
-        Augmentation of images during pretraining and clustering, while targets are computed
-        for the original images [3]_. ``"shift"`` shifts each image by up to a twelfth of
-        its shorter side, but at least by one pixel, and ``"shift+flip"`` also mirrors half
-        of them; ``"affine"`` rotates, stretches, shears and shifts them. Requires
-        ``image_shape``.
-    noise : float, default=0.0
+        Data augmentation: ``"shift"`` shifts each training image by up to a twelfth of its
+        shorter side, but at least by up to one pixel; ``"shift+flip"`` also mirrors half of
+        them; ``"affine"`` rotates, stretches, shears and shifts them. Only for images.
+    pretrain_noise : float, default=0.0
         Standard deviation of Gaussian noise, in units of the scaled features, that is added to the
         input of the encoder during pretraining, while the target remains the clean sample.
     autoencoder : sklearn.frozen.FrozenEstimator or None, default=None
         A fitted :class:`~skdeep.decomposition.Autoencoder` to start from instead of pretraining
         one: ``FrozenEstimator(Autoencoder(10).fit(X))``. It is not changed. Its layers, weights and
         feature scaling are used, and the parameters that describe them, from ``n_components`` to
-        ``feature_scaling``, are ignored, as are ``noise`` and ``pretrain_epochs``.
+        ``feature_scaling``, are ignored, as are ``pretrain_noise`` and ``pretrain_epochs``.
     pretrain_epochs : int, default=100
         Number of epochs of pretraining. If a callback ends it earlier, clustering follows.
     update_interval : int, default=140
@@ -185,8 +183,10 @@ class DeepEmbeddedClustering(DeepClusterMixin, CoderMixin, DeepEstimator):
     \propto (1 + \|z_i - \mu_j\|^2)^{-1}`, and their targets :math:`p_{ij} \propto q_{ij}^2 /
     \sum_i q_{ij}` [1]_.
 
-    ``max_epochs`` is the number of epochs of clustering, after those of pretraining. A warm start
-    continues to cluster for that many epochs and updates the targets first.
+    ``augment`` applies to pretraining and clustering, while targets are computed for the original
+    images: this is DEC-DA [3]_. ``max_epochs`` is the number of epochs of clustering, after those of
+    pretraining. A warm start continues to cluster for that many epochs and updates the targets
+    first.
 
     References
     ----------
@@ -211,7 +211,7 @@ class DeepEmbeddedClustering(DeepClusterMixin, CoderMixin, DeepEstimator):
     n_components: int = param(default=10, kw_only=True)
     reconstruction_weight: float = param(NON_NEGATIVE, default=1.0)
     augment: str | None = param(StrOptions(set(AUGMENTATIONS)), None, default=None)
-    noise: float = param(NON_NEGATIVE, default=0.0)
+    pretrain_noise: float = param(NON_NEGATIVE, default=0.0)
     autoencoder: FrozenEstimator | None = param(FrozenEstimator, None, default=None, data=True)
     pretrain_epochs: int = param(Interval(Integral, 0, None, closed="left"), default=100)
     update_interval: int = param(POSITIVE_INTEGER, default=140)
@@ -292,7 +292,7 @@ class DeepEmbeddedClustering(DeepClusterMixin, CoderMixin, DeepEstimator):
 
     def _architecture(self, data, scaler):
         if self.autoencoder is None:
-            coder = {**self._coder_architecture(data), "noise": float(self.noise)}
+            coder = {**self._coder_architecture(data), "noise": float(self.pretrain_noise)}
         else:
             coder = dict(self.autoencoder.estimator._fitted_architecture)
             coder |= {"noise": 0.0, "contractive": False, "loss_on_logits": False}

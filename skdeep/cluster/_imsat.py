@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -10,12 +9,13 @@ import torch
 
 from skdeep._encoder import EncoderMixin
 from skdeep._preprocessing._linear import LinearScaler
-from skdeep._restarts import best_of
+from skdeep._restarts import best_of, rebuild
 from skdeep._training._data import make_rows
 from skdeep._training._inference import CHUNK_ROWS
 from skdeep._training._objective import Objective
 from skdeep.base import DeepEstimator
-from skdeep.cluster._base import DeepClusterMixin, changed_fraction
+from skdeep.cluster._base import DeepClusterMixin
+from skdeep.cluster._epochs import EpochEnd
 from skdeep.cluster._information import (
     estimate_n_clusters,
     evaluate,
@@ -304,19 +304,17 @@ class IMSAT(DeepClusterMixin, EncoderMixin, DeepEstimator):
     # Recipe --------------------------------------------------------------------------------
 
     def _plan(self, fit):
-        n_epochs, graph = self._n_epochs(fit), self._graph(fit.rows, fit.seed)
-        train = partial(self._train, graph, n_epochs)
-        n_starts, n_screened = (
-            self._n_starts(fit),
-            math.ceil(n_epochs * _SCREENED[self._has_images]),
-        )
+        n_epochs, n_starts = self._n_epochs(fit), self._n_starts(fit)
+        n_screened = math.ceil(n_epochs * _SCREENED[self._has_images])
         searches = self.n_clusters == "auto" and not fit.is_resumed
         fit.announce((searches + 1) * n_epochs + (n_starts - 1) * n_screened)
+        graph = self._graph(fit.rows, fit.seed)
+        train = partial(self._train, graph, n_epochs)
         if searches:
             n_most = max(1, min(_MOST_CLUSTERS, len(fit.rows) // _SAMPLES_OF_CLUSTER))
-            fit.rebuild(n_clusters=n_most)
+            rebuild(fit, n_clusters=n_most)
             yield from train(0, n_epochs, fit, 0)
-            fit.rebuild(n_clusters=estimate_n_clusters(self._joint(graph, fit)))
+            rebuild(fit, n_clusters=estimate_n_clusters(self._joint(graph, fit)))
         if n_starts == 1:
             yield from train(0, n_epochs, fit, 0)
         else:
@@ -331,7 +329,7 @@ class IMSAT(DeepClusterMixin, EncoderMixin, DeepEstimator):
             first, last = max(start, first), min(stop, last)
             if first < last:
                 rng = np.random.default_rng([fit.seed, number, first])
-                end_epoch = _EpochEnd(self, graph, n_steps, rng)
+                end_epoch = EpochEnd(self, graph, n_steps, rng)
                 end_epoch.draw_partners(fit)
                 yield from fit.train(
                     last - first,
@@ -503,35 +501,3 @@ class IMSAT(DeepClusterMixin, EncoderMixin, DeepEstimator):
             graph.draw_partners(rows, _LAST_WALK, np.random.default_rng(0))
         generator = make_generator(0, self.device_)
         return evaluate(self.module_, self.net_.criterion_, rows, generator)
-
-
-@dataclass
-class _EpochEnd:
-    """Draws new partners of the rows after each epoch, and monitors their labels."""
-
-    estimator: IMSAT
-    graph: NeighborGraph | None
-    n_steps: int
-    rng: np.random.Generator
-    labels: np.ndarray | None = None
-
-    def draw_partners(self, fit):
-        """Draw the partners of the next epoch."""
-        if self.graph is not None:
-            self.graph.draw_partners(fit.rows, self.n_steps, self.rng)
-
-    def __call__(self, fit):
-        """Prepare for the next epoch."""
-        self.draw_partners(fit)
-        if self.estimator.tol or self.estimator.verbose == 1:
-            self.monitor(fit)
-
-    def monitor(self, fit):
-        """Record the fraction of changed labels, and stop if it is small."""
-        labels = self.estimator._labels(fit)
-        if self.labels is not None:
-            changed = changed_fraction(labels, self.labels, fit.data.weight)
-            fit.net.history.record("changed_labels", changed)
-            if changed < self.estimator.tol:
-                fit.net.request_stop()
-        self.labels = labels
