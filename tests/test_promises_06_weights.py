@@ -215,7 +215,7 @@ def test_metadata_routing_passes_weights_through_a_search(Estimator, make, score
     # weights are no matter of the score of what has none of its own
     options = {} if hasattr(Estimator, "score") else {"scoring": score}
     with sklearn.config_context(enable_metadata_routing=True):
-        grid = {"lr": [1e-4, 1e-3]}
+        grid = {"lr": [1e-3, 1e-1]}
         search = GridSearchCV(_routed(make()), grid, cv=2, error_score="raise", **options)
         search.fit(X, y, sample_weight=WEIGHT)
     by_hand = make(**search.best_params_).fit(X, y, sample_weight=WEIGHT)

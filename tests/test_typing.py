@@ -70,8 +70,6 @@ def test_parameters_that_classes_share_are_described_in_the_same_words():
     described = {}
     for _, cls in all_estimators():
         for (name, kind), text in _descriptions(cls).items():
-            if name in inspect.get_annotations(cls):  # declared again, with another meaning
-                continue
             key = name, kind, repr(inspect.signature(cls).parameters[name])
             described.setdefault(key, {})[" ".join(text.split())] = cls.__name__
     differing = {key: list(texts.values()) for key, texts in described.items() if len(texts) > 1}

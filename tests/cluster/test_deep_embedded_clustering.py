@@ -311,10 +311,10 @@ def test_augmentation_needs_images():
 
 
 def test_noise_is_added_during_pretraining_only():
-    plain, noisy = (clusterer(noise=noise, max_epochs=1).fit(X) for noise in (0.0, 0.5))
+    plain, noisy = (clusterer(pretrain_noise=noise, max_epochs=1).fit(X) for noise in (0.0, 0.5))
     assert noisy.loss_curve_[0] != plain.loss_curve_[0]
     given = {**STEP, "max_epochs": 2}
-    losses = [clusterer(noise=noise, **given).fit(X).loss_curve_ for noise in (0.0, 0.5)]
+    losses = [clusterer(pretrain_noise=noise, **given).fit(X).loss_curve_ for noise in (0.0, 0.5)]
     assert losses[0] == losses[1]
 
 
@@ -329,7 +329,7 @@ def test_a_warm_start_continues_to_cluster():
     dec.set_params(max_epochs=3, lr=1e-12).fit(X)
     assert [row["phase"] for row in dec.history_] == ["pretraining"] * 20 + ["clustering"] * 5
     np.testing.assert_allclose(dec.cluster_centers_, centers, rtol=1e-5)
-    dec.set_params(reconstruction_weight=0, noise=0.1).fit(X)
+    dec.set_params(reconstruction_weight=0, pretrain_noise=0.1).fit(X)
     with pytest.raises(ValueError, match=r"new values of \['n_clusters'\]"):
         dec.set_params(n_clusters=3).fit(X)
 
