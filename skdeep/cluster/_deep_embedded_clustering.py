@@ -184,9 +184,9 @@ class DeepEmbeddedClustering(DeepClusterMixin, CoderMixin, DeepEstimator):
     \sum_i q_{ij}` [1]_.
 
     ``augment`` applies to pretraining and clustering, while targets are computed for the original
-    images: this is DEC-DA [3]_. ``max_epochs`` is the number of epochs of clustering, after those of
-    pretraining. A warm start continues to cluster for that many epochs and updates the targets
-    first.
+    images: this is DEC-DA [3]_. ``max_epochs`` is the number of epochs of clustering, which follow
+    those of pretraining. A warm start continues to cluster for that many epochs and updates the
+    targets first.
 
     References
     ----------
