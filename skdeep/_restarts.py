@@ -7,7 +7,7 @@ import numpy as np
 from skdeep.utils._random import make_streams
 
 # What a restart of a fit does not share with it.
-_OWN = ("streams", "net", "_module", "_net_options", "_rows", "_kept")
+_OWN = ("streams", "net", "_architecture", "_module", "_net_options", "_rows", "_kept")
 
 
 def best_of(fit, n_init, plan, loss):
@@ -45,10 +45,15 @@ def best_of(fit, n_init, plan, loss):
 
 def rebuild(fit, **changes):
     """Start a fit again with a new module, some entries of whose architecture are replaced."""
-    fit._architecture = fit._architecture | changes
+    amend(fit, **changes)
     fit.streams = make_streams(fit.seed, fit.device)
     fit._make_module()
     fit.net = None
+
+
+def amend(fit, **changes):
+    """Record changes of the architecture, after a plan has carried them out on the module."""
+    fit._architecture = fit._architecture | changes
 
 
 def _branch(fit, seed):

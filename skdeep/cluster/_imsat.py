@@ -9,7 +9,7 @@ import torch
 
 from skdeep._encoder import EncoderMixin
 from skdeep._preprocessing._linear import LinearScaler
-from skdeep._restarts import best_of, rebuild
+from skdeep._restarts import amend, best_of, rebuild
 from skdeep._training._data import make_rows
 from skdeep._training._inference import CHUNK_ROWS
 from skdeep._training._objective import Objective
@@ -22,6 +22,7 @@ from skdeep.cluster._information import (
     inconsistency,
     joint_distribution,
     loss_terms,
+    merge_clusters,
 )
 from skdeep.cluster._neighbors import NeighborGraph
 from skdeep.nn._cluster_net import INVARIANCES, ClusterNet
@@ -39,10 +40,12 @@ _LR = 5e-3, 2e-3
 _INFORMATION = 0.3, 0.2
 _WIDTH = 512, 256
 # Tables are trained in two stages. In the first one clusters are pressed to equal sizes, and the
-# random walks to neighbors have few or many steps, alternating between restarts.
+# random walks to neighbors have few or many steps. There are three kinds of restarts, in turn: few
+# steps, many steps, and few steps with more clusters, which are merged at the end.
 _FIRST_STAGE = 0.6
 _BALANCE = {"first": 4.0, "last": 1.0, "equal": 4.0, "unequal": 2.0}
-_WALKS, _LAST_WALK = (3, 30), 3
+_WALKS, _LAST_WALK = (3, 30, 3), 3
+_MERGED = 2
 # Restarts are compared after this fraction of the epochs, by the loss of this many batches.
 _SCREENED = 1.0, 0.2
 _COMPARED = 10
@@ -100,7 +103,8 @@ class IMSAT(DeepClusterMixin, EncoderMixin, DeepEstimator):
         Number of nets with different seeds. The best one is kept, for tables after
         training, for images after a fifth of the epochs. No labels are needed for that:
         restarts are compared by their loss or, for tables, by how well the clusters of
-        neighbors agree. ``"auto"`` is 8 for up to 10,000 images, and 4 otherwise.
+        neighbors agree. ``"auto"`` is 5 for tables, 8 for up to 10,000 images, and 4 for
+        more.
     tol : float, default=0.0
         Training stops when less than this fraction of the samples has changed its cluster
         in an epoch. 0 never stops.
@@ -222,9 +226,11 @@ class IMSAT(DeepClusterMixin, EncoderMixin, DeepEstimator):
     Notes
     -----
     With ``"neighbors"`` and ``"noise"``, training has two stages: in the first 60 % of the epochs
-    :math:`\mu = 4` presses clusters to equal sizes, then :math:`\lambda = \mu = 1`. Random walks
-    have 3 steps; in the first stage of every other restart they have 30, which finds elongated
-    clusters. Otherwise :math:`\mu` is 4 and, in every other restart, 2, which allows clusters of
+    :math:`\mu = 4` presses clusters to equal sizes, then :math:`\lambda = \mu = 1`. There are three
+    kinds of restarts, in turn: random walks of 3 steps; walks of 30 steps in the first stage, which
+    find elongated clusters; and walks of 3 steps with up to 30 clusters, or twice ``n_clusters``,
+    of which those that neighbors connect most are merged at the end, for clusters of unequal
+    size. Otherwise :math:`\mu` is 4 and, in every other restart, 2, which allows clusters of
     different sizes.
 
     Departures from [1]_: affine views of images, neighbors instead of perturbations for tables,
@@ -311,17 +317,32 @@ class IMSAT(DeepClusterMixin, EncoderMixin, DeepEstimator):
         graph = self._graph(fit.rows, fit.seed)
         train = partial(self._train, graph, n_epochs)
         if searches:
-            n_most = max(1, min(_MOST_CLUSTERS, len(fit.rows) // _SAMPLES_OF_CLUSTER))
-            rebuild(fit, n_clusters=n_most)
+            _rebuild(fit, _most_clusters(fit))
             yield from train(0, n_epochs, fit, 0)
-            rebuild(fit, n_clusters=estimate_n_clusters(self._joint(graph, fit)))
+            _rebuild(fit, estimate_n_clusters(self._joint(graph, fit)))
         if n_starts == 1:
             yield from train(0, n_epochs, fit, 0)
         else:
+            start = partial(self._start, graph, partial(train, 0, n_screened))
             loss = partial(self._loss_of_start, graph)
-            number = yield from best_of(fit, n_starts, partial(train, 0, n_screened), loss)
+            number = yield from best_of(fit, n_starts, start, loss)
             yield from train(n_screened, n_epochs, fit, number)
         self._warn_of_collapse(fit)
+
+    def _start(self, graph, train, fit, number):
+        """Carry out a restart; some of those of tables merge a larger number of clusters."""
+        n_clusters = fit.module.n_clusters
+        n_outputs = max(2 * n_clusters, _most_clusters(fit))
+        is_possible = self.class_prior is None and 1 < n_clusters and n_outputs <= len(fit.rows)
+        is_useful = self._has_stages and not self._has_images
+        if not (is_possible and is_useful and number % len(_WALKS) == _MERGED):
+            yield from train(fit, number)
+            return
+        _rebuild(fit, n_outputs)
+        yield from train(fit, number)
+        clusters = merge_clusters(self._joint(graph, fit), n_clusters)
+        fit.module.merge(torch.from_numpy(clusters).to(fit.device))
+        amend(fit, n_clusters=n_clusters)
 
     def _train(self, graph, n_epochs, start, stop, fit, number):
         """Train from one epoch to another; ``number`` counts the restarts."""
@@ -347,7 +368,8 @@ class IMSAT(DeepClusterMixin, EncoderMixin, DeepEstimator):
         if not self._has_stages:
             return [(("equal", "unequal")[number % 2], 0, n_epochs, 1)]
         border = int(_FIRST_STAGE * n_epochs)
-        return [("first", 0, border, _WALKS[number % 2]), ("last", border, n_epochs, _LAST_WALK)]
+        walk = _WALKS[number % len(_WALKS)]
+        return [("first", 0, border, walk), ("last", border, n_epochs, _LAST_WALK)]
 
     def _loss_of_start(self, graph, fit):
         """Return a number by which restarts are compared; lower is better."""
@@ -372,7 +394,9 @@ class IMSAT(DeepClusterMixin, EncoderMixin, DeepEstimator):
             return 1
         if self.n_init != "auto":
             return int(self.n_init)
-        return 8 if self._has_images and len(fit.rows) <= _FEW_ROWS else 4
+        if not self._has_images:
+            return 5
+        return 8 if len(fit.rows) <= _FEW_ROWS else 4
 
     def _n_epochs(self, fit):
         if self.max_epochs != "auto":
@@ -452,16 +476,19 @@ class IMSAT(DeepClusterMixin, EncoderMixin, DeepEstimator):
         width = _WIDTH[self._has_images] if self.n_components == "auto" else self.n_components
         return {
             **self._coder_architecture(data, width),
-            "n_clusters": self._n_clusters(),
+            **self._size(),
             "invariance": self._views(),
             "strength": float(self.invariance_strength),
         }
 
-    def _n_clusters(self):
-        """Return the number of clusters; one if it is not known yet."""
-        if self.n_clusters != "auto":
-            return int(self.n_clusters)
-        return getattr(self, "n_clusters_", 1)  # that of a warm start
+    def _size(self):
+        """Return the numbers of clusters and outputs: of a warm start, of a fit, or one for now."""
+        if hasattr(self, "n_clusters_"):
+            fitted = self._fitted_architecture
+            given = self.n_clusters_ if self.n_clusters == "auto" else int(self.n_clusters)
+            return {"n_clusters": given, "n_outputs": fitted["n_outputs"]}
+        n_clusters = 1 if self.n_clusters == "auto" else int(self.n_clusters)
+        return {"n_clusters": n_clusters, "n_outputs": n_clusters}
 
     @staticmethod
     def _make_module(architecture, streams):
@@ -501,3 +528,12 @@ class IMSAT(DeepClusterMixin, EncoderMixin, DeepEstimator):
             graph.draw_partners(rows, _LAST_WALK, np.random.default_rng(0))
         generator = make_generator(0, self.device_)
         return evaluate(self.module_, self.net_.criterion_, rows, generator)
+
+
+def _most_clusters(fit):
+    """Return the number of clusters from which clusters are merged."""
+    return max(1, min(_MOST_CLUSTERS, len(fit.rows) // _SAMPLES_OF_CLUSTER))
+
+
+def _rebuild(fit, n_clusters):
+    rebuild(fit, n_clusters=n_clusters, n_outputs=n_clusters)

@@ -11,8 +11,8 @@ from skdeep._training._inference import CHUNK_ROWS
 from skdeep.nn import losses
 from skdeep.utils._threads import thread_scope
 
-# Weaker connections of clusters than this fraction of their samples are not told apart.
-_WEAKEST = 0.01
+# Connections of clusters by less or more than these fractions of their samples are not told apart.
+_WEAKEST, _STRONGEST = 0.01, 0.4
 
 
 def loss_terms(output, batch, hyperparameters):
@@ -132,32 +132,55 @@ def inconsistency(joint):
 
 
 def estimate_n_clusters(joint):
-    """Merge the pair of clusters that pairs of samples connect most, again and again.
+    """Return the number of clusters before the largest relative fall of merged connections.
 
     Parameters
     ----------
     joint : ndarray of shape (n_clusters, n_clusters)
         See ``joint_distribution``.
-
-    Returns
-    -------
-    n_clusters : int
-        Number of clusters before the largest relative fall of the strength of merged connections.
     """
-    used = joint.sum(axis=0) > 0
-    joint = joint[used][:, used]
-    n_clusters, strengths = len(joint), []
+    n_clusters = np.count_nonzero(joint.sum(axis=0))
+    strengths = np.minimum.accumulate([strength for _, _, strength in _merges(joint)])
+    if len(strengths) < 2:
+        return n_clusters
+    falls = -np.diff(np.log(np.clip(strengths, _WEAKEST, _STRONGEST)))
+    return n_clusters - int(falls.argmax()) - 1
+
+
+def merge_clusters(joint, n_clusters):
+    """Return the new cluster of each old one, (n_old,), after merging them to a smaller number.
+
+    Clusters without samples are left alone if there are too few others, else they join the first.
+    """
+    labels = np.arange(len(joint))
+    n_used = np.count_nonzero(joint.sum(axis=0))
+    for kept, merged, _ in itertools.islice(_merges(joint), max(0, n_used - n_clusters)):
+        labels[labels == merged] = kept
+    groups = np.unique(labels[joint.sum(axis=0) > 0])
+    spare = np.flatnonzero(joint.sum(axis=0) == 0)[: n_clusters - len(groups)]
+    new = {old: number for number, old in enumerate([*groups, *spare])}
+    return np.array([new.get(label, 0) for label in labels])
+
+
+def _merges(joint):
+    """Merge the two clusters that pairs of samples connect most, until one is left.
+
+    Yields
+    ------
+    kept, merged : int
+        Old clusters, of which the second one joins the first.
+    strength : float
+        Samples whose pair is in the other cluster, as a fraction of each cluster, added up.
+    """
+    left = np.flatnonzero(joint.sum(axis=0))
+    joint = joint[left][:, left]
     while len(joint) > 1:
         size = joint.sum(axis=0)
         strength = joint / size[:, np.newaxis] + joint / size
         np.fill_diagonal(strength, -1.0)
         kept, merged = sorted(np.unravel_index(strength.argmax(), strength.shape))
-        strengths.append(max(strength[kept, merged], _WEAKEST / 100))
+        yield left[kept], left[merged], strength[kept, merged]
         joint[kept] += joint[merged]
         joint[:, kept] += joint[:, merged]
         joint = np.delete(np.delete(joint, merged, axis=0), merged, axis=1)
-    if len(strengths) < 2:
-        return n_clusters
-    strengths = np.minimum.accumulate(strengths)
-    falls = np.log(strengths[:-1]) - np.log(np.maximum(strengths[1:], _WEAKEST))
-    return n_clusters - int(falls.argmax()) - 1
+        left = np.delete(left, merged)

@@ -41,6 +41,8 @@ class ClusterNet(nn.Module):
         ``n_components`` is the width of the last hidden layer.
     streams : dict of str to torch.Generator
     n_clusters : int
+    n_outputs : int
+        Number of outputs. If there are more of them than clusters, see ``merge``.
     invariance : tuple of str
         Some of ``INVARIANCES``.
     strength : float
@@ -54,15 +56,29 @@ class ClusterNet(nn.Module):
        Supervised and Semi-Supervised Learning", IEEE TPAMI.
     """
 
-    def __init__(self, shape, streams, *, n_clusters, invariance, strength):
+    def __init__(self, shape, streams, *, n_clusters, n_outputs, invariance, strength):
         super().__init__()
         self.features = make_features(shape, streams)
-        self.head = Linear(shape.n_components, n_clusters, generator=streams["weights"])
+        self.head = Linear(shape.n_components, n_outputs, generator=streams["weights"])
         self.n_clusters = n_clusters
+        self.register_buffer("members", None)
+        if n_outputs > n_clusters:
+            self.merge(torch.arange(n_outputs).clamp(max=n_clusters - 1))
         self.image_shape = shape.image_shape
         self.invariance = invariance
         self.strength = strength
         self.generator = streams["noise"]
+
+    def merge(self, clusters):
+        """Merge outputs into clusters, whose probabilities are the sums of theirs.
+
+        Parameters
+        ----------
+        clusters : Tensor of int, shape (n_outputs,)
+            Cluster of each output; none is empty.
+        """
+        self.n_clusters = int(clusters.max()) + 1
+        self.members = F.one_hot(clusters, self.n_clusters).T.to(self.head.weight)
 
     def encode(self, x):
         """(batch, n_features) -> (batch, n_components)."""
@@ -70,7 +86,11 @@ class ClusterNet(nn.Module):
 
     def log_assign(self, x):
         """(batch, n_features) -> (batch, n_clusters)."""
-        return self.head(self.features(x)).log_softmax(dim=-1)
+        log_p = self.head(self.features(x)).log_softmax(dim=-1)
+        if self.members is None:
+            return log_p
+        # (batch, 1, n_outputs) and (1, n_clusters, n_outputs)
+        return (log_p.unsqueeze(-2) + self.members.log().unsqueeze(-3)).logsumexp(dim=-1)
 
     def assign(self, x):
         """(batch, n_features) -> (batch, n_clusters), probabilities."""

@@ -51,6 +51,23 @@ def test_moons_in_many_dimensions_are_told_apart(invariance):
     assert adjusted_rand_score(moon, found) > 0.95
 
 
+def unequal():
+    """One large and two small clusters that are close to each other."""
+    rng = np.random.default_rng(0)
+    centers, label = 2.2 * rng.normal(size=(3, 10)), np.repeat([0, 1, 2], [800, 150, 50])
+    return centers[label] + rng.normal(size=(1000, 10)), label
+
+
+def test_small_clusters_are_told_apart_from_a_large_one():
+    X, label = unequal()
+    net = IMSAT(3, n_init=3, **FEW).fit(X)
+    assert adjusted_rand_score(label, net.labels_) > 0.98
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(net)).predict(X), net.labels_)
+    np.testing.assert_allclose(net.predict_proba(X).sum(axis=1), 1, rtol=1e-5)
+    net.set_params(warm_start=True, max_epochs=2).fit(X)
+    assert adjusted_rand_score(label, net.labels_) > 0.98
+
+
 def test_three_digits_are_found_in_images():
     few = np.flatnonzero(DIGIT < 3)
     net = imsat(3, image_shape=(8, 8), max_epochs=80, n_components="auto").fit(DIGITS[few])
@@ -83,14 +100,22 @@ def test_one_cluster_and_constant_data():
 
 
 def test_restarts_are_at_least_as_good_as_the_first_net():
-    one = imsat(10, n_init=1, max_epochs=20).fit(DIGITS[:500])
-    best = imsat(10, n_init=6, max_epochs=20).fit(DIGITS[:500])
+    one = imsat(10, n_init=1, max_epochs=20, invariance="vat").fit(DIGITS[:500])
+    best = imsat(10, n_init=6, max_epochs=20, invariance="vat").fit(DIGITS[:500])
     assert best.score(DIGITS[:500]) >= one.score(DIGITS[:500])
 
 
 @pytest.mark.parametrize("invariance", ["neighbors", "vat", "noise"])
 def test_restarts_are_the_same_in_a_stack_and_one_by_one(invariance, capsys, assert_same):
     together = imsat(n_init=5, max_epochs=10, invariance=invariance)
+    one_by_one = clone(together).set_params(verbose=2).fit(X)
+    assert_same(together.fit(X), one_by_one, X)
+    assert capsys.readouterr().out
+
+
+def test_restarts_with_merged_clusters_are_the_same_in_a_stack_and_one_by_one(capsys, assert_same):
+    X, _ = unequal()
+    together = imsat(3, n_init=3, max_epochs=25)
     one_by_one = clone(together).set_params(verbose=2).fit(X)
     assert_same(together.fit(X), one_by_one, X)
     assert capsys.readouterr().out
