@@ -1,6 +1,7 @@
 """Restarts of a fit from several seeds."""
 
 import copy
+import itertools
 
 import numpy as np
 
@@ -10,8 +11,8 @@ from skdeep.utils._random import make_streams
 _OWN = ("streams", "net", "_architecture", "_module", "_net_options", "_rows", "_kept")
 
 
-def best_of(fit, n_init, plan, loss):
-    """Carry out a plan from several seeds and continue with the net of the lowest loss.
+def best_of(fit, n_init, plan, loss, ends):
+    """Train from several seeds, drop the worse ones on the way, and continue with the best net.
 
     The nets are trained as one stack if that is faster.
 
@@ -21,9 +22,13 @@ def best_of(fit, n_init, plan, loss):
     n_init : int
         Number of seeds; the first one is that of the fit.
     plan : callable
-        ``plan(fit, number)``, a generator; ``number`` counts the seeds from zero.
+        ``plan(start, end, fit, number)``, a generator that trains from one point to another;
+        ``number`` counts the seeds from zero.
     loss : callable
-        ``loss(fit)`` is called after the plan.
+        ``loss(fit)`` is called when a plan has ended.
+    ends : list
+        Points at which nets are compared. The better half of them continues; at the last one, the
+        best.
 
     Returns
     -------
@@ -31,16 +36,30 @@ def best_of(fit, n_init, plan, loss):
         Number of the best seed.
     """
     seeds = np.random.SeedSequence(fit.seed).generate_state(n_init - 1, np.uint64).tolist()
-    branches = [_branch(fit, seed) for seed in [fit.seed, *seeds]]
-    plans = [plan(branch, number) for number, branch in enumerate(branches)]
-    if _is_watched(fit):
-        for one in plans:
-            yield from one
-    else:
-        yield from _in_parallel(plans)
-    number = int(np.argmin([loss(branch) for branch in branches]))
-    vars(fit).update({name: getattr(branches[number], name) for name in _OWN})
+    branches = {number: _branch(fit, seed) for number, seed in enumerate([fit.seed, *seeds])}
+    is_watched = _is_watched(fit)
+    for start, end in itertools.pairwise([0, *ends]):
+        plans = [plan(start, end, branch, number) for number, branch in branches.items()]
+        if is_watched:
+            for one in plans:
+                yield from one
+        else:
+            yield from _in_parallel(plans)
+        losses = {number: loss(branch) for number, branch in branches.items()}
+        n_kept = 1 if end == ends[-1] else -(-len(branches) // 2)
+        branches = {number: branches[number] for number in sorted(losses, key=losses.get)[:n_kept]}
+    ((number, best),) = branches.items()
+    vars(fit).update({name: getattr(best, name) for name in _OWN})
     return number
+
+
+def n_halving_epochs(n_init, ends):
+    """Return the number of epochs that ``best_of`` trains all nets together for."""
+    total = 0
+    for start, end in itertools.pairwise([0, *ends]):
+        total += n_init * (end - start)
+        n_init = -(-n_init // 2)
+    return total
 
 
 def rebuild(fit, **changes):

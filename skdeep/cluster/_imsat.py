@@ -9,7 +9,7 @@ import torch
 
 from skdeep._encoder import EncoderMixin
 from skdeep._preprocessing._linear import LinearScaler
-from skdeep._restarts import amend, best_of, rebuild
+from skdeep._restarts import amend, best_of, n_halving_epochs, rebuild
 from skdeep._training._data import make_rows
 from skdeep._training._inference import CHUNK_ROWS
 from skdeep._training._objective import Objective
@@ -46,8 +46,9 @@ _FIRST_STAGE = 0.6
 _BALANCE = {"first": 4.0, "last": 1.0, "equal": 4.0, "unequal": 2.0}
 _WALKS, _LAST_WALK = (3, 30, 3), 3
 _MERGED = 2
-# Restarts are compared after this fraction of the epochs, by the loss of this many batches.
-_SCREENED = 1.0, 0.2
+# Of restarts with images, half are dropped each time that the number of epochs has doubled, by the
+# loss of this many batches, until one is left after this fraction of the epochs.
+_DECIDED = 0.4
 _COMPARED = 10
 # Views of each sample whose clusters are compared with its own.
 _N_PAIRS = 4
@@ -100,8 +101,9 @@ class IMSAT(DeepClusterMixin, EncoderMixin, DeepEstimator):
         Expected fractions of the samples in the clusters. By default clusters of equal size
         are preferred, but not enforced.
     n_init : int or "auto", default="auto"
-        Number of nets with different seeds. The best one is kept, for tables after
-        training, for images after a fifth of the epochs. No labels are needed for that:
+        Number of nets with different seeds, of which the best one is kept: for tables after
+        training; for images, half of them are dropped again and again, until one is left
+        after 40 % of the epochs. No labels are needed for that:
         restarts are compared by their loss or, for tables, by how well the clusters of
         neighbors agree. ``"auto"`` is 5 for tables, 8 for up to 10,000 images, and 4 for
         more.
@@ -311,9 +313,9 @@ class IMSAT(DeepClusterMixin, EncoderMixin, DeepEstimator):
 
     def _plan(self, fit):
         n_epochs, n_starts = self._n_epochs(fit), self._n_starts(fit)
-        n_screened = math.ceil(n_epochs * _SCREENED[self._has_images])
         searches = self.n_clusters == "auto" and not fit.is_resumed
-        fit.announce((searches + 1) * n_epochs + (n_starts - 1) * n_screened)
+        ends = self._ends(n_epochs, n_starts)
+        fit.announce(searches * n_epochs + n_halving_epochs(n_starts, ends) + n_epochs - ends[-1])
         graph = self._graph(fit.rows, fit.seed)
         train = partial(self._train, graph, n_epochs)
         if searches:
@@ -323,23 +325,30 @@ class IMSAT(DeepClusterMixin, EncoderMixin, DeepEstimator):
         if n_starts == 1:
             yield from train(0, n_epochs, fit, 0)
         else:
-            start = partial(self._start, graph, partial(train, 0, n_screened))
+            start = partial(self._start, graph, train)
             loss = partial(self._loss_of_start, graph)
-            number = yield from best_of(fit, n_starts, start, loss)
-            yield from train(n_screened, n_epochs, fit, number)
+            number = yield from best_of(fit, n_starts, start, loss, ends)
+            yield from train(ends[-1], n_epochs, fit, number)
         self._warn_of_collapse(fit)
 
-    def _start(self, graph, train, fit, number):
-        """Carry out a restart; some of those of tables merge a larger number of clusters."""
+    def _ends(self, n_epochs, n_starts):
+        """Return the epochs at which restarts are compared."""
+        if not self._has_images:
+            return [n_epochs]
+        n_halvings = math.ceil(math.log2(n_starts))
+        return [math.ceil(_DECIDED * n_epochs / 2**k) for k in reversed(range(n_halvings))] or [0]
+
+    def _start(self, graph, train, start, end, fit, number):
+        """Train a restart; some of those of tables merge a larger number of clusters."""
         n_clusters = fit.module.n_clusters
         n_outputs = max(2 * n_clusters, _most_clusters(fit))
         is_possible = self.class_prior is None and 1 < n_clusters and n_outputs <= len(fit.rows)
         is_useful = self._has_stages and not self._has_images
         if not (is_possible and is_useful and number % len(_WALKS) == _MERGED):
-            yield from train(fit, number)
+            yield from train(start, end, fit, number)
             return
         _rebuild(fit, n_outputs)
-        yield from train(fit, number)
+        yield from train(start, end, fit, number)
         clusters = merge_clusters(self._joint(graph, fit), n_clusters)
         fit.module.merge(torch.from_numpy(clusters).to(fit.device))
         amend(fit, n_clusters=n_clusters)
