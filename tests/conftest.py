@@ -105,6 +105,7 @@ def _make(Estimator, **params):
     small = {"max_epochs": 3, "batch_size": 16, "device": "cpu", "random_state": 0}
     sizes = {"width": 16, "stem_width": 4, "latent_dim": 4, "n_modes": 1}
     sizes |= {"n_clusters": 2, "pretrain_epochs": 3, "n_init": 1}
+    sizes |= {"update_interval": 4} if "explained_variance" in _knows(Estimator) else {}
     small |= {name: sizes[name] for name in sizes if name in _knows(Estimator)}
     small |= {"hidden_layer_sizes": (8,)} if "latent_dim" in small else {}
     return Estimator(**{**small, **params})

@@ -69,6 +69,7 @@ def _instances():
         few = {"max_epochs": epochs, "device": "cpu"} | dict.fromkeys(known & {"n_modes"}, 2)
         few |= {"n_init": 1, "max_epochs": 50} if "n_init" in known else {}
         few |= dict.fromkeys(known & {"pretrain_epochs"}, 5)
+        few |= {"n_clusters": 3} if "explained_variance" in known else {}
         yield Estimator(**few)
         for variant in _VARIANTS:
             if variant.keys() <= known:

@@ -93,6 +93,7 @@ def _small(Estimator, **params):
     clusters = {"n_clusters": 2, "pretrain_epochs": 2, "n_init": 1}
     small |= {name: n for name, n in clusters.items() if _known(Estimator, {name: n})}
     small |= {"n_modes": 2} if _known(Estimator, {"n_modes": 2}) else {}
+    small |= {"n_clusters": 2} if _known(Estimator, {"n_clusters": 2}) else {}
     return Estimator(**{**small, **params})
 
 

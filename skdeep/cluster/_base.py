@@ -9,8 +9,8 @@ from skdeep.utils._settings import own_settings
 from skdeep.utils._warn import warn_user
 
 
-class DeepClusterMixin(ClusterMixin, Parameters):
-    """Clusters of samples, for modules with a method ``assign`` that returns probabilities."""
+class HardClusterMixin(ClusterMixin, Parameters):
+    """Clusters of samples, for modules whose ``assign`` has the largest output for the cluster."""
 
     n_clusters: int = param(POSITIVE_INTEGER, default=8, kw_only=False)
 
@@ -29,22 +29,6 @@ class DeepClusterMixin(ClusterMixin, Parameters):
             Most probable cluster of each sample.
         """
         return self._probabilities(X).argmax(axis=1)
-
-    @own_settings()
-    def predict_proba(self, X) -> np.ndarray:
-        """Predict the probability of each cluster.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Samples to assign to clusters.
-
-        Returns
-        -------
-        probabilities : ndarray of shape (n_samples, n_clusters)
-            The sum over clusters is one.
-        """
-        return self._probabilities(X).astype(np.float64)
 
     def _probabilities(self, X):
         X = self._check_new(X)
@@ -77,6 +61,26 @@ class DeepClusterMixin(ClusterMixin, Parameters):
 
     def _record(self, fit):
         return {**super()._record(fit), "labels_": self._labels(fit)}
+
+
+class DeepClusterMixin(HardClusterMixin):
+    """Clusters with probabilities, for modules with a method ``assign`` that returns them."""
+
+    @own_settings()
+    def predict_proba(self, X) -> np.ndarray:
+        """Predict the probability of each cluster.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples to assign to clusters.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_clusters)
+            The sum over clusters is one.
+        """
+        return self._probabilities(X).astype(np.float64)
 
 
 def changed_fraction(labels, earlier, weight=None):
