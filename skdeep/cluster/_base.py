@@ -51,10 +51,10 @@ class HardClusterMixin(ClusterMixin, Parameters):
 
     def _warn_of_collapse(self, fit):
         """Warn if all samples are in one of several clusters; for the end of a plan."""
-        p = fit.apply(fit.module.assign)
-        if p.shape[1] > 1 and len(np.unique(p.argmax(axis=1))) == 1:
+        n_clusters = fit.module.n_clusters if self.n_clusters == "auto" else self.n_clusters
+        if n_clusters > 1 and len(np.unique(self._labels(fit))) == 1:
             warn_user(
-                f"All samples are in one of {p.shape[1]} clusters. Scale the features, train for "
+                f"All samples are in one of {n_clusters} clusters. Scale the features, train for "
                 "more epochs, or try another random_state.",
                 ConvergenceWarning,
             )

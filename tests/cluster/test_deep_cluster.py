@@ -227,7 +227,7 @@ def test_as_many_clusters_as_samples_have_one_each():
 
 @pytest.mark.parametrize("n_samples", [40, 300])
 def test_constant_data_is_one_cluster_with_a_warning(n_samples):
-    with pytest.warns(ConvergenceWarning, match=r"Only 1 of n_clusters=4 .* in one cluster"):
+    with pytest.warns(ConvergenceWarning, match="All samples are in one of 4 clusters"):
         net = DeepCluster(4, **SMALL).fit(np.ones((n_samples, 5)))
     assert len(np.unique(net.labels_)) == 1
     assert np.isfinite(net.transform(np.ones((2, 5)))).all()
@@ -236,8 +236,7 @@ def test_constant_data_is_one_cluster_with_a_warning(n_samples):
 
 def test_few_distinct_samples_are_their_own_clusters():
     X = np.repeat(np.eye(3), 100, axis=0)
-    with pytest.warns(ConvergenceWarning, match="Only . of n_clusters=8"):
-        net = DeepCluster(8, **SMALL).fit(X)
+    net = DeepCluster(8, **SMALL).fit(X)
     assert len(np.unique(net.labels_)) <= 3
 
 
