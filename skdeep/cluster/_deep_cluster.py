@@ -38,8 +38,6 @@ class DeepCluster(HardClusterMixin, ViewsMixin, DeepEstimator):
     n_clusters : int, default=100
         Number of clusters, at most the number of samples. It is meant to be several times the
         number of classes or groups in the data.
-    n_components : int, default=64
-        Number of features, that is, the width of the last hidden layer.
     explained_variance : float, default=0.9
         Fraction of the variance of the features that PCA keeps before whitening.
     update_interval : int, default=100
@@ -50,18 +48,20 @@ class DeepCluster(HardClusterMixin, ViewsMixin, DeepEstimator):
         Augmentation of images during training: ``"affine"`` rotates, scales, shears and shifts each
         image by random amounts, ``"shift"`` moves it by up to a twelfth of its shorter side, and
         ``"shift+flip"`` also mirrors it. ``"auto"`` is ``"affine"`` with ``image_shape``, else
-        None. Clusters are found without augmentation.
+        None.
     noise : float, default=0.5
         Amount of noise added to each sample during training: the standard deviation of Gaussian
         noise, in units of the scaled features, or the fraction of masked entries.
     noise_kind : {"gaussian", "masking"}, default="gaussian"
         ``"masking"`` sets entries to zero, which is the mean of a feature if features are scaled.
+    n_components : int, default=64
+        Number of components, that is, of the features that ``transform`` returns.
     hidden_layer_sizes : "auto", int or tuple of int, default="auto"
         Number of units in each hidden layer of the encoder, in a GAN of the critic; the decoder, or
         generator, mirrors them. With ``image_shape``, the number of channels in each convolutional
-        stage, every one of which halves height and width. ``"auto"`` is ``(256,)`` for autoencoders
-        and ``(128, 128)`` for GANs; for images it is ``(16, 32)`` and ``(32, 64)``. ``()`` makes
-        the nets linear.
+        stage, every one of which halves height and width. ``"auto"`` is ``(256,)`` and for
+        images ``(16, 32)``; for GANs it is ``(128, 128)`` and ``(32, 64)``, and for IMSAT on tables
+        ``()``. ``()`` makes autoencoders and GANs linear.
     activation : str, default="relu"
         Activation function of the hidden layers: ``"identity"``, ``"relu"``, ``"leaky_relu"``,
         ``"elu"``, ``"gelu"``, ``"silu"``, ``"softplus"``, ``"tanh"`` or ``"logistic"``.
@@ -95,7 +95,7 @@ class DeepCluster(HardClusterMixin, ViewsMixin, DeepEstimator):
         epoch is a single batch, and the result depends neither on the order of the samples nor on
         whether a sample appears twice or has twice the weight. In a GAN, batches are drawn with
         replacement instead, whatever the number of samples.
-    lr : float, default=2e-3
+    lr : float, default=5e-3
         Learning rate of the optimizer; with a schedule, its maximum.
     weight_decay : float, default=0.0
         Weight decay, for all weights; AdamW applies it decoupled from the gradient.
@@ -129,8 +129,9 @@ class DeepCluster(HardClusterMixin, ViewsMixin, DeepEstimator):
 
     Attributes
     ----------
-    cluster_centers_ : ndarray of shape (n_clusters, n_components)
-        Centers in the space of k-means: whitened features of length one.
+    cluster_centers_ : ndarray of shape (n_clusters, n_axes)
+        Centers in the space of k-means: whitened features, along the principal axes that are kept,
+        scaled to length one.
     labels_ : ndarray of shape (n_samples,)
         Cluster of each training sample.
     assignment_nmi_ : list of float, length at most `n_iter_`
@@ -185,7 +186,7 @@ class DeepCluster(HardClusterMixin, ViewsMixin, DeepEstimator):
     explained_variance: float = param(Interval(Real, 0, 1, closed="right"), default=0.9)
     update_interval: int = param(POSITIVE_INTEGER, default=100)
     batch_norm: bool = param(default=True)
-    lr: float = param(default=2e-3)
+    lr: float = param(default=5e-3)
     lr_schedule: str = param(default="cosine")
 
     def _probabilities(self, X):
@@ -285,7 +286,9 @@ class _Update:
         fit.set_targets(self.targets(fit))
         fit.module.reset_head(fit.streams["weights"])
         for parameter in fit.module.head.parameters():
-            fit.net.optimizer_.state.pop(parameter, None)  # moments of the former classifier
+            for moment in fit.net.optimizer_.state[parameter].values():
+                if isinstance(moment, torch.Tensor):
+                    moment.zero_()  # those of the former classifier
 
 
 def _loss_terms(output, batch, hyperparameters):

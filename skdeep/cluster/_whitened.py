@@ -25,9 +25,9 @@ class Clusters(NamedTuple):
 
     #: (n_components,), see ``whiten``
     mean: np.ndarray
-    #: (n_components, n_components)
+    #: (n_axes, n_components)
     axes: np.ndarray
-    #: (n_clusters, n_components)
+    #: (n_clusters, n_axes)
     centers: np.ndarray
     #: (n_samples,)
     labels: np.ndarray
@@ -82,8 +82,8 @@ def whitening(features, weight, explained_variance):
     Returns
     -------
     mean : ndarray of shape (n_components,), float32
-    axes : ndarray of shape (n_components, n_components), float32
-        See ``whiten``. Axes that are not kept are zero.
+    axes : ndarray of shape (n_axes, n_components), float32
+        See ``whiten``.
     """
     features = features.astype(np.float64)
     weight = np.ones(len(features)) if weight is None else weight
@@ -95,8 +95,10 @@ def whitening(features, weight, explained_variance):
     explained = np.cumsum(variance) - variance  # by the axes before
     is_kept = explained < explained_variance * variance.sum()
     is_kept &= variance > _EPS * variance[0]
-    scale = np.sqrt(np.where(is_kept, variance, 1.0))
-    axes = np.where(is_kept[:, np.newaxis], axes / scale[:, np.newaxis], 0.0)
+    if is_kept.any():
+        axes = axes[is_kept] / np.sqrt(variance[is_kept, np.newaxis])
+    else:  # all features are the same
+        axes = np.zeros((1, len(mean)))
     return mean.astype(np.float32), axes.astype(np.float32)
 
 

@@ -35,7 +35,7 @@ class DeepInfoMax(ScoreMixin, ViewsMixin, DeepEstimator):
     Parameters
     ----------
     n_components : int, default=64
-        Number of components, that is, the dimension of the codes.
+        Number of components, that is, of the features that ``transform`` returns.
     objective : {"dv", "infonce", "jsd"}, default="infonce"
         Bound of the mutual information: ``"infonce"``, the cross-entropy of a sample among the
         others; ``"jsd"``, Jensen-Shannon; ``"dv"``, Donsker-Varadhan. More negatives help
@@ -52,8 +52,7 @@ class DeepInfoMax(ScoreMixin, ViewsMixin, DeepEstimator):
         Augmentation of images during training: ``"affine"`` rotates, scales, shears and shifts each
         image by random amounts, ``"shift"`` moves it by up to a twelfth of its shorter side, and
         ``"shift+flip"`` also mirrors it. ``"auto"`` is ``"affine"`` with ``image_shape``, else
-        None. Without augmentation
-        and noise, both views are the sample itself, as in the paper [1]_.
+        None.
     noise : float, default=0.5
         Amount of noise added to each sample during training: the standard deviation of Gaussian
         noise, in units of the scaled features, or the fraction of masked entries.
@@ -62,10 +61,9 @@ class DeepInfoMax(ScoreMixin, ViewsMixin, DeepEstimator):
     hidden_layer_sizes : "auto", int or tuple of int, default="auto"
         Number of units in each hidden layer of the encoder, in a GAN of the critic; the decoder, or
         generator, mirrors them. With ``image_shape``, the number of channels in each convolutional
-        stage, every one of which halves height and width. ``"auto"`` is ``(256,)`` for autoencoders
-        and ``(128, 128)`` for GANs; for images it is ``(16, 32)`` and ``(32, 64)``. Other nets have
-        ``(16, 32)`` for images, and for tables only the layer that ``transform`` returns. ``()``
-        makes autoencoders and GANs linear.
+        stage, every one of which halves height and width. ``"auto"`` is ``(256,)`` and for
+        images ``(16, 32)``; for GANs it is ``(128, 128)`` and ``(32, 64)``, and for IMSAT on tables
+        ``()``. ``()`` makes autoencoders and GANs linear.
     activation : str, default="relu"
         Activation function of the hidden layers: ``"identity"``, ``"relu"``, ``"leaky_relu"``,
         ``"elu"``, ``"gelu"``, ``"silu"``, ``"softplus"``, ``"tanh"`` or ``"logistic"``.
@@ -164,9 +162,9 @@ class DeepInfoMax(ScoreMixin, ViewsMixin, DeepEstimator):
 
     Notes
     -----
-    It differs from the paper [1]_ in the two views, in the prior, which the paper matches by an
-    adversary, and in scores: they are cosine similarities of codes and features that are mapped to
-    a common space.
+    It differs from the paper [1]_ in the two views, which are the sample itself only without
+    augmentation and noise; in the prior, which the paper matches by an adversary; and in scores,
+    which are cosine similarities of codes and features that are mapped to a common space.
 
     References
     ----------

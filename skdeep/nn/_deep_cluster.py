@@ -16,12 +16,12 @@ def whiten(z, mean, axes):
     ----------
     z : Tensor, shape (batch, n_components)
     mean : Tensor, shape (n_components,)
-    axes : Tensor, shape (n_components, n_components)
-        Each row is a principal axis divided by its standard deviation, or zero.
+    axes : Tensor, shape (n_axes, n_components)
+        Each row is a principal axis divided by its standard deviation.
 
     Returns
     -------
-    whitened : Tensor, shape (batch, n_components)
+    whitened : Tensor, shape (batch, n_axes)
     """
     return F.normalize(linear(z - mean, axes), dim=1)
 
@@ -29,7 +29,7 @@ def whiten(z, mean, axes):
 def nearness(z, centers):
     """Compare samples with centers; the nearest center has the largest value.
 
-    (batch, n_components), (n_clusters, n_components) -> (batch, n_clusters).
+    (batch, n_axes), (n_clusters, n_axes) -> (batch, n_clusters).
     """
     return linear(z, centers, -0.5 * centers.square().sum(dim=1))
 
