@@ -5,7 +5,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from skdeep.nn._coder import make_features
-from skdeep.nn._linear import Linear, init_uniform, linear
+from skdeep.nn._linear import Linear, linear
 from skdeep.nn._views import View
 
 
@@ -52,7 +52,8 @@ class DeepClusterModule(nn.Module):
         super().__init__()
         self.view = View(shape.image_shape, **view, generator=streams["noise"])
         self.encoder = make_features(shape, streams)
-        self.head = Linear(shape.n_components, n_clusters, generator=streams["weights"])
+        self.sizes = shape.n_components, n_clusters
+        self.head = Linear(*self.sizes, generator=streams["weights"])
 
     def encode(self, x):
         """(batch, n_features) -> (batch, n_components)."""
@@ -63,7 +64,5 @@ class DeepClusterModule(nn.Module):
         return self.head(self.encode(self.view(x)))
 
     def reset_head(self, generator):
-        """Draw new weights of the classifier."""
-        head = self.head
-        with torch.no_grad():
-            init_uniform(head.weight.shape[1], generator, head.weight, head.bias)
+        """Draw new weights of the classifier, on the device of the generator."""
+        self.head.load_state_dict(Linear(*self.sizes, generator=generator).state_dict())
