@@ -14,6 +14,7 @@ from skorch.callbacks import (
     EpochScoring,
     InputShapeSetter,
     LRScheduler,
+    PrintLog,
     WandbLogger,
 )
 from torch.optim.lr_scheduler import ReduceLROnPlateau
@@ -204,7 +205,23 @@ def _copy_of_weights(net):
 
 
 # Entries of the history that the progress bar shows.
-_SHOWN = ("train_loss", "valid_loss", "changed_labels")
+_SHOWN = ("train_loss", "valid_loss", "changed_labels", "assignment_nmi")
+
+
+class EpochLog(PrintLog):
+    """Prints a line for each epoch; entries that an epoch does not have are left blank."""
+
+    def initialize(self):
+        """Forget the entries of earlier epochs."""
+        self.columns_: dict[str, None] = {}
+        return super().initialize()
+
+    def table(self, row):
+        """Return the line of an epoch below the names of the columns."""
+        if not row.keys() <= self.columns_.keys():
+            self.first_iteration_ = True  # prints the names again
+            self.columns_ |= dict.fromkeys(row)
+        return super().table(self.columns_ | row)
 
 
 class EpochProgress(Callback):

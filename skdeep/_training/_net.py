@@ -7,11 +7,12 @@ from collections.abc import Callable
 
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback, EarlyStopping, EpochTimer, PrintLog
+from skorch.callbacks import Callback, EarlyStopping, EpochTimer
 from skorch.helper import predefined_split
 from torch import nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from skdeep._training._callbacks import EpochLog
 from skdeep._training._data import Batches
 from skdeep._training._optim import (
     advance,
@@ -149,7 +150,7 @@ class TrainingNet(NeuralNet):
     @property
     def _default_callbacks(self):
         callbacks = [("epoch_timer", EpochTimer())]
-        return [*callbacks, ("print_log", PrintLog())] if self.verbose > 1 else callbacks
+        return [*callbacks, ("print_log", EpochLog())] if self.verbose > 1 else callbacks
 
     def initialize_optimizer(self, triggered_directly=None):
         """Build the optimizer of the module's parameters."""

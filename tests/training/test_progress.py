@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_iris
 
+from skdeep.cluster import DeepCluster
 from skdeep.exceptions import DivergenceError
 
 IRIS, SPECIES = load_iris(return_X_y=True)
@@ -79,6 +80,25 @@ def test_verbose_2_names_both_players_of_a_game(Class, capsys, small):
     assert {"train_critic", "train_generator"} <= set(log_of(capsys)[0])
 
 
+def test_verbose_2_leaves_blank_what_an_epoch_does_not_have(capsys, small):
+    clusterer = small(DeepCluster, n_clusters=9, verbose=2, update_interval=3, batch_size=100)
+    clusterer.fit(IRIS)  # two steps per epoch
+    printed = re.sub(r"\x1b\[\d+m", "", capsys.readouterr().out).splitlines()
+    rows = []
+    for line in printed:
+        if line.split()[0] == "epoch":
+            ends = {found.group(): found.end() for found in re.finditer(r"\S+", line)}
+            starts = dict(zip(ends, [0, *ends.values()], strict=False))
+        elif "-" not in line:
+            rows.append({name: line[starts[name] : end].strip() for name, end in ends.items()})
+    assert len(rows) == 5
+    for row, entry in zip(rows, clusterer.history_, strict=True):
+        assert row["train_loss"] == f"{entry['train_loss']:.4f}"
+        nmi = entry.get("assignment_nmi")
+        assert row.get("assignment_nmi", "") == ("" if nmi is None else f"{nmi:.4f}")
+    assert {bool(row.get("assignment_nmi")) for row in rows} == {True, False}
+
+
 # The bar -----------------------------------------------------------------------------------
 
 
@@ -90,6 +110,12 @@ def last_bar(printed):
 def test_the_bar_names_the_estimator(Class, capsys, small):
     small(Class, verbose=1).fit(IRIS, SPECIES)
     assert last_bar(capsys.readouterr().err).startswith(f"{Class.__name__}: 100%|")
+
+
+def test_the_bar_shows_how_stable_clusters_are(capsys, small):
+    clusterer = small(DeepCluster, n_clusters=9, verbose=1).fit(IRIS)
+    shown = f"assignment_nmi={clusterer.assignment_nmi_[-1]:.4g}"
+    assert shown in last_bar(capsys.readouterr().err)
 
 
 def test_the_bar_of_a_training_that_stops_early_ends_full(capsys, small):
