@@ -63,6 +63,8 @@ def info_nce(positive, negative, log_weight):
     r"""Cross-entropy of the positive pair among the negative ones, eq. 5 of [1]_.
 
     :math:`\log(e^{T_{ii}} + \sum_j w_j e^{T_{ij}}) - T_{ii}`; shapes as in ``jensen_shannon``.
+    Unlike in the paper, features are compared with the codes of all samples, not a code with the
+    features of all samples.
 
     References
     ----------
@@ -76,14 +78,17 @@ def info_nce(positive, negative, log_weight):
 def donsker_varadhan(positive, negative, log_weight):
     r"""Negative Donsker-Varadhan bound of the mutual information, eq. 2 of [1]_.
 
-    :math:`\log E_{ij} e^{T_{ij}} - T_{ii}`, where the expectation is over all negative pairs of the
-    batch and all locations; shapes as in ``jensen_shannon``.
+    :math:`\log E_{ij} e^{T_{ij}} - T_{ii}`, where the expectation is over all locations and all
+    negative pairs of the batch, whose weights are the products of those of both samples; shapes as
+    in ``jensen_shannon``, with the samples of the batch as negatives.
 
     References
     ----------
     .. [1] Hjelm et al. (2019), "Learning Deep Representations by Mutual Information Estimation and
        Maximization", ICLR.
     """
+    # each sample has its weight in the rows of the others
+    log_weight = log_weight + log_weight.amax(dim=0).unsqueeze(1)  # (batch, batch)
     pairs = (negative + log_weight.unsqueeze(1)).logsumexp(dim=(0, 1, 2))
     total = log_weight.logsumexp(dim=(0, 1)) + math.log(positive.shape[1])
     return pairs - total - positive

@@ -32,12 +32,12 @@ def in_numpy(objective, positive, negative, weight):
     others = [np.delete(np.arange(n_rows), i) for i in range(n_rows)]
     loss = np.empty((n_rows, n_locations))
     pairs = [
-        (i, j, weight[j], negative[i, place, j])
+        (weight[i] * weight[j], negative[i, place, j])
         for i in range(n_rows)
         for j in others[i]
         for place in range(n_locations)
     ]
-    total = sum(w * np.exp(score) for _, _, w, score in pairs) / sum(w for _, _, w, _ in pairs)
+    total = sum(w * np.exp(score) for w, score in pairs) / sum(w for w, _ in pairs)
     for i, place in np.ndindex(n_rows, n_locations):
         own, theirs, w = positive[i, place], negative[i, place, others[i]], weight[others[i]]
         loss[i, place] = {
@@ -60,6 +60,18 @@ def test_losses_are_those_of_the_paper_without_self_pairs(objective, is_weighted
     positive_, negative_ = torch.from_numpy(positive), torch.from_numpy(negative)
     actual = OBJECTIVES[objective](positive_, negative_, other_samples(given, positive_))
     np.testing.assert_allclose(actual, in_numpy(objective, positive, negative, weight), rtol=1e-9)
+
+
+@each_objective
+def test_losses_do_not_depend_on_samples_of_weight_zero(objective):
+    rng = np.random.default_rng(0)
+    positive, negative = torch.from_numpy(rng.normal(size=(6, 4))), rng.normal(size=(6, 4, 6))
+    negative, weight = torch.from_numpy(negative), torch.tensor([1.0, 2.0, 0.0, 1.0, 0.0, 3.0])
+    kept, loss = weight > 0, OBJECTIVES[objective]
+    whole = loss(positive, negative, other_samples(weight.double(), positive))[kept]
+    others = other_samples(weight[kept].double(), positive[kept])
+    part = loss(positive[kept], negative[kept][:, :, kept], others)
+    torch.testing.assert_close(whole, part)
 
 
 @pytest.mark.parametrize("is_weighted", [False, True])
