@@ -80,6 +80,20 @@ def continue_training(net, earlier, *, keeps_optimizer):
         _load_optimizer(net.optimizer_, _optimizer_arrays(earlier.optimizer_))
 
 
+def forget(net, parameters):
+    """Let the optimizer of a net start from scratch for some parameters.
+
+    Parameters
+    ----------
+    net : TrainingNet
+    parameters : list of Parameter
+    """
+    fresh = net.make_optimizer(parameters)
+    for parameter in parameters:
+        net.optimizer_.state[parameter] = fresh.state[parameter]
+    _complete_momentum(net.optimizer_)
+
+
 def existing_device(name, estimator_name):
     """Return the device if this machine has it, else warn and return the CPU."""
     if device_exists(name):
@@ -129,8 +143,13 @@ def _load_optimizer(optimizer, arrays):
     }
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
-    if isinstance(optimizer, torch.optim.SGD) and state:
-        # the fused step needs the momentum of all weights, also of those that were not trained
+    if state:
+        _complete_momentum(optimizer)
+
+
+def _complete_momentum(optimizer):
+    """Set the momentum of weights without one to zero, as the fused step of SGD needs it."""
+    if isinstance(optimizer, torch.optim.SGD):
         for parameter in optimizer.param_groups[0]["params"]:
             if optimizer.state[parameter].get("momentum_buffer") is None:
                 optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)

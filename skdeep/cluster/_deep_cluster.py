@@ -4,8 +4,10 @@ from numbers import Real
 
 import numpy as np
 import torch
+from sklearn.exceptions import ConvergenceWarning
 
 from skdeep._training._objective import Objective
+from skdeep._training._state import forget
 from skdeep._views import ViewsMixin
 from skdeep.base import DeepEstimator
 from skdeep.cluster._base import HardClusterMixin
@@ -20,6 +22,7 @@ from skdeep.nn._deep_cluster import DeepClusterModule, nearness, whiten
 from skdeep.utils._params import POSITIVE_INTEGER, param
 from skdeep.utils._sklearn import Interval
 from skdeep.utils._validation import output_dtype
+from skdeep.utils._warn import warn_user
 
 
 class DeepCluster(HardClusterMixin, ViewsMixin, DeepEstimator):
@@ -160,6 +163,12 @@ class DeepCluster(HardClusterMixin, ViewsMixin, DeepEstimator):
     DivergenceError
         From ``fit``, if the loss or a weight stops being finite.
 
+    Warns
+    -----
+    ConvergenceWarning
+        From ``fit``, if all samples are in one cluster, or in two since the features only have one
+        principal axis.
+
     See Also
     --------
     skdeep.decomposition.Autoencoder : Features that reconstruct samples.
@@ -211,7 +220,20 @@ class DeepCluster(HardClusterMixin, ViewsMixin, DeepEstimator):
             targets=update.targets(fit),
             on_epoch=update.after_epoch,
         )
+        update.finish(fit)
         self._warn_of_collapse(fit)
+        self._warn_of_single_axis(update.clusters)
+
+    def _warn_of_single_axis(self, clusters):
+        """Warn if there are two points only, 1 and -1, for more than two clusters."""
+        n_found = len(np.unique(clusters.labels))
+        if len(clusters.axes) == 1 and 1 < n_found < self.n_clusters:
+            warn_user(
+                f"Samples are in only {n_found} of {self.n_clusters} clusters, since one principal "
+                f"axis explains explained_variance={self.explained_variance} of the variance of "
+                "the features. Increase explained_variance or n_components, or remove outliers.",
+                ConvergenceWarning,
+            )
 
     def _find_clusters(self, fit):
         return find_clusters(fit, int(self.n_clusters), self.explained_variance)
@@ -263,32 +285,36 @@ class _Update:
 
     def __init__(self, fit, find, *, interval, n_epochs):
         self.find, self.interval = find, interval
-        self.labels = find(fit).labels
+        self.clusters = find(fit)
         self.n_steps = 0
         self.n_epochs = n_epochs + (0 if fit.net is None else len(fit.net.history))
 
     def targets(self, fit):
         """Labels and weights of the samples in the loss, (n_samples, 2)."""
-        weight = balanced_weights(self.labels, fit.data.weight)
-        return np.column_stack([self.labels, weight]).astype(np.float32)
+        labels = self.clusters.labels
+        weight = balanced_weights(labels, fit.data.weight)
+        return np.column_stack([labels, weight]).astype(np.float32)
 
     def after_epoch(self, fit):
         """Count the steps of an epoch, and update if it is time or training ends."""
         history = fit.net.history
         self.n_steps += history[-1, "train_batch_count"]
-        is_last = len(history) == self.n_epochs
-        if self.n_steps < self.interval and not is_last:
-            return
-        self.n_steps, earlier = 0, self.labels
-        self.labels = self.find(fit).labels
-        nmi = normalized_mutual_information(self.labels, earlier, fit.data.weight)
-        history.record("assignment_nmi", nmi)
+        if self.n_steps >= self.interval or len(history) == self.n_epochs:
+            self._update(fit)
+
+    def finish(self, fit):
+        """Update if training stopped early, so that a warm start has a new classifier."""
+        if self.n_steps:
+            self._update(fit)
+
+    def _update(self, fit):
+        self.n_steps, earlier = 0, self.clusters.labels
+        self.clusters = self.find(fit)
+        nmi = normalized_mutual_information(self.clusters.labels, earlier, fit.data.weight)
+        fit.net.history.record("assignment_nmi", nmi)
         fit.set_targets(self.targets(fit))
         fit.module.reset_head(fit.streams["weights"])
-        for parameter in fit.module.head.parameters():
-            for moment in fit.net.optimizer_.state[parameter].values():
-                if isinstance(moment, torch.Tensor):
-                    moment.zero_()  # those of the former classifier
+        forget(fit.net, list(fit.module.head.parameters()))
 
 
 def _loss_terms(output, batch, hyperparameters):

@@ -103,7 +103,7 @@ def whitening(features, weight, explained_variance):
 
 
 def _kmeans(z, weight, n_clusters, seed):
-    """Return cluster centers; k-means moves the centers of empty clusters to remote samples."""
+    """Return cluster centers; k-means moves the centers of empty clusters to distant samples."""
     z, weight = distinct_rows(z.astype(np.float32), weight)
     if len(z) <= n_clusters:
         return np.resize(z, (n_clusters, z.shape[1]))
@@ -125,6 +125,7 @@ def balanced_weights(labels, weight=None):
 
 def normalized_mutual_information(labels, earlier, weight=None):
     """Return the mutual information of two assignments over their mean entropy, weighted."""
+    # NOTE[DIFF]: arithmetic mean, as in scikit-learn; the paper has the geometric one
     shape = labels.max() + 1, earlier.max() + 1
     cells = np.ravel_multi_index((labels, earlier), shape)
     table = np.bincount(cells, weight, minlength=shape[0] * shape[1]).reshape(shape)

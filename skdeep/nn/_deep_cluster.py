@@ -1,6 +1,5 @@
 """The net of DeepCluster, and the space in which it finds clusters."""
 
-import torch
 from torch import nn
 from torch.nn import functional as F
 

@@ -16,14 +16,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
+from skorch.callbacks import Callback
 
 from skdeep.cluster import DeepCluster
-from skdeep.cluster._whitened import (
-    balanced_weights,
-    normalized_mutual_information,
-    whitening,
-)
-from skdeep.nn._deep_cluster import whiten
 
 BLOBS, BLOB = make_blobs(300, 10, centers=3, random_state=0)
 DIGITS, DIGIT = load_digits(return_X_y=True)
@@ -84,77 +79,74 @@ def test_clusters_are_updated_after_so_many_steps_and_at_the_end(interval, n_upd
 # Parts of the method -----------------------------------------------------------------------
 
 
+class Batches(Callback):
+    """Keeps the batches of training."""
+
+    def __init__(self):
+        self.seen = []
+
+    def on_batch_end(self, net, batch=None, training=True, **kwargs):
+        self.seen.append(batch)
+
+
 @pytest.mark.parametrize("is_weighted", [False, True])
-def test_weights_balance_clusters_as_uniform_sampling_over_clusters_does(is_weighted):
-    rng = np.random.default_rng(0)
-    labels = rng.choice([0, 1, 1, 1, 4], size=200)  # two clusters are empty
-    weight = rng.uniform(0.5, 2, size=200) if is_weighted else np.ones(200)
-    balance = balanced_weights(labels, weight if is_weighted else None)
-    total = np.bincount(labels, balance * weight)
-    np.testing.assert_allclose(total[[0, 1, 4]], weight.sum() / 3)
-    assert np.average(balance, weights=weight) == pytest.approx(1.0)
-    sizes = np.bincount(labels, weight)
-    np.testing.assert_allclose(balance * sizes[labels] / (balance * sizes[labels])[0], 1.0)
+def test_clusters_have_equal_weights_as_if_sampled_uniformly(is_weighted):
+    weight = np.random.default_rng(0).uniform(0.5, 2, size=200) if is_weighted else None
+    batches = Batches()
+    params = {**SMALL, "update_interval": 2, "batch_size": 1000, "callbacks": [batches]}
+    DeepCluster(8, **params).fit(DIGITS[:200], sample_weight=weight)
+    targets = [batch.y.numpy() for batch in batches.seen]  # cluster and weight of each sample
+    assert len(targets) == 4
+    for (labels, balance), batch in zip((y.T for y in targets), batches.seen, strict=True):
+        total = balance * (batch.weight.numpy() if is_weighted else 1.0)
+        per_cluster = np.bincount(labels.astype(int), total)
+        np.testing.assert_allclose(per_cluster[per_cluster > 0], 200 / 8, rtol=1e-5)
+        assert np.ptp(np.bincount(labels.astype(int))) > 5  # the numbers of samples differ
+    np.testing.assert_array_equal(targets[0], targets[1])
+    assert (targets[1] != targets[2]).any()
 
 
-def test_whitening_equals_pca_of_scikit_learn():
-    rng = np.random.default_rng(0)
-    Z = rng.normal(size=(500, 6)) @ rng.normal(size=(6, 6)) + 3
-    for fraction in (0.5, 0.9, 1.0):
-        mean, axes = whitening(Z, None, fraction)
-        pca = PCA(fraction if fraction < 1 else None, whiten=True).fit(Z)
-        assert axes.shape == (pca.n_components_, 6)
-        expected = pca.transform(Z)
-        expected /= np.linalg.norm(expected, axis=1, keepdims=True)
-        actual = whiten(*(torch.from_numpy(a.astype(np.float32)) for a in (Z, mean, axes)))
-        products = actual.numpy() @ actual.numpy().T  # do not depend on the signs of axes
-        np.testing.assert_allclose(products, expected @ expected.T, atol=1e-4)
+@pytest.mark.parametrize("explained_variance", [0.5, 0.9, 1.0])
+def test_clusters_are_found_in_whitened_principal_components_of_length_one(explained_variance):
+    params = {**SMALL, "explained_variance": explained_variance}
+    net = DeepCluster(10, n_components=16, **params).fit(DIGITS[:400])
+    Z, centers = net.transform(DIGITS[:400]), net.cluster_centers_
+    pca = PCA(whiten=True).fit(Z)
+    explained = np.cumsum(pca.explained_variance_ratio_)
+    assert centers.shape[1] == np.count_nonzero(explained < explained_variance - 1e-6) + 1
+    space = pca.transform(Z)[:, : centers.shape[1]]
+    space /= np.linalg.norm(space, axis=1, keepdims=True)
+    means = np.array([space[net.labels_ == k].mean(axis=0) for k in range(10)])
+    space *= np.sign((means * centers).sum(axis=0))  # axes may point in either direction
+    distance = np.square(space[:, np.newaxis] - centers).sum(axis=2)
+    np.testing.assert_array_equal(distance.argmin(axis=1), net.labels_)
 
 
-def test_whitening_of_weighted_features_equals_that_of_repeated_ones():
-    rng = np.random.default_rng(0)
-    Z, weight = rng.normal(size=(50, 4)), rng.integers(0, 4, size=50)
-    weighted = whitening(Z, weight.astype(float), 1.0)
-    for actual, expected in zip(
-        weighted, whitening(np.repeat(Z, weight, axis=0), None, 1.0), strict=True
-    ):
-        np.testing.assert_allclose(np.abs(actual), np.abs(expected), rtol=1e-5, atol=1e-6)
+@pytest.mark.parametrize("is_weighted", [False, True])
+def test_information_between_assignments_equals_that_of_scikit_learn(is_weighted):
+    weight = np.random.default_rng(0).integers(1, 4, size=300) if is_weighted else np.ones(300, int)
+    net = DeepCluster(10, warm_start=True, **SMALL | {"max_epochs": 1})
+    labels = [net.fit(DIGITS[:300], sample_weight=weight).labels_ for _ in range(2)]
+    expected = normalized_mutual_info_score(*(np.repeat(one, weight) for one in labels))
+    assert net.assignment_nmi_[-1] == pytest.approx(expected)
+    assert 0 < expected < 0.99
 
 
-def test_information_between_assignments_equals_that_of_scikit_learn():
-    rng = np.random.default_rng(0)
-    a = rng.integers(5, size=300)
-    b = np.where(rng.random(300) < 0.5, a, rng.integers(7, size=300))
-    weight = rng.integers(0, 4, size=300)
-    expected = normalized_mutual_info_score(a, b)
-    assert normalized_mutual_information(a, b) == pytest.approx(expected)
-    repeated = normalized_mutual_info_score(np.repeat(a, weight), np.repeat(b, weight))
-    assert normalized_mutual_information(a, b, weight) == pytest.approx(repeated)
-    assert normalized_mutual_information(a, a) == pytest.approx(1.0)
-    assert normalized_mutual_information(np.zeros(9, int), np.zeros(9, int)) == 1.0
-
-
-def test_permuted_labels_are_the_same_assignment():
-    rng = np.random.default_rng(0)
-    a, b, order = rng.integers(5, size=300), rng.integers(5, size=300), rng.permutation(5)
-    moved = normalized_mutual_information(order[a], b)
-    assert moved == pytest.approx(normalized_mutual_information(a, b))
-    np.testing.assert_allclose(balanced_weights(order[a]), balanced_weights(a))
+@pytest.mark.parametrize("optimizer", ["adamw", torch.optim.Rprop])
+def test_the_optimizer_starts_from_scratch_for_a_new_classifier(optimizer):
+    # Rprop, say, would start from tiny steps if its state was just zero
+    params = {**SMALL, "max_epochs": 40, "update_interval": 20, "noise": 0.0, "batch_size": 1000}
+    params |= {"lr": 0.01, "lr_schedule": "constant", "optimizer": optimizer}
+    curve = DeepCluster(10, **params).fit(DIGITS[:300]).loss_curve_
+    assert curve[20] - curve[22] > 0.5 * (curve[0] - curve[2])
 
 
 # Prediction --------------------------------------------------------------------------------
 
 
-def test_labels_are_those_of_the_nearest_centers(clusterer):
+def test_labels_are_the_predictions(clusterer):
     X = DIGITS[:400]
     np.testing.assert_array_equal(clusterer.predict(X), clusterer.labels_)
-    Z = torch.from_numpy(clusterer.transform(X).astype(np.float32))
-    mean, axes = whitening(clusterer.transform(X), None, clusterer.explained_variance)
-    assert clusterer.cluster_centers_.shape == (10, len(axes))
-    assert len(axes) < 16
-    space = whiten(Z, torch.from_numpy(mean), torch.from_numpy(axes)).numpy()
-    distance = np.square(space[:, None] - clusterer.cluster_centers_).sum(axis=2)
-    np.testing.assert_array_equal(distance.argmin(axis=1), clusterer.labels_)
 
 
 def test_features_have_a_fixed_width_and_there_are_no_probabilities(clusterer):
@@ -200,6 +192,30 @@ def test_a_warm_start_continues_as_if_it_had_not_stopped():
     assert parts.assignment_nmi_ == whole.assignment_nmi_
 
 
+class StopAfter(Callback):
+    """Ends training after some epochs."""
+
+    def __init__(self, n_epochs):
+        self.n_epochs = n_epochs
+
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) == self.n_epochs:
+            net.request_stop()
+
+
+def test_a_warm_start_after_an_early_stop_has_a_new_classifier():
+    params = {**SMALL, "lr_schedule": "constant", "update_interval": 100, "warm_start": True}
+    whole = DeepCluster(10, **params | {"max_epochs": 5}).fit(DIGITS[:300])
+    stopped = DeepCluster(10, callbacks=[StopAfter(5)], **params | {"max_epochs": 50})
+    stopped.fit(DIGITS[:300]).set_params(callbacks=None, max_epochs=5)
+    for _ in range(2):
+        assert stopped.loss_curve_ == whole.loss_curve_
+        assert stopped.assignment_nmi_ == whole.assignment_nmi_
+        np.testing.assert_array_equal(stopped.labels_, whole.labels_)
+        stopped.fit(DIGITS[:300])
+        whole.fit(DIGITS[:300])
+
+
 # Corner cases ------------------------------------------------------------------------------
 
 
@@ -232,6 +248,17 @@ def test_constant_data_is_one_cluster_with_a_warning(n_samples):
     assert len(np.unique(net.labels_)) == 1
     assert np.isfinite(net.transform(np.ones((2, 5)))).all()
     assert np.isfinite(net.loss_curve_).all()
+
+
+@pytest.mark.parametrize("params", [{}, {"n_components": 1}, {"explained_variance": 0.01}])
+def test_a_single_axis_has_two_clusters_with_a_warning(params):
+    X = BLOBS.copy()
+    if not params:
+        X[0] *= 1e6  # an outlier
+    with pytest.warns(ConvergenceWarning, match=r"only 2 of 9 clusters.*Increase explained_v"):
+        net = DeepCluster(9, **SMALL, **params).fit(X)
+    assert len(np.unique(net.labels_)) == 2
+    DeepCluster(2, **SMALL, **params).fit(X)  # has as many as asked for
 
 
 def test_few_distinct_samples_are_their_own_clusters():
