@@ -1,5 +1,6 @@
 """The net of DeepCluster, and the space in which it finds clusters."""
 
+import torch
 from torch import nn
 from torch.nn import functional as F
 
@@ -63,5 +64,9 @@ class DeepClusterModule(nn.Module):
         return self.head(self.encode(self.view(x)))
 
     def reset_head(self, generator):
-        """Draw new weights of the classifier, on the device of the generator."""
-        self.head.load_state_dict(Linear(*self.sizes, generator=generator).state_dict())
+        """Draw new weights of the classifier that are not frozen, on the generator's device."""
+        fresh = Linear(*self.sizes, generator=generator)
+        with torch.no_grad():
+            for weights, drawn in zip(self.head.parameters(), fresh.parameters(), strict=True):
+                if weights.requires_grad:
+                    weights.copy_(drawn)
