@@ -15,11 +15,11 @@ from skdeep._training._callbacks import (
     FitTasks,
     check_callbacks,
     raise_divergence,
-    show_progress,
 )
 from skdeep._training._inference import NotFiniteError, apply_in_chunks
 from skdeep._training._net import make_net
 from skdeep._training._optim import plain_options
+from skdeep._training._progress import show_progress
 from skdeep._training._run import Run
 from skdeep._training._state import continue_training
 from skdeep.utils._device import lease_device

@@ -1,8 +1,6 @@
 """skorch callbacks."""
 
 import contextlib
-import sys
-import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,20 +12,13 @@ from skorch.callbacks import (
     EpochScoring,
     InputShapeSetter,
     LRScheduler,
-    PrintLog,
     WandbLogger,
 )
 from torch.optim.lr_scheduler import ReduceLROnPlateau
-from tqdm import TqdmWarning
 
 from skdeep.exceptions import DivergenceError
 from skdeep.utils._sklearn import has_callbacks, with_callbacks
 from skdeep.utils._warn import warn_user
-
-with warnings.catch_warnings():
-    # without ipywidgets, tqdm shows a text bar in notebooks, which is good enough
-    warnings.simplefilter("ignore", TqdmWarning)
-    from tqdm.auto import tqdm
 
 
 def check_callbacks(callbacks, *, holds_out, lr_schedule):
@@ -202,80 +193,6 @@ class EarlyStopping(Callback):
 
 def _copy_of_weights(net):
     return {name: value.clone() for name, value in net.module_.state_dict().items()}
-
-
-# Entries of the history that the progress bar shows.
-_SHOWN = ("train_loss", "valid_loss", "changed_labels", "assignment_nmi")
-
-
-class EpochLog(PrintLog):
-    """Prints a line for each epoch; entries that an epoch does not have are left blank."""
-
-    def initialize(self):
-        """Forget the entries of earlier epochs."""
-        self.columns_: dict[str, None] = {}
-        return super().initialize()
-
-    def table(self, row):
-        """Return the line of an epoch below the names of the columns."""
-        if not row.keys() <= self.columns_.keys():
-            self.first_iteration_ = True  # prints the names again
-            self.columns_ |= dict.fromkeys(row)
-        return super().table(self.columns_ | row)
-
-
-class EpochProgress(Callback):
-    """Progress bar over the epochs, with the latest losses and the fraction of changed labels.
-
-    Printed to standard error; a widget in notebooks. It stays open during all trainings of a fit.
-
-    Parameters
-    ----------
-    description : str
-        Text to the left of the bar.
-    """
-
-    def __init__(self, description):
-        self.description = description
-        self.total = 0
-        self.bar_: Any = None
-
-    def on_train_begin(self, net, **kwargs):
-        """Open the bar."""
-        if self.bar_ is None:
-            options = {"total": self.total, "unit": "epoch", "file": sys.stderr}
-            self.bar_ = tqdm(desc=self.description, **options)
-
-    def on_epoch_end(self, net, **kwargs):
-        """Advance the bar by one epoch."""
-        names = [name for name in _SHOWN if name in net.history[-1]]
-        losses = {name: f"{net.history[-1, name]:.4g}" for name in names}
-        self.bar_.set_postfix(losses, refresh=False)
-        self.bar_.update()
-
-    def complete(self):
-        """Complete the bar, also if training stopped early."""
-        if self.bar_ is not None:
-            self.bar_.total = self.bar_.n
-
-    def close(self):
-        """Close the bar in its present state."""
-        if self.bar_ is not None:
-            self.bar_.close()
-
-
-@contextlib.contextmanager
-def show_progress(estimator):
-    """Context manager that yields the callback that shows progress, None unless ``verbose=1``."""
-    if estimator.verbose != 1:
-        yield None
-        return
-    progress = EpochProgress(type(estimator).__name__)
-    try:
-        yield progress
-        progress.complete()
-    finally:
-        progress.close()  # so that a traceback is printed below the bar
 
 
 class FitTasks:

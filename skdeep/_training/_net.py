@@ -12,7 +12,6 @@ from skorch.helper import predefined_split
 from torch import nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from skdeep._training._callbacks import EpochLog
 from skdeep._training._data import Batches
 from skdeep._training._optim import (
     advance,
@@ -21,6 +20,7 @@ from skdeep._training._optim import (
     resolve_optimizer,
     watched_loss,
 )
+from skdeep._training._progress import EpochLog
 
 _BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 
