@@ -28,7 +28,8 @@ def small():
         plain |= {"n_modes": 2} if "n_modes" in known else {}
         clusters = {"n_clusters": 2, "pretrain_epochs": 0, "update_interval": 1, "tol": 0.0}
         plain |= clusters if clusters.keys() <= known else {}
-        plain |= {"update_interval": 1} if "explained_variance" in known else {}
+        few = {"n_clusters": 9, "update_interval": 1}
+        plain |= few if "explained_variance" in known else {}
         restarts = {"n_init": 1, "invariance": "vat", "lr": 1e-3}
         plain |= restarts if restarts.keys() <= known else {}
         return Class(**{**plain, **parameters})

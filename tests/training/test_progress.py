@@ -81,7 +81,7 @@ def test_verbose_2_names_both_players_of_a_game(Class, capsys, small):
 
 
 def test_verbose_2_leaves_blank_what_an_epoch_does_not_have(capsys, small):
-    clusterer = small(DeepCluster, n_clusters=9, verbose=2, update_interval=3, batch_size=100)
+    clusterer = small(DeepCluster, verbose=2, update_interval=3, batch_size=100)
     clusterer.fit(IRIS)  # two steps per epoch
     printed = re.sub(r"\x1b\[\d+m", "", capsys.readouterr().out).splitlines()
     rows = []
@@ -113,7 +113,7 @@ def test_the_bar_names_the_estimator(Class, capsys, small):
 
 
 def test_the_bar_shows_how_stable_clusters_are(capsys, small):
-    clusterer = small(DeepCluster, n_clusters=9, verbose=1).fit(IRIS)
+    clusterer = small(DeepCluster, verbose=1).fit(IRIS)
     shown = f"assignment_nmi={clusterer.assignment_nmi_[-1]:.4g}"
     assert shown in last_bar(capsys.readouterr().err)
 
