@@ -42,6 +42,7 @@ X = np.random.default_rng(0).normal(size=(60, 6))
 y = np.arange(60) % 2
 short = dict(max_epochs=3, warm_start=False, lr=1e-3, callbacks=None)
 options = dict(dropout=0.2, hidden_layer_sizes=(8,), n_modes=2, n_iter_no_change=10**9, tol=0.0)
+options |= dict(n_clusters=8)
 
 
 def seen(estimator):

@@ -42,7 +42,8 @@ class DeepCluster(HardClusterMixin, ViewsMixin, DeepEstimator):
         Number of clusters, at most the number of samples. It is meant to be several times the
         number of classes or groups in the data.
     explained_variance : float, default=0.9
-        Fraction of the variance of the features that PCA keeps before whitening.
+        Fraction of the variance of the features that PCA keeps before whitening; it keeps at least
+        two axes.
     update_interval : int, default=100
         Minimum number of steps of the optimizer between two updates of the clusters, each with a
         new classifier. Updates take place after the end of an epoch: after each epoch if it has
@@ -229,9 +230,8 @@ class DeepCluster(HardClusterMixin, ViewsMixin, DeepEstimator):
         n_found = len(np.unique(clusters.labels))
         if len(clusters.axes) == 1 and 1 < n_found < self.n_clusters:
             warn_user(
-                f"Samples are in only {n_found} of {self.n_clusters} clusters, since one principal "
-                f"axis explains explained_variance={self.explained_variance} of the variance of "
-                "the features. Increase explained_variance or n_components, or remove outliers.",
+                f"Samples are in only {n_found} of {self.n_clusters} clusters, since the features "
+                "vary along a single axis. Increase n_components or remove outliers.",
                 ConvergenceWarning,
             )
 

@@ -16,6 +16,8 @@ from skdeep.utils._threads import one_thread
 
 # Maximum number of iterations of k-means.
 _MAX_ITER = 20
+# Minimum number of axes, unless the others are rounding errors.
+_MIN_AXES = 2
 # Variances below this fraction of the largest one are rounding errors.
 _EPS = 1e-6
 
@@ -94,6 +96,7 @@ def whitening(features, weight, explained_variance):
     variance, axes = variance[::-1], axes.T[::-1]
     explained = np.cumsum(variance) - variance  # by the axes before
     is_kept = explained < explained_variance * variance.sum()
+    is_kept[:_MIN_AXES] = True  # on a single axis, samples of length one are only two points
     is_kept &= variance > _EPS * variance[0]
     if is_kept.any():
         axes = axes[is_kept] / np.sqrt(variance[is_kept, np.newaxis])
