@@ -11,8 +11,8 @@ from skdeep.utils._random import make_streams
 _OWN = ("streams", "net", "_architecture", "_module", "_net_options", "_rows", "_kept")
 
 
-def best_of(fit, n_init, plan, loss, ends):
-    """Train from several seeds, drop the worse ones on the way, and continue with the best net.
+def best_of(fit, n_init, plan, loss, ends, n_kinds=1):
+    """Train from several seeds, drop the worse nets on the way, and continue with the best one.
 
     The nets are trained as one stack if that is faster.
 
@@ -25,15 +25,12 @@ def best_of(fit, n_init, plan, loss, ends):
         ``plan(start, end, fit, number)``, a generator that trains from one point to another;
         ``number`` counts the seeds from zero.
     loss : callable
-        ``loss(fit)`` is called when a plan has ended.
+        ``loss(end, fit)`` is called when a plan has ended.
     ends : list
-        Points at which nets are compared. The better half of them continues; at the last one, the
-        best.
-
-    Returns
-    -------
-    number : int
-        Number of the best seed.
+        Points at which nets are compared: with those of their kind, of which the better half
+        continues, and at the last one with all.
+    n_kinds : int
+        Number of kinds of nets, in turn.
     """
     seeds = np.random.SeedSequence(fit.seed).generate_state(n_init - 1, np.uint64).tolist()
     branches = {number: _branch(fit, seed) for number, seed in enumerate([fit.seed, *seeds])}
@@ -45,21 +42,34 @@ def best_of(fit, n_init, plan, loss, ends):
                 yield from one
         else:
             yield from _in_parallel(plans)
-        losses = {number: loss(branch) for number, branch in branches.items()}
-        n_kept = 1 if end == ends[-1] else -(-len(branches) // 2)
-        branches = {number: branches[number] for number in sorted(losses, key=losses.get)[:n_kept]}
-    ((number, best),) = branches.items()
+        losses = {number: loss(end, branch) for number, branch in branches.items()}
+        if end != ends[-1]:
+            kept = [
+                number
+                for kind in range(n_kinds)
+                for number in _better_half([one for one in losses if one % n_kinds == kind], losses)
+            ]
+            branches = {number: branches[number] for number in sorted(kept)}
+    best = branches[min(losses, key=losses.get)]
     vars(fit).update({name: getattr(best, name) for name in _OWN})
-    return number
 
 
-def n_halving_epochs(n_init, ends):
-    """Return the number of epochs that ``best_of`` trains all nets together for."""
+def n_epochs_of_all(n_init, ends, n_kinds=1):
+    """Return the number of epochs that ``best_of`` trains all nets for."""
+    numbers = [len(range(kind, n_init, n_kinds)) for kind in range(n_kinds)]
     total = 0
     for start, end in itertools.pairwise([0, *ends]):
-        total += n_init * (end - start)
-        n_init = -(-n_init // 2)
+        total += sum(numbers) * (end - start)
+        numbers = [_half(number) for number in numbers]
     return total
+
+
+def _better_half(numbers, losses):
+    return sorted(numbers, key=losses.get)[: _half(len(numbers))]
+
+
+def _half(number):
+    return -(-number // 2)
 
 
 def rebuild(fit, **changes):

@@ -1,6 +1,5 @@
 """Clustering by maximal information."""
 
-import math
 from collections.abc import Sequence
 from functools import partial
 
@@ -9,7 +8,7 @@ import torch
 
 from skdeep._encoder import EncoderMixin
 from skdeep._preprocessing._linear import LinearScaler
-from skdeep._restarts import amend, best_of, n_halving_epochs, rebuild
+from skdeep._restarts import amend, best_of, n_epochs_of_all, rebuild
 from skdeep._training._data import make_rows
 from skdeep._training._inference import CHUNK_ROWS
 from skdeep._training._objective import Objective
@@ -25,6 +24,7 @@ from skdeep.cluster._information import (
     merge_clusters,
 )
 from skdeep.cluster._neighbors import NeighborGraph
+from skdeep.cluster._schedule import LAST_WALK, Schedule
 from skdeep.nn._cluster_net import INVARIANCES, ClusterNet
 from skdeep.nn._coder import CoderShape
 from skdeep.utils._params import BELOW_ONE, POSITIVE, POSITIVE_INTEGER, param
@@ -39,16 +39,9 @@ _STEPS = 500, 1000
 _LR = 5e-3, 2e-3
 _INFORMATION = 0.3, 0.2
 _WIDTH = 512, 256
-# Tables are trained in two stages. In the first one clusters are pressed to equal sizes, and the
-# random walks to neighbors have few or many steps. There are three kinds of restarts, in turn: few
-# steps, many steps, and few steps with more clusters, which are merged at the end.
-_FIRST_STAGE = 0.6
-_BALANCE = {"first": 4.0, "last": 1.0, "equal": 4.0, "unequal": 2.0}
-_WALKS, _LAST_WALK = (3, 30, 3), 3
-_MERGED = 2
-# Of restarts with images, half are dropped each time that the number of epochs has doubled, by the
-# loss of this many batches, until one is left after this fraction of the epochs.
-_DECIDED = 0.4
+# In the first stage, clusters are pressed to equal sizes.
+_BALANCE = {"first": 4.0, "last": 1.0}
+# On the way, restarts are compared by the loss of this many batches.
 _COMPARED = 10
 # Views of each sample whose clusters are compared with its own.
 _N_PAIRS = 4
@@ -95,18 +88,16 @@ class IMSAT(DeepClusterMixin, EncoderMixin, DeepEstimator):
         neighbors are searched within each part.
     information_weight : float or "auto", default="auto"
         Weight of the mutual information relative to the invariance. ``"auto"`` is 0.2 for
-        images and 0.3 for tables, for which it is 1 in the second stage of training, see
-        Notes.
+        images and 0.3 for tables, for which it is 1 in the last 40 % of the epochs.
     class_prior : array-like of shape (n_clusters,), default=None
         Expected fractions of the samples in the clusters. By default clusters of equal size
         are preferred, but not enforced.
     n_init : int or "auto", default="auto"
-        Number of nets with different seeds, of which the best one is kept: for tables after
-        training; for images, half of them are dropped again and again, until one is left
-        after 40 % of the epochs. No labels are needed for that:
-        restarts are compared by their loss or, for tables, by how well the clusters of
-        neighbors agree. ``"auto"`` is 5 for tables, 8 for up to 10,000 images, and 4 for
-        more.
+        Number of nets with different seeds, of which the best one is kept. With images, half
+        of the nets are dropped again and again in the first 40 % of the epochs. No labels
+        are needed for that: in the end, nets are compared by how well the clusters of
+        samples and their views agree. ``"auto"`` is 5 for tables, 8 for up to 10,000 images,
+        and 4 for more.
     tol : float, default=0.0
         Training stops when less than this fraction of the samples has changed its cluster
         in an epoch. 0 never stops.
@@ -226,13 +217,18 @@ class IMSAT(DeepClusterMixin, EncoderMixin, DeepEstimator):
 
     Notes
     -----
-    With ``"neighbors"`` and ``"noise"``, training has two stages: in the first 60 % of the epochs
-    :math:`\mu = 4` presses clusters to equal sizes, then :math:`\lambda = \mu = 1`. There are three
-    kinds of restarts, in turn: random walks of 3 steps; walks of 30 steps in the first stage, which
-    find elongated clusters; and walks of 3 steps with up to 30 clusters, or twice ``n_clusters``,
-    of which those that neighbors connect most are merged at the end, for clusters of unequal
-    size. Otherwise :math:`\mu` is 4 and, in every other restart, 2, which allows clusters of
-    different sizes.
+    There are several kinds of restarts, in turn. All of them start with :math:`\mu = 4`, which
+    presses clusters to equal sizes.
+
+    - With images or ``"vat"``, every other restart has up to 30 clusters, or twice ``n_clusters``,
+      in the first half of the epochs. Those between which views move samples most are then merged,
+      and the rest is trained with :math:`\mu = 1`. They find clusters of unequal size.
+    - With ``"neighbors"`` and ``"noise"``, restarts have random walks of 3 steps, or of 30 steps,
+      which find elongated clusters, or of 3 steps and clusters that are merged in the end. After
+      60 % of the epochs :math:`\lambda = \mu = 1`, and walks have 3 steps.
+
+    The best one has the lowest :math:`2 H(Y|Y') - H(Y)`, where :math:`Y` and :math:`Y'` are the
+    most probable clusters of a sample and of its view.
 
     Departures from [1]_: affine views of images, neighbors instead of perturbations for tables,
     batch statistics of samples and views together, and the two stages.
@@ -311,80 +307,76 @@ class IMSAT(DeepClusterMixin, EncoderMixin, DeepEstimator):
     # Recipe --------------------------------------------------------------------------------
 
     def _plan(self, fit):
-        n_epochs, n_starts = self._n_epochs(fit), self._n_starts(fit)
+        graph, schedule = self._graph(fit.rows, fit.seed), self._schedule(fit)
+        ends, n_kinds = schedule.comparisons, len(schedule.kinds)
         searches = self.n_clusters == "auto" and not fit.is_resumed
-        ends = self._ends(n_epochs, n_starts)
-        fit.announce(searches * n_epochs + n_halving_epochs(n_starts, ends) + n_epochs - ends[-1])
-        graph = self._graph(fit.rows, fit.seed)
-        train = partial(self._train, graph, n_epochs)
+        n_restarted = n_epochs_of_all(schedule.n_starts, ends, n_kinds)
+        fit.announce(searches * schedule.n_epochs + n_restarted)
+        train_all = partial(self._train, graph, schedule, 0, schedule.n_epochs, fit, 0)
         if searches:
             _rebuild(fit, _most_clusters(fit))
-            yield from train(0, n_epochs, fit, 0)
+            yield from train_all()
             _rebuild(fit, estimate_n_clusters(self._joint(graph, fit)))
-        if n_starts == 1:
-            yield from train(0, n_epochs, fit, 0)
+        if schedule.n_starts == 1:
+            yield from train_all()
         else:
-            start = partial(self._start, graph, train)
-            loss = partial(self._loss_of_start, graph)
-            number = yield from best_of(fit, n_starts, start, loss, ends)
-            yield from train(ends[-1], n_epochs, fit, number)
+            restart = partial(self._restart, graph, schedule, fit.module.n_clusters)
+            loss = partial(self._loss_of_restart, graph, schedule)
+            yield from best_of(fit, schedule.n_starts, restart, loss, ends, n_kinds)
         self._warn_of_collapse(fit)
 
-    def _ends(self, n_epochs, n_starts):
-        """Return the epochs at which restarts are compared."""
-        if not self._has_images:
-            return [n_epochs]
-        n_halvings = math.ceil(math.log2(n_starts))
-        return [math.ceil(_DECIDED * n_epochs / 2**k) for k in reversed(range(n_halvings))] or [0]
+    def _schedule(self, fit):
+        n_clusters = self.n_clusters
+        can_merge = n_clusters == "auto" or 1 < n_clusters <= len(fit.rows) // 2
+        return Schedule(
+            n_epochs=self._n_epochs(fit),
+            n_starts=self._n_starts(fit),
+            has_walks=not {"neighbors", "noise"}.isdisjoint(self._views()),
+            has_images=self._has_images,
+            can_merge=can_merge and self.class_prior is None,
+        )
 
-    def _start(self, graph, train, start, end, fit, number):
-        """Train a restart; some of those of tables merge a larger number of clusters."""
-        n_clusters = fit.module.n_clusters
-        n_outputs = max(2 * n_clusters, _most_clusters(fit))
-        is_possible = self.class_prior is None and 1 < n_clusters and n_outputs <= len(fit.rows)
-        is_useful = self._has_stages and not self._has_images
-        if not (is_possible and is_useful and number % len(_WALKS) == _MERGED):
+    def _restart(self, graph, schedule, n_clusters, start, end, fit, number):
+        """Train a restart from one epoch to another; if it is of that kind, merge its clusters."""
+        train = partial(self._train, graph, schedule)
+        merging = schedule.merging_epoch(number)
+        if merging is None:
             yield from train(start, end, fit, number)
             return
-        _rebuild(fit, n_outputs)
-        yield from train(start, end, fit, number)
-        clusters = merge_clusters(self._joint(graph, fit), n_clusters)
-        fit.module.merge(torch.from_numpy(clusters).to(fit.device))
-        amend(fit, n_clusters=n_clusters)
+        if start == 0:
+            _rebuild(fit, max(2 * n_clusters, _most_clusters(fit)))
+        yield from train(start, min(end, merging), fit, number)
+        if start < merging <= end:
+            clusters = merge_clusters(self._joint(graph, fit), n_clusters)
+            fit.module.merge(torch.from_numpy(clusters).to(fit.device))
+            amend(fit, n_clusters=n_clusters)
+        yield from train(max(start, merging), end, fit, number)
 
-    def _train(self, graph, n_epochs, start, stop, fit, number):
+    def _train(self, graph, schedule, start, end, fit, number):
         """Train from one epoch to another; ``number`` counts the restarts."""
-        for phase, first, last, n_steps in self._stages(n_epochs, number):
-            first, last = max(start, first), min(stop, last)
+        for phase, first, last, walk in schedule.stages(number):
+            first, last = max(start, first), min(end, last)
             if first < last:
                 rng = np.random.default_rng([fit.seed, number, first])
-                end_epoch = EpochEnd(self, graph, n_steps, rng)
+                end_epoch = EpochEnd(self, graph, walk, rng)
                 end_epoch.draw_partners(fit)
                 yield from fit.train(
                     last - first,
                     phase=phase,
                     optimizer="keep",
                     on_epoch=end_epoch,
-                    n_schedule_epochs=n_epochs,
+                    n_schedule_epochs=schedule.n_epochs,
                     first_epoch=first,
                     lr=_LR[self._has_images] if self.lr == "auto" else self.lr,
                     batch_size=-(-len(fit.rows) // self._n_batches(fit)),  # no small last batch
                 )
 
-    def _stages(self, n_epochs, number):
-        """Return phase, first and last epoch, and length of walks of each stage of training."""
-        if not self._has_stages:
-            return [(("equal", "unequal")[number % 2], 0, n_epochs, 1)]
-        border = int(_FIRST_STAGE * n_epochs)
-        walk = _WALKS[number % len(_WALKS)]
-        return [("first", 0, border, walk), ("last", border, n_epochs, _LAST_WALK)]
-
-    def _loss_of_start(self, graph, fit):
+    def _loss_of_restart(self, graph, schedule, end, fit):
         """Return a number by which restarts are compared; lower is better."""
-        if self._has_stages:
+        if end == schedule.n_epochs:
             return inconsistency(self._joint(graph, fit))
         generator = make_generator(0, fit.device)
-        return evaluate(fit.module, self._objective("unequal"), fit.rows, generator, _COMPARED)
+        return evaluate(fit.module, self._objective("first"), fit.rows, generator, _COMPARED)
 
     def _joint(self, graph, fit):
         """Return the distribution of the clusters of pairs, see ``joint_distribution``."""
@@ -393,7 +385,7 @@ class IMSAT(DeepClusterMixin, EncoderMixin, DeepEstimator):
         for _ in range(_N_PAIRS):
             if graph is not None:
                 graph.draw_partners(fit.rows, 1, rng)
-            joints.append(joint_distribution(fit.module, fit.rows, generator))
+            joints.append(joint_distribution(fit.module, fit.rows, generator, _COMPARED))
         return np.mean(joints, axis=0)
 
     def _n_starts(self, fit):
@@ -428,10 +420,6 @@ class IMSAT(DeepClusterMixin, EncoderMixin, DeepEstimator):
     @property
     def _has_images(self):
         return self.image_shape is not None
-
-    @property
-    def _has_stages(self):
-        return not {"neighbors", "noise"}.isdisjoint(self._views())
 
     def _views(self):
         """Return the kinds of views, in the order of ``INVARIANCES``."""
@@ -505,13 +493,13 @@ class IMSAT(DeepClusterMixin, EncoderMixin, DeepEstimator):
 
     def _objective(self, phase):
         weight = self.information_weight
-        if phase == "last":
+        if phase == "last" and not self._has_images:
             weight = 1.0
         elif weight == "auto":
             weight = _INFORMATION[self._has_images]
         hyperparameters = {
             "information": float(weight),
-            "balance": _BALANCE.get(phase, 1.0),
+            "balance": _BALANCE[phase],
             "prior": self._prior(),
             "views": self._views(),
         }
@@ -533,7 +521,7 @@ class IMSAT(DeepClusterMixin, EncoderMixin, DeepEstimator):
         rows = make_rows(X, None, weight, index=index, **options)
         graph = self._graph(rows, 0)
         if graph is not None:
-            graph.draw_partners(rows, _LAST_WALK, np.random.default_rng(0))
+            graph.draw_partners(rows, LAST_WALK, np.random.default_rng(0))
         generator = make_generator(0, self.device_)
         return evaluate(self.module_, self.net_.criterion_, rows, generator)
 

@@ -75,13 +75,11 @@ def evaluate(module, objective, rows, generator, most=None):
     most : int or None
         Number of batches of a random order; None for all rows.
     """
-    shuffle = None if most is None else torch.Generator().manual_seed(0)
-    batches = itertools.islice(Batches(rows, CHUNK_ROWS, shuffle), most)
     module.eval()
     total, sums, p_sum = 0.0, 0.0, 0.0
     information = objective.hyperparameters["information"]
     with torch.enable_grad(), thread_scope(module, CHUNK_ROWS, str(rows.device)):
-        for batch in batches:
+        for batch in _batches(rows, most):
             output = module.compare(batch.x, batch.y, batch.partner, generator)
             divergence, entropy, p = _compare(output, objective.hyperparameters)
             weight = p.new_ones(len(p)) if batch.weight is None else batch.weight
@@ -94,7 +92,13 @@ def evaluate(module, objective, rows, generator, most=None):
     return sums / total + float(_imbalance(p_sum / total, objective.hyperparameters))
 
 
-def joint_distribution(module, rows, generator):
+def _batches(rows, most):
+    """Return batches of all rows, or of at most so many batches of a random order."""
+    shuffle = None if most is None else torch.Generator().manual_seed(0)
+    return itertools.islice(Batches(rows, CHUNK_ROWS, shuffle), most)
+
+
+def joint_distribution(module, rows, generator, most=None):
     """Return how often two samples that should share a cluster are in each pair of clusters.
 
     Parameters
@@ -103,6 +107,8 @@ def joint_distribution(module, rows, generator):
     rows : TensorRows or StreamedRows
         The pairs are each row and its first view.
     generator : torch.Generator
+    most : int or None
+        See ``evaluate``.
 
     Returns
     -------
@@ -111,7 +117,7 @@ def joint_distribution(module, rows, generator):
     joint = np.zeros((module.n_clusters, module.n_clusters))
     module.eval()
     with torch.enable_grad(), thread_scope(module, CHUNK_ROWS, str(rows.device)):
-        for batch in Batches(rows, CHUNK_ROWS):
+        for batch in _batches(rows, most):
             output = module.compare(batch.x, batch.y, batch.partner, generator)
             first, second = (
                 one.argmax(dim=1).cpu().numpy() for one in (output.clean, output.views[0])

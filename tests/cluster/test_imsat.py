@@ -1,17 +1,21 @@
 """IMSAT: known clusters, restarts, weights and parameters."""
 
 import pickle
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.stats import entropy
 from sklearn.base import clone
 from sklearn.datasets import load_digits, make_blobs, make_moons
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import adjusted_rand_score
+from sklearn.metrics.cluster import contingency_matrix
 from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -74,6 +78,12 @@ def test_three_digits_are_found_in_images():
     assert adjusted_rand_score(DIGIT[few], net.labels_) > 0.9
 
 
+def test_digits_of_which_there_are_few_are_told_apart_from_many_others():
+    few = np.concatenate([np.flatnonzero(DIGIT == one)[:n] for one, n in enumerate([170, 35, 35])])
+    net = IMSAT(3, image_shape=(8, 8), n_init=2, max_epochs=100, **FEW).fit(DIGITS[few])
+    assert adjusted_rand_score(DIGIT[few], net.labels_) > 0.9
+
+
 def test_a_prior_decides_between_clusterings():
     rng = np.random.default_rng(0)
     X = rng.uniform(size=(400, 1)) @ np.ones((1, 2)) + 0.01 * rng.normal(size=(400, 2))
@@ -99,10 +109,20 @@ def test_one_cluster_and_constant_data():
 # Restarts ----------------------------------------------------------------------------------
 
 
-def test_restarts_are_at_least_as_good_as_the_first_net():
-    one = imsat(10, n_init=1, max_epochs=20, invariance="vat").fit(DIGITS[:500])
-    best = imsat(10, n_init=6, max_epochs=20, invariance="vat").fit(DIGITS[:500])
-    assert best.score(DIGITS[:500]) >= one.score(DIGITS[:500])
+def agreement_of_neighbors(net, X):
+    """``H(Y) - 2 H(Y | Y')`` of the clusters of samples and of their neighbors."""
+    _, index = NearestNeighbors(n_neighbors=10).fit(X).kneighbors()
+    table = contingency_matrix(net.labels_.repeat(10), net.labels_[index].ravel())
+    table = (table + table.T).ravel() / (2 * table.sum())
+    marginal = entropy(np.bincount(net.labels_[index].ravel()))
+    return marginal - 2 * (entropy(table) - marginal)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 3])
+def test_the_best_restart_agrees_better_with_neighbors_than_the_first_one(seed):
+    X, params = DIGITS[:500], {"max_epochs": 20, "random_state": seed, "feature_scaling": "image"}
+    one, best = (imsat(10, n_init=n, **params).fit(X) for n in (1, 9))
+    assert agreement_of_neighbors(best, X) > agreement_of_neighbors(one, X)
 
 
 @pytest.mark.parametrize("invariance", ["neighbors", "vat", "noise"])
@@ -119,6 +139,25 @@ def test_restarts_with_merged_clusters_are_the_same_in_a_stack_and_one_by_one(ca
     one_by_one = clone(together).set_params(verbose=2).fit(X)
     assert_same(together.fit(X), one_by_one, X)
     assert capsys.readouterr().out
+
+
+@pytest.mark.filterwarnings("ignore:All samples are in one of")
+@pytest.mark.parametrize("epochs", [1, 2, 9])
+def test_restarts_with_images_are_the_same_with_a_log(epochs, capsys, assert_same):
+    quiet = imsat(3, n_init=7, max_epochs=epochs, image_shape=(8, 8))
+    assert_same(clone(quiet).set_params(verbose=2).fit(DIGITS[:60]), quiet.fit(DIGITS[:60]), DIGITS)
+    assert quiet.n_iter_ == epochs
+    assert capsys.readouterr().out
+
+
+@pytest.mark.filterwarnings("ignore:All samples are in one of")
+@pytest.mark.parametrize("n_init", [1, 2, 3, 8])
+@pytest.mark.parametrize("image_shape", [None, (8, 8)])
+def test_the_progress_bar_knows_the_epochs_of_all_restarts(n_init, image_shape, capsys):
+    net = imsat("auto", n_init=n_init, max_epochs=5, image_shape=image_shape, verbose=1)
+    net.fit(DIGITS[:60])
+    shown = re.findall(r"(\d+)/(\d+) \[", capsys.readouterr().err)
+    assert shown[0] == ("0", shown[-1][0])
 
 
 @pytest.mark.parametrize("schedule", ["cosine", "onecycle", "plateau"])
