@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from skdeep._neighbors import NeighborGraph
 from skdeep.cluster._base import changed_fraction
-from skdeep.cluster._neighbors import NeighborGraph
 
 
 @dataclass

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from skdeep._encoder import EncoderMixin
+from skdeep._invariance import InvarianceMixin
 from skdeep._preprocessing._linear import LinearScaler
 from skdeep._restarts import amend, best_of, n_epochs_of_all, rebuild
 from skdeep._training._data import make_rows
@@ -23,12 +24,11 @@ from skdeep.cluster._information import (
     loss_terms,
     merge_clusters,
 )
-from skdeep.cluster._neighbors import NeighborGraph
 from skdeep.cluster._schedule import LAST_WALK, Schedule
-from skdeep.nn._cluster_net import INVARIANCES, ClusterNet
+from skdeep.nn._cluster_net import ClusterNet
 from skdeep.nn._coder import CoderShape
 from skdeep.utils._params import BELOW_ONE, POSITIVE, POSITIVE_INTEGER, param
-from skdeep.utils._random import make_generator, numpy_generator
+from skdeep.utils._random import make_generator
 from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import StrOptions
 from skdeep.utils._validation import check_weights
@@ -51,7 +51,7 @@ _FEW_ROWS = 10_000
 _MOST_CLUSTERS, _SAMPLES_OF_CLUSTER = 30, 15
 
 
-class IMSAT(DeepClusterMixin, EncoderMixin, DeepEstimator):
+class IMSAT(DeepClusterMixin, InvarianceMixin, EncoderMixin, DeepEstimator):
     r"""Clustering by information-maximizing self-augmented training, IMSAT [1]_.
 
     One net returns the probability of each cluster. It is trained to put a sample and its *views*,
@@ -257,11 +257,9 @@ class IMSAT(DeepClusterMixin, EncoderMixin, DeepEstimator):
     """
 
     n_clusters: int | str = param(POSITIVE_INTEGER, StrOptions({"auto"}), default=8)
-    invariance: str | Sequence[str] = param(
-        StrOptions({"auto", *INVARIANCES}), list, tuple, default="auto"
-    )
-    invariance_strength: float = param(POSITIVE, default=1.0)
-    n_neighbors: int = param(POSITIVE_INTEGER, default=10)
+    invariance: str | Sequence[str] = param(default="auto")
+    invariance_strength: float = param(default=1.0)
+    n_neighbors: int = param(default=10)
     information_weight: float | str = param(POSITIVE, StrOptions({"auto"}), default="auto")
     class_prior: Sequence[float] | None = param("array-like", None, default=None)
     n_init: int | str = param(POSITIVE_INTEGER, StrOptions({"auto"}), default="auto")
@@ -280,8 +278,6 @@ class IMSAT(DeepClusterMixin, EncoderMixin, DeepEstimator):
     lr_schedule: str = param(default="cosine")
 
     _auto_layers = (), (16, 32)
-
-    _changeable = ("invariance", "strength")
 
     @own_settings()
     def score(self, X, y=None, sample_weight=None) -> float:
@@ -409,37 +405,15 @@ class IMSAT(DeepClusterMixin, EncoderMixin, DeepEstimator):
 
     def _graph(self, rows, seed):
         """Return the near neighbors of rows and add their distances to them; None if unused."""
-        if self._views() == ("affine",):
-            return None
-        graph = NeighborGraph(rows, int(self.n_neighbors), numpy_generator(seed))
-        rows.y = torch.from_numpy(graph.radius).to(rows.device)
+        graph = self._neighbor_graph(rows, seed)
+        if graph is not None:
+            rows.y = torch.from_numpy(graph.radius).to(rows.device)
         return graph
 
     # Parameters ----------------------------------------------------------------------------
 
-    @property
-    def _has_images(self):
-        return self.image_shape is not None
-
-    def _views(self):
-        """Return the kinds of views, in the order of ``INVARIANCES``."""
-        given = self.invariance
-        if given == "auto":
-            given = "affine" if self._has_images else "neighbors"
-        given = [given] if isinstance(given, str) else list(given)
-        if not given or not all(kind in INVARIANCES for kind in given):
-            raise ValueError(
-                f"invariance must be 'auto' or consist of {', '.join(map(repr, INVARIANCES))}; got "
-                f"{self.invariance!r}."
-            )
-        return tuple(kind for kind in INVARIANCES if kind in given)
-
     def _check_combination(self):
-        if "affine" in self._views() and not self._has_images:
-            raise ValueError(
-                "invariance='affine' needs image_shape; got image_shape=None. Set image_shape, or "
-                "use 'neighbors', 'noise' or 'vat', which work for tables."
-            )
+        super()._check_combination()
         self._prior()
 
     def _prior(self):

@@ -9,6 +9,7 @@ from scipy.stats import entropy
 from skdeep._training._data import Batches
 from skdeep._training._inference import CHUNK_ROWS
 from skdeep.nn import losses
+from skdeep.nn._view_losses import view_terms
 from skdeep.utils._threads import thread_scope
 
 # Connections of clusters by less or more than these fractions of their samples are not told apart.
@@ -17,42 +18,12 @@ _WEAKEST, _STRONGEST = 0.01, 0.4
 
 def loss_terms(output, batch, hyperparameters):
     """Losses by name: (batch,) each, or a scalar for the marginal."""
-    divergence, entropy, p = _compare(output, hyperparameters)
+    divergence, entropy, p = view_terms(output, hyperparameters["views"])
     return {
         "invariance": divergence,
         "uncertainty": hyperparameters["information"] * entropy,
         "imbalance": _imbalance(losses.weighted_mean(p, batch.weight), hyperparameters),
     }
-
-
-def _compare(output, hyperparameters):
-    """Return divergence of views, entropy, (batch,) each, and probabilities, (batch, n_clusters).
-
-    Neighbors count like the sample in entropy and probabilities. The other views learn from the
-    sample, whose probabilities they do not change [1]_.
-
-    References
-    ----------
-    .. [1] Miyato et al. (2019), "Virtual Adversarial Training: A Regularization Method for
-       Supervised and Semi-Supervised Learning", IEEE TPAMI.
-    """
-    clean = output.clean
-    divergences, samples = [], [clean]
-    for kind, view in zip(hyperparameters["views"], output.views, strict=True):
-        if kind in ("neighbors", "noise"):
-            divergences.append(losses.symmetric_divergence(clean, view))
-            samples.append(view)
-        else:
-            divergences.append(losses.divergence(clean.detach(), view))
-    return (
-        _mean(divergences),
-        _mean([losses.entropy(one) for one in samples]),
-        _mean([one.exp() for one in samples]),
-    )
-
-
-def _mean(parts):
-    return sum(parts) / len(parts)
 
 
 def _imbalance(p, hyperparameters):
@@ -81,7 +52,7 @@ def evaluate(module, objective, rows, generator, most=None):
     with torch.enable_grad(), thread_scope(module, CHUNK_ROWS, str(rows.device)):
         for batch in _batches(rows, most):
             output = module.compare(batch.x, batch.y, batch.partner, generator)
-            divergence, entropy, p = _compare(output, objective.hyperparameters)
+            divergence, entropy, p = view_terms(output, objective.hyperparameters["views"])
             weight = p.new_ones(len(p)) if batch.weight is None else batch.weight
             row_loss = divergence + information * entropy
             # on the CPU, since not all devices have double precision
