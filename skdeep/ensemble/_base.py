@@ -17,10 +17,9 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skdeep._batched_fit import fit_together
-from skdeep._fit import Fit
-from skdeep._training._callbacks import FitTasks, SubfitTasks
+from skdeep._training._callbacks import FitTasks
 from skdeep.base import DeepEstimator
+from skdeep.ensemble._members import Member, fit_members
 from skdeep.utils._docs import DocumentationLinkMixin
 from skdeep.utils._params import POSITIVE_INTEGER, Parameters, param
 from skdeep.utils._random import draw_seed
@@ -28,7 +27,6 @@ from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import (
     HasMethods,
     fit_context,
-    has_callbacks,
     is_routing_enabled,
 )
 
@@ -89,10 +87,7 @@ class DeepEnsemble(
         root = self._init_callback_context(max_subtasks=len(members))
         task = FitTasks(self, X, y, sample_weight).task
         root.call_on_fit_task_begin(**task)
-        if self._can_be_stacked():
-            self._fit_as_stack(members, X, y, metadata, root, task)
-        else:
-            self._fit_one_by_one(members, X, y, metadata, root, task)
+        fit_members([Member(one, X, y, metadata) for one in members], self, root, task)
         self.estimators_ = members
         root.call_on_fit_task_end(**task, reconstruction_attributes={})
         return self
@@ -173,38 +168,6 @@ class DeepEnsemble(
         if not is_routing_enabled():
             return {"sample_weight": sample_weight}
         return process_routing(self, method, sample_weight=sample_weight).estimator[method]
-
-    def _can_be_stacked(self):
-        """Whether ``Fit`` is equivalent to the ``fit`` method of the members.
-
-        It is not for subclasses outside of this package, which may override ``fit``, nor for
-        members with callbacks, which are set up by their ``fit``.
-        """
-        is_ours = type(self.estimator).fit.__module__.startswith("skdeep.")
-        return is_ours and not has_callbacks(self.estimator)
-
-    def _fit_as_stack(self, members, X, y, metadata, root, task):
-        """Fit the members together."""
-        fits = []
-        for member in members:
-            tasks = None
-            if has_callbacks(self):
-                context = root.subcontext(task_name="fit-estimator")
-                tasks = SubfitTasks(context, task, member, X, y, **metadata)
-            resume = bool(member.warm_start)
-            fits.append(Fit(member, X, y, **metadata, resume=resume, tasks=tasks))
-        for outcome in fit_together(fits, self.estimator.device):
-            if outcome.error is not None:
-                raise outcome.error
-
-    def _fit_one_by_one(self, members, X, y, metadata, root, task):
-        """Fit the members one after the other."""
-        for member in members:
-            context = root.subcontext(task_name="fit-estimator")
-            with context.propagate_callback_context(member):
-                context.call_on_fit_task_begin(**task)
-                member.fit(X, y, **metadata)
-            context.call_on_fit_task_end(**task)
 
     def _of_members(self, method, X):
         """Call a method of each member on new samples and return a list of results."""

@@ -20,6 +20,7 @@ from sklearn.model_selection._validation import (
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.metadata_routing import _raise_for_params as raise_for_params
 from sklearn.utils.metadata_routing import _routing_enabled as is_routing_enabled
 from sklearn.utils.metadata_routing import get_routing_for_object, process_routing
 from sklearn.utils.metaestimators import _safe_split as safe_split
@@ -46,6 +47,7 @@ __all__ = [
     "masked_parameters",
     "params_of_part",
     "params_of_step",
+    "raise_for_params",
     "report_fit_failures",
     "safe_indexing",
     "safe_split",
