@@ -3,16 +3,24 @@
 import itertools
 import math
 from collections import Counter
+from dataclasses import replace
 
 from joblib import effective_n_jobs
 from scipy.sparse import issparse
 from sklearn import get_config
-from sklearn.pipeline import Pipeline
+from sklearn.base import clone
 from sklearn.utils.parallel import Parallel, delayed
 
 from skdeep._batched_fit import even_parts
-from skdeep.model_selection._jobs import Candidate, Job, Net, Node, deep_places
-from skdeep.model_selection._stages import fit_prefix, score_whole, train_chunk
+from skdeep.model_selection._jobs import Candidate, Job, Net, Node
+from skdeep.model_selection._stages import (
+    fit_prefix,
+    score_union,
+    score_whole,
+    start_branch,
+    train_chunk,
+)
+from skdeep.model_selection._structure import nets_in
 from skdeep.utils._sklearn import has_callbacks
 
 # Name of the task of one candidate on one split in scikit-learn's searches.
@@ -38,7 +46,10 @@ def evaluate(search, data, params, context, paused=None):
     results : list of dict
         Those of ``fit_and_score``, candidate by candidate, each split by split.
     """
-    candidates = [Candidate(number, one, search.estimator) for number, one in enumerate(params)]
+    candidates = [
+        Candidate(number, one, clone(search.estimator).set_params(**clone(one, safe=False)))
+        for number, one in enumerate(params)
+    ]
     jobs = [Job(one, split) for one in candidates for split in range(len(data.splits))]
     is_watched = has_callbacks(search)
     for number, job in enumerate(jobs):
@@ -68,14 +79,18 @@ class _Evaluation:
         """Return the results in the order of the jobs."""
         with self.parallel:
             for present in self._rounds([job for job in jobs if job.candidate.deep]):
-                level = 0
-                while present:
-                    self._advance(present, level)
-                    present = self._train(present, level)
-                    level += 1
+                self._run_levels(present)
             self._run_whole([job for job in jobs if not job.candidate.deep])
         self._report()
         return [self.results[id(job)] for job in jobs]
+
+    def _run_levels(self, jobs):
+        """Fit all jobs, alternating between other steps and steps with nets."""
+        level = 0
+        while jobs:
+            self._advance(jobs, level)
+            jobs = self._train(jobs, level)
+            level += 1
 
     def _rounds(self, jobs):
         """Split jobs so that the samples after their shared steps fit into working memory.
@@ -91,7 +106,8 @@ class _Evaluation:
         size = len(self.data.splits) * _n_bytes(self.data.X)
         rounds, n_bytes = [[]], 0
         for (place, *_), some in sharing.items():
-            own = size if place else 0  # samples before all steps are not copied
+            # samples before all steps are not copied, those of branches are
+            own = size if place or some[0].candidate.branches(place) else 0
             if rounds[-1] and n_bytes + own > room:
                 rounds.append([])
                 n_bytes = 0
@@ -100,51 +116,96 @@ class _Evaluation:
         return rounds
 
     def _advance(self, jobs, level):
-        """Fit the steps before the next net of all jobs; shared steps are fitted once."""
-        shared = {}
+        """Fit the steps before the next net of all jobs."""
+        new = []
         for job in jobs:
             job.node = Node(job.split) if job.node is None else job.node
-            start, stop = _span(job.candidate, level)
+            stop = job.candidate.deep[level]
             known = None if self.paused is None else self.paused.node(job, stop)
             if known is not None:  # a paused net continues after the same fitted steps
                 job.node = known
-            elif stop > start:
-                key = job.split, start, stop, job.candidate.key(stop)
-                shared.setdefault(key, []).append(job)
+            elif stop > len(job.node.steps):
+                new.append((job, stop))
+        self._fit_steps(new)
+
+    def _fit_steps(self, jobs):
+        """Fit the steps of jobs up to a place; shared steps are fitted once.
+
+        Parameters
+        ----------
+        jobs : list of (Job, int)
+        """
+        shared = {}
+        for job, stop in jobs:
+            key = job.split, len(job.node.steps), job.candidate.key(stop)
+            shared.setdefault(key, (stop, []))[1].append(job)
         nodes = self.parallel(
-            delayed(fit_prefix)(
-                self.data,
-                sharing[0].candidate,
-                sharing[0].node,
-                *_span(sharing[0].candidate, level),
-                len(sharing),
-            )
-            for sharing in shared.values()
+            delayed(fit_prefix)(self.data, some[0].candidate, some[0].node, stop, len(some))
+            for stop, some in shared.values()
         )
-        for node, sharing in zip(nodes, shared.values(), strict=True):
-            for job in sharing:
+        for node, (_, some) in zip(nodes, shared.values(), strict=True):
+            for job in some:
                 job.node = node
 
     def _train(self, jobs, level):
-        """Train the next net of each job; returns the jobs that have another net after it."""
+        """Train the next nets of each job; returns the jobs that have another one after them."""
+        unions = [job for job in jobs if job.candidate.branches(job.candidate.deep[level])]
+        known = set(map(id, unions))
+        self._train_nets([job for job in jobs if id(job) not in known], level)
+        self._train_branches(unions, level)
+        return [job for job in jobs if not job.is_last(job.candidate.deep[level])]
+
+    def _train_nets(self, jobs, level):
+        """Train the nets that are steps of jobs, and score the jobs that are finished."""
         chunks = self._chunks(jobs, level)
         parts = self.parallel(delayed(train_chunk)(self.data, nets, self.search) for nets in chunks)
         nets = list(itertools.chain.from_iterable(chunks))
         outcomes = list(itertools.chain.from_iterable(parts))
         self._log_nets(nets, outcomes)
-        going_on = []
         for net, outcome in zip(nets, outcomes, strict=True):
-            results = iter(outcome.results)
+            self.results.update(zip(map(id, net.finished_jobs()), outcome.results, strict=True))
             for job in net.jobs:
                 job.node = outcome.node
-                if len(job.candidate.deep) > level + 1:
-                    going_on.append(job)
-                else:
-                    self.results[id(job)] = next(results)
         found = [(net, one.paused) for net, one in zip(nets, outcomes, strict=True) if one.paused]
         if found:
             self.paused.keep(found)
-        return going_on
+
+    def _train_branches(self, jobs, level):
+        """Train the nets in unions that are steps of jobs, and score the jobs that are finished.
+
+        All branches of all unions are jobs of their own, whose nets are trained together.
+        """
+        known: dict = {}
+        branches = [self._branches(job, job.candidate.deep[level], known) for job in jobs]
+        self._run_levels([branch for some in branches for branch in some.values()])
+        inputs, finished = [], []
+        for job, some in zip(jobs, branches, strict=True):
+            nodes = {name: branch.node for name, branch in some.items()}
+            seconds = job.node.seconds + sum(node.seconds for node in nodes.values())
+            job.node = replace(job.node, branches=nodes, seconds=seconds)
+            place = job.candidate.deep[level]
+            if job.method(place) == "fit_transform" and job.is_scored:
+                inputs.append((job, place + 1))
+            if job.is_scored and job.is_last(place):
+                finished.append(job)
+        self._fit_steps(inputs)
+        results = self.parallel(
+            delayed(score_union)(self.data, job, self.search) for job in finished
+        )
+        self.results.update(zip(map(id, finished), results, strict=True))
+        self.data.forget()
+
+    def _branches(self, job, place, known):
+        """Return the branches of a step that have nets as jobs by name; equal ones share a node."""
+        branches = {}
+        for name in job.candidate.branches(place):
+            branch = job.candidate.branch(place, name)
+            key = job.split, branch.origin
+            if key not in known:
+                known[key] = start_branch(self.data, job, place, name)
+            if known[key] is not None:
+                branches[name] = Job(branch, job.split, node=known[key], is_scored=False)
+        return branches
 
     def _chunks(self, jobs, level):
         """Split the next nets of all jobs into lists that are trained together."""
@@ -171,7 +232,7 @@ class _Evaluation:
         step = job.candidate.steps()[place][1]
         settings, lifted = step.get_params(deep=False), step._lifted_parameters
         shape = {name: value for name, value in settings.items() if name not in lifted}
-        return place, type(step), repr(sorted(shape.items(), key=str))
+        return type(step), repr(sorted(shape.items(), key=str))
 
     def _log_nets(self, nets, outcomes):
         """Record how nets were trained."""
@@ -204,12 +265,5 @@ def _n_bytes(X):
 
 def _n_devices(estimator):
     """Count the devices over which the nets of an estimator may be distributed."""
-    steps = estimator.steps if isinstance(estimator, Pipeline) else [(None, estimator)]
-    devices = [steps[place][1].device for place in deep_places(estimator)]
+    devices = [net.device for net in nets_in(estimator)]
     return max((len(one) for one in devices if isinstance(one, list | tuple)), default=1)
-
-
-def _span(candidate, level):
-    """Place of the first step after the previous net, and of the net."""
-    start = candidate.deep[level - 1] + 1 if level else 0
-    return start, candidate.deep[level]

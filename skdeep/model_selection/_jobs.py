@@ -3,43 +3,45 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from sklearn.base import BaseEstimator, clone
-from sklearn.pipeline import Pipeline
+from sklearn.base import clone
 
-from skdeep._gradient_descent import GradientDescentMixin, OptimizerMixin, Pause
-from skdeep.base import DeepEstimator
-from skdeep.utils._sklearn import has_callbacks, is_valid_pipeline
+from skdeep._gradient_descent import GradientDescentMixin, Pause
+from skdeep.model_selection._structure import (
+    NEUTRAL,
+    branches_of,
+    deep_branches,
+    deep_places,
+    steps_of,
+)
 
 
 class Candidate:
-    """Parameters to evaluate, and what can be shared with other candidates.
+    """An estimator to evaluate, and what can be shared with other candidates.
 
     Parameters
     ----------
     number : int
     params : dict
-    base : estimator
-        Estimator that the parameters are set on.
+        Parameters in which candidates differ; they are set already.
+    estimator : estimator
+    origin : tuple
+        For a branch of a union or column transformer, a hashable key that describes what it is
+        fitted on.
 
     Attributes
     ----------
-    estimator : estimator
-        A clone with the parameters.
     deep : list of int
-        Places of the steps that are nets; empty if the estimator has to be fitted as a whole. A
-        single estimator counts as a pipeline of one step.
+        Places of the steps with nets; empty if the estimator has to be fitted as a whole. A single
+        estimator counts as a pipeline of one step.
     """
 
-    def __init__(self, number, params, base):
-        self.number, self.params = number, params
-        self.estimator = clone(base).set_params(**clone(params, safe=False))
-        self.deep = deep_places(self.estimator)
+    def __init__(self, number, params, estimator, origin=()):
+        self.number, self.params, self.estimator, self.origin = number, params, estimator, origin
+        self.deep = deep_places(estimator)
 
     def steps(self):
         """Names and estimators of the steps."""
-        if isinstance(self.estimator, Pipeline):
-            return self.estimator.steps
-        return [(None, self.estimator)]
+        return steps_of(self.estimator)
 
     def key(self, stop, without=None):
         """Describe the steps before a place by a hashable key, valid in this search only.
@@ -56,7 +58,28 @@ class Candidate:
             for name, value in self.params.items()
             if name.partition("__")[0] not in later and name != without
         }
-        return stop, *_tokens(params)
+        return stop, *_tokens(params), self.origin
+
+    def branches(self, place):
+        """Names of the branches of a step that have nets; none if the step is a net."""
+        return deep_branches(self.steps()[place][1])
+
+    def branch(self, place, name):
+        """Return a branch of a step as a candidate."""
+        step_name, union = self.steps()[place]
+        parts = branches_of(union)
+        own, others = {}, {}
+        for param, value in self.params.items():
+            step, _, rest = param.partition("__") if step_name is not None else (None, "", param)
+            head, _, tail = rest.partition("__")
+            if step != step_name or head in NEUTRAL or (head in parts and head != name):
+                continue
+            if head == name and tail:
+                own[tail] = value
+            else:  # replaces the branch or the whole step
+                others[param] = value
+        origin = self.key(place), place, name, *_tokens(others)
+        return Candidate(self.number, own, parts[name], origin)
 
 
 def _tokens(params):
@@ -72,30 +95,6 @@ def _token(value):
     except TypeError:
         value = id(value)
     return type(value), value
-
-
-def deep_places(estimator):
-    """List the places of the steps whose nets may be trained together with others."""
-    if isinstance(estimator, BaseEstimator) and not isinstance(estimator, Pipeline):
-        return [0] if _is_deep(estimator) and not has_callbacks(estimator) else []
-    # a subclass may pass samples on in another way
-    if type(estimator) is not Pipeline or has_callbacks(estimator):
-        return []
-    if estimator.transform_input is not None or not is_valid_pipeline(estimator):
-        return []
-    steps = [step for _, step in estimator.steps]
-    if any(has_callbacks(step) for step in steps):
-        return []
-    return [place for place, step in enumerate(steps) if _is_deep(step)]
-
-
-def _is_deep(step):
-    """Whether a step is a net with our ``fit``: a subclass may have another."""
-    if not (isinstance(step, OptimizerMixin) and isinstance(step, DeepEstimator)):
-        return False
-    methods = [getattr(type(step), name, None) for name in ("fit", "fit_transform")]
-    homes = {method.__module__.partition(".")[0] for method in methods if method is not None}
-    return homes <= {"skdeep", "sklearn"}
 
 
 @dataclass
@@ -114,6 +113,14 @@ class Node:
         Fit time of the steps, divided equally if several were fitted at once.
     error : Exception or None
         Error raised by the fit of a step.
+    given : tuple or None
+        For a branch, its training samples, targets and metadata; None for those of the split.
+    method : {"fit", "fit_transform"}
+        Method that fits the whole estimator.
+    branches : dict of str to Node
+        The branches of the next step that have nets, fitted up to their last net.
+    has_written : bool
+        For a branch, whether a step has modified the training samples in place.
     """
 
     split: int
@@ -121,6 +128,10 @@ class Node:
     X: Any = None
     seconds: float = 0.0
     error: Exception | None = None
+    given: tuple | None = None
+    method: str = "fit"
+    branches: dict = field(default_factory=dict)
+    has_written: bool = False
 
 
 @dataclass
@@ -135,12 +146,24 @@ class Job:
         Context of its evaluation; None if no callback can receive it.
     node : Node or None
         The fitted steps.
+    is_scored : bool
+        False for a branch, which is fitted on behalf of other jobs.
     """
 
     candidate: Candidate
     split: int
     context: Any = None
     node: Node | None = None
+    is_scored: bool = True
+
+    def is_last(self, place):
+        """Whether no other step with a net comes after a place."""
+        return self.candidate.deep[-1] == place
+
+    def method(self, place):
+        """Name of the method that fits the step at a place."""
+        has_next = place + 1 < len(self.candidate.steps())
+        return "fit_transform" if has_next else self.node.method
 
 
 @dataclass
@@ -173,13 +196,13 @@ class Net:
         """Name and estimator, as the candidate has it."""
         return self.candidate.steps()[self.place]
 
-    def last_jobs(self):
-        """List the jobs that have no other net after it."""
-        return [job for job in self.jobs if job.candidate.deep[-1] == self.place]
+    def finished_jobs(self):
+        """List the jobs that are scored after it."""
+        return [job for job in self.jobs if job.is_scored and job.is_last(self.place)]
 
     def watched_jobs(self):
-        """List those of the last jobs that callbacks receive."""
-        return [job for job in self.last_jobs() if job.context is not None]
+        """List those of the finished jobs that callbacks receive."""
+        return [job for job in self.finished_jobs() if job.context is not None]
 
 
 class PausedFits:
@@ -206,7 +229,8 @@ class PausedFits:
         """Return an estimator and its pause; None if a net cannot be paused."""
         name, step = net.step
         resource = "max_epochs" if name is None else f"{name}__max_epochs"
-        if resource != self.resource or not _can_pause(step):
+        is_resource = resource == self.resource and not net.candidate.origin
+        if not (is_resource and _can_pause(step)):
             return None
         _, paused = self._fits.get(self._key(net.jobs[0], net.place), (None, None))
         if paused is None:

@@ -13,14 +13,13 @@ from sklearn.utils import get_tags
 from skdeep._batched_fit import Outcome as FitOutcome
 from skdeep._batched_fit import fit_together
 from skdeep._fit import Fit
-from skdeep.base import DeepEstimator
+from skdeep.model_selection._branches import arguments_of_branch, fit_rest, is_changed, own_steps
 from skdeep.model_selection._jobs import Node
-from skdeep.model_selection._tasks import NetTasks
+from skdeep.model_selection._tasks import NetTasks, UnionTasks
 from skdeep.utils._sklearn import (
     check_method_params,
     check_names_of_params,
     fit_and_score,
-    params_of_part,
     params_of_step,
     safe_split,
 )
@@ -77,19 +76,21 @@ class SearchData:
 
 def rows_behind(data, candidate, node):
     """Training samples after a node, targets, and metadata."""
-    X, y, params = data.fold(candidate.estimator, node.split)
+    X, y, params = data.fold(candidate.estimator, node.split) if node.given is None else node.given
     check_names_of_params(candidate.estimator, params)
     return (X if node.X is None else node.X), y, params
 
 
 def _own_rows_behind(data, candidate, node):
     """Like ``rows_behind``, but not shared, for steps that may write into it."""
+    if node.given is not None:
+        return copy.deepcopy(rows_behind(data, candidate, node))
     X, y, params = rows_behind(replace(data, _folds={}), candidate, node)
     return (X if node.X is None else copy.deepcopy(X)), y, params
 
 
-def fit_prefix(data, candidate, node, start, stop, n_sharing):
-    """Fit the steps of a candidate from one place up to another.
+def fit_prefix(data, candidate, node, stop, n_sharing):
+    """Fit the steps of a candidate after a node up to a place.
 
     Parameters
     ----------
@@ -97,7 +98,7 @@ def fit_prefix(data, candidate, node, start, stop, n_sharing):
     candidate : Candidate
     node : Node
         The steps before them.
-    start, stop : int
+    stop : int
     n_sharing : int
         Number of jobs that continue from here; the time is divided among them.
 
@@ -106,23 +107,36 @@ def fit_prefix(data, candidate, node, start, stop, n_sharing):
     node : Node
     """
     began = time.perf_counter()
-    part = _part(candidate, start, stop)
-    result = Node(node.split, node.steps, error=node.error)
+    result = replace(node, branches={}, X=None)
     if node.error is None:
         try:
-            X, y, params = _own_rows_behind(data, candidate, node)
-            result.X = part.fit_transform(X, y, **params_of_part(part, params))
-            result.steps = [*node.steps, *part.steps]
+            rows = _own_rows_behind(data, candidate, node)
+            steps, result.X = fit_rest(
+                candidate, node, "fit_transform", lambda: rows, stop, data.has_own_scorer
+            )
+            result.steps = [*node.steps, *steps]
+            if node.given is not None and not node.steps:
+                result.has_written = is_changed(rows[0], node.given[0])
         except Exception as error:
             result.error = error
     result.seconds = node.seconds + (time.perf_counter() - began) / n_sharing
     return result
 
 
-def _part(candidate, start, stop=None):
-    """Unfitted pipeline of some of the steps; not verbose, as it would count only these steps."""
-    whole = clone(candidate.estimator)
-    return Pipeline(whole.steps[start:stop], memory=whole.memory)
+def start_branch(data, job, place, name):
+    """Node of a branch of the step that comes next; None if no columns are passed to it."""
+    node = Node(job.split, error=job.node.error)
+    if node.error is not None:
+        return node
+    step_name, union = job.candidate.steps()[place]
+    try:
+        X, y, params = rows_behind(data, job.candidate, job.node)
+        params = params_of_step(job.candidate.estimator, params, step_name)
+        node.given, node.method = arguments_of_branch(union, name, job.method(place), X, y, params)
+    except Exception as error:
+        node.error = error
+        return node
+    return None if node.given is None else node
 
 
 class Outcome(NamedTuple):
@@ -174,7 +188,7 @@ def _prepare(data, net, caller):
     name, step = net.step
     estimator, pause = (clone(step), None) if net.paused is None else net.paused
     before = net.before
-    node = Node(before.split, [*before.steps, (name, estimator)], error=before.error)
+    node = replace(before, steps=[*before.steps, (name, estimator)], X=None)
     tasks = NetTasks(net.watched_jobs(), data, caller)
     if node.error is not None:
         return node, tasks, None
@@ -204,33 +218,42 @@ def _can_be_called(method, args, params):
 
 
 def _finish(data, net, node, fit, tasks):
-    """Transform the samples for the steps after a net, and score the jobs that have no other."""
-    behind = net.place + 1
-    if node.error is None and any(len(job.candidate.steps()) > behind for job in net.jobs):
+    """Transform the samples for what comes after a net, and score the jobs that are finished."""
+    is_input = any(job.method(net.place) == "fit_transform" for job in net.jobs)
+    if node.error is None and is_input:
         try:
             node.X = node.steps[-1][1].transform(fit.given[0])
         except Exception as error:
             node.error = error
-    last = net.last_jobs()
+    finished = net.finished_jobs()
     results = []
-    for job in last:
-        results.append(score_job(data, job, node, behind))
+    for job in finished:
+        results.append(_score_job(data, job, node))
         tasks.end_job(job, results[-1]["fit_error"] is not None)
     return Outcome(
         results,
-        node=node if len(last) < len(net.jobs) else None,
+        node=node if len(finished) < len(net.jobs) else None,
         paused=net.paused if node.error is None else None,
     )
 
 
-def score_job(data, job, node, start):
-    """Fit the steps of a job from a place onwards, and score it with ``fit_and_score``."""
+def score_union(data, job, caller):
+    """Fit the steps of a job from a union with fitted branches onwards, and score it."""
+    tasks = UnionTasks(job, data, caller)
+    result = _score_job(data, job, job.node)
+    tasks.end(result["fit_error"] is not None)
+    data.forget()
+    return result
+
+
+def _score_job(data, job, node):
+    """Fit the steps of a job after a node, and score it with ``fit_and_score``."""
     estimator = clone(job.candidate.estimator)
 
     def fit(X, y=None, **params):
         """Replace ``fit``, as ``fit_and_score`` always fits the estimator."""
         del estimator.fit
-        _assemble(estimator, data, job, node, start)
+        _assemble(estimator, data, job, node)
 
     estimator.fit = fit
     origin = node.error and node.error.__traceback__
@@ -243,33 +266,21 @@ def score_job(data, job, node, start):
     return result
 
 
-def _assemble(estimator, data, job, node, start):
+def _assemble(estimator, data, job, node):
     """Turn an unfitted estimator into a fitted one, with steps that are fitted already."""
-    if node.error is not None:
-        raise node.error
-    # scoring may change a step, for example draw from its generator: not seen by other candidates;
-    # our nets are changed only by scorers of the user
-    steps = [
-        (name, step if isinstance(step, DeepEstimator) and not data.has_own_scorer else _copy(step))
-        for name, step in node.steps
-    ]
-    if not isinstance(estimator, Pipeline):
+    own_nets = data.has_own_scorer
+    rest, _ = fit_rest(
+        job.candidate,
+        node,
+        "fit",
+        lambda: _own_rows_behind(data, job.candidate, node),
+        own_nets=own_nets,
+    )
+    steps = own_steps(node.steps, own_nets) + rest
+    if isinstance(estimator, Pipeline):
+        estimator.steps = steps
+    else:
         vars(estimator).update(vars(steps[-1][1]))
-        return
-    if start < len(job.candidate.steps()):
-        part = _part(job.candidate, start)
-        X, y, params = _own_rows_behind(data, job.candidate, node)
-        part.fit(X, y, **params_of_part(part, params))
-        steps += part.steps
-    estimator.steps = steps
-
-
-def _copy(step):
-    """Copy a fitted step; one that cannot be copied, as it has a lock for example, is returned."""
-    try:
-        return copy.deepcopy(step)
-    except Exception:
-        return step
 
 
 def score_whole(data, job, caller):

@@ -77,19 +77,26 @@ class _JobTasks:
 
     def set_fit(self, estimator, X, y, sample_weight):
         """Open the tasks that the fit of the net is part of."""
+        self.open_pipeline()
         parent, task = self._evaluation, self._task
-        if isinstance(self._estimator, Pipeline):
-            pipeline = clone(self._estimator)
-            self._names = [f"fit-transform-{name}" for name, _ in pipeline.steps]
-            self._names[-1] = "fit-final-estimator"
-            self._pipeline = SubfitTasks(
-                parent, task, pipeline, task["X"], task["y"], **(task["metadata"] or {})
-            )
-            self._pipeline.begin(len(self._names))
-            self._report_steps(self._names[: self._place])
-            parent = self._pipeline.context.subcontext(task_name=self._names[self._place])
-            task = FitTasks(pipeline, X, y).task
+        if self._pipeline is not None:
+            parent = self._pipeline.context.subcontext(task_name=self._names.pop(0))
+            task = FitTasks(self._pipeline.estimator, X, y).task
         self.net = SubfitTasks(parent, task, estimator, X, y, sample_weight)
+
+    def open_pipeline(self):
+        """Open the tasks of the evaluation and of the pipeline, if there is one."""
+        if not isinstance(self._estimator, Pipeline):
+            return
+        pipeline, task = clone(self._estimator), self._task
+        names = [f"fit-transform-{name}" for name, _ in pipeline.steps]
+        names[-1] = "fit-final-estimator"
+        self._pipeline = SubfitTasks(
+            self._evaluation, task, pipeline, task["X"], task["y"], **(task["metadata"] or {})
+        )
+        self._pipeline.begin(len(names))
+        self._report_steps(names[: self._place])
+        self._names = names[self._place :]
 
     def _report_steps(self, names):
         for name in names:
@@ -106,11 +113,33 @@ class _JobTasks:
 
     def end(self, has_failed):
         """Report that the candidate is scored, or that its fit has failed."""
-        if self.net is None:
+        if self.net is None and self._pipeline is None:
             self._evaluation.call_on_fit_task_begin(**self._task)
-        elif not self.net.has_begun:
+        elif self.net is not None and not self.net.has_begun:
             self.net.open()
         if self._pipeline is not None and not has_failed:
-            self._report_steps(self._names[self._place + 1 :])
+            self._report_steps(self._names)
             self._pipeline.end_own()
         self._evaluation.call_on_fit_task_end(**self._task)
+
+
+class UnionTasks:
+    """Callback tasks of a job whose last nets are in a union, which does not pass callbacks on.
+
+    Parameters
+    ----------
+    job : Job
+    data : SearchData
+    caller : estimator
+        The search.
+    """
+
+    def __init__(self, job, data, caller):
+        self._job = None if job.context is None else _JobTasks(job, data, caller)
+        if self._job is not None and job.node.error is None:
+            self._job.open_pipeline()
+
+    def end(self, has_failed):
+        """Report that the candidate is scored, or that its fit has failed."""
+        if self._job is not None:
+            self._job.end(has_failed)

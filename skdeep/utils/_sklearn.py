@@ -38,12 +38,13 @@ __all__ = [
     "check_method_params",
     "check_names_of_params",
     "check_sample_weight",
+    "consumed_params",
     "fit_and_score",
     "fit_context",
     "has_callbacks",
     "insert_error_scores",
     "is_routing_enabled",
-    "is_valid_pipeline",
+    "is_valid_composition",
     "masked_parameters",
     "params_of_part",
     "params_of_step",
@@ -112,11 +113,13 @@ def scorers_by_name(scorer):
     return getattr(scorer, "_scorers", None)
 
 
-def is_valid_pipeline(pipeline):
-    """Whether the ``fit`` of a pipeline would reach its first step."""
+def is_valid_composition(estimator):
+    """Whether the ``fit`` of a pipeline, union or column transformer would reach its parts."""
     try:
-        pipeline._validate_params()
-        pipeline._validate_steps()
+        if hasattr(estimator, "_parameter_constraints"):
+            estimator._validate_params()
+        for name in ("_validate_steps", "_validate_transformers", "_validate_transformer_weights"):
+            getattr(estimator, name, bool)()
     except (TypeError, ValueError):
         return False
     return True
@@ -153,10 +156,17 @@ def params_of_step(estimator, params, name):
     }
 
 
+def consumed_params(estimator, params, method="fit"):
+    """Return the metadata that a method passes on, as far as metadata routing tells."""
+    if not is_routing_enabled():
+        return params
+    consumed = get_routing_for_object(estimator).consumes(method=method, params=params.keys())
+    return {key: params[key] for key in consumed}
+
+
 def params_of_part(part, params):
     """Return the fit parameters that apply to a pipeline with only some of the steps."""
     if is_routing_enabled():
-        consumed = get_routing_for_object(part).consumes(method="fit", params=params.keys())
-        return {key: params[key] for key in consumed}
+        return consumed_params(part, params)
     names = {name for name, _ in part.steps}
     return {key: value for key, value in params.items() if key.partition("__")[0] in names}
