@@ -160,8 +160,9 @@ class BatchedHalvingSearchCV(BatchedSearchMixin, RandomizedSearchCV):
     ``lr_schedule`` spans the epochs of the last iteration: a candidate that reaches it has been
     trained with one whole schedule, not with a new one in each iteration. With
     ``lr_schedule="constant"``, scores are those of training from scratch in each iteration. Nets
-    with ``callbacks``, ``warm_start`` or ``refit_full``, deep ensembles and generative nets cannot
-    be paused and are trained from scratch in each iteration.
+    with ``callbacks``, ``warm_start`` or ``refit_full``, nets in branches of unions and column
+    transformers, deep ensembles and generative nets cannot be paused and are trained from scratch
+    in each iteration.
 
     Candidates, resources and iterations are those of
     :class:`~sklearn.model_selection.HalvingRandomSearchCV` and

@@ -117,6 +117,8 @@ class BatchedGridSearchCV(BatchedSearchMixin, GridSearchCV):
 
     Work that candidates share is done once: steps before a net are fitted once for each split and
     distinct parameters, and a net is trained once for all candidates that differ only after it.
+    Nets in branches of a :class:`~sklearn.pipeline.FeatureUnion` or
+    :class:`~sklearn.compose.ColumnTransformer` are trained in stacks as well.
 
     The fit time of a net is that of its stack, divided by the number of its members. The time of
     shared steps is divided by the number of candidates that share them.

@@ -16,7 +16,7 @@ from sklearn.model_selection import (
     KFold,
     RandomizedSearchCV,
 )
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skdeep.decomposition import Autoencoder
@@ -126,6 +126,10 @@ CASES = {
     "stops early": (coder(tol=1e6, n_iter_no_change=1), {"max_epochs": [1, 2, 3, 9]}),
     "pipeline": (PIPELINE, {"autoencoder__lr": RATES, "logisticregression__C": [0.1, 1.0]}),
     "net last": (make_pipeline(StandardScaler(), net()), {"resnetclassifier__lr": RATES}),
+    "net in a union": (
+        make_pipeline(make_union(coder(), FunctionTransformer()), StandardScaler(), linear()),
+        {"featureunion__autoencoder__lr": RATES, "logisticregression__C": [0.1, 1.0]},
+    ),
     "two nets": (make_pipeline(coder(), net()), {"resnetclassifier__lr": RATES}),
     "ensemble": (DeepEnsembleClassifier(net(), 2, random_state=0), {"estimator__lr": RATES}),
     "no net": (linear(), {"C": [0.1, 1.0]}),
