@@ -9,12 +9,11 @@ forest, on a problem whose classes have several separate parts, and on handwritt
 """
 
 # %%
-# A classifier for each cluster
-# -----------------------------
+# Two problems
+# ------------
+# :class:`~skdeep.ensemble.ClusterwiseClassifier` trains a classifier within each cluster.
 
 import matplotlib.pyplot as plt
-import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits, make_classification
 from sklearn.ensemble import RandomForestClassifier
@@ -24,45 +23,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdeep.cluster import IMSAT
-
-
-class ClassifyWithinClusters(ClassifierMixin, BaseEstimator):
-    """One classifier for each cluster."""
-
-    def __init__(self, clusterer, classifier):
-        self.clusterer = clusterer
-        self.classifier = classifier
-
-    def fit(self, X, y):
-        """Divide the samples into clusters, and train a classifier within each."""
-        self.classes_ = np.unique(y)
-        self.clusterer_ = clone(self.clusterer)
-        labels = self.clusterer_.fit_predict(X)
-        self.classifiers_ = {}
-        for label in np.unique(labels):
-            inside = labels == label
-            is_pure = len(np.unique(y[inside])) == 1
-            self.classifiers_[label] = (
-                y[inside][0] if is_pure else clone(self.classifier).fit(X[inside], y[inside])
-            )
-        return self
-
-    def predict(self, X):
-        """Ask the classifier of each sample's cluster."""
-        labels = self.clusterer_.predict(X)
-        y = np.empty(len(X), dtype=self.classes_.dtype)
-        for label in np.unique(labels):
-            inside = labels == label
-            classifier = self.classifiers_.get(label, self.classes_[0])
-            y[inside] = (
-                classifier.predict(X[inside]) if hasattr(classifier, "predict") else classifier
-            )
-        return y
-
-
-# %%
-# Two problems
-# ------------
+from skdeep.ensemble import ClusterwiseClassifier
 
 parts, classes = make_classification(
     1500,
@@ -85,8 +46,8 @@ def contenders(n_clusters):
     imsat = IMSAT(n_clusters, n_init=2, random_state=0)
     return {
         "linear": linear,
-        "KMeans, then linear": ClassifyWithinClusters(kmeans, linear),
-        "IMSAT, then linear": ClassifyWithinClusters(imsat, linear),
+        "KMeans, then linear": ClusterwiseClassifier(kmeans, linear),
+        "IMSAT, then linear": ClusterwiseClassifier(imsat, linear),
         "IMSAT's features": make_pipeline(imsat, linear),
         "random forest": RandomForestClassifier(random_state=0),
     }

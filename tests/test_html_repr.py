@@ -10,6 +10,7 @@ import tomllib
 
 import pytest
 from sklearn.base import BaseEstimator
+from sklearn.cluster import KMeans
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sphinx.ext.autosummary.generate import find_autosummary_in_files
@@ -39,7 +40,8 @@ def _make(Class):
         for parameter in inspect.signature(Class).parameters.values()
         if parameter.default is inspect.Parameter.empty
     ]
-    values = {"estimator": Autoencoder(), "param_grid": {}, "param_distributions": {}}
+    values = {"estimator": Autoencoder(), "clusterer": KMeans()}
+    values |= {"param_grid": {}, "param_distributions": {}}
     return Class(**{name: values[name] for name in needs})
 
 

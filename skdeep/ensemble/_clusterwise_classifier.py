@@ -68,8 +68,9 @@ class ClusterwiseClassifier(ClassifierMixin, Clusterwise):
 
     Notes
     -----
-    Each estimator has only the samples of its cluster. Linear classifiers gain most from clusters;
-    nets and trees, which fit several regions on their own, often lose.
+    Each estimator has only the samples of its cluster. Linear classifiers may gain much, if the
+    clusters separate regions in which they fit well. Nets and trees, which fit several regions on
+    their own and need many samples, may lose.
 
     The samples that determine the estimators are assigned by ``clusterer_.predict``, as new samples
     are.

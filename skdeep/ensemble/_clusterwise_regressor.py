@@ -61,9 +61,10 @@ class ClusterwiseRegressor(RegressorMixin, Clusterwise):
 
     Notes
     -----
-    Each estimator has only the samples of its cluster. Linear regressors gain most from clusters;
-    nets and trees, which fit several regions on their own, often lose. With ``soft=False``,
-    predictions jump at the borders of clusters.
+    Each estimator has only the samples of its cluster. Linear regressors may gain much, if the
+    clusters separate regions in which they fit well. Nets and trees, which fit several regions on
+    their own and need many samples, may lose. With
+    ``soft=False``, predictions jump at the borders of clusters.
 
     The samples that determine the estimators are assigned by ``clusterer_.predict``, as new samples
     are.
