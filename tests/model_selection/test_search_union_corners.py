@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 import sklearn
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.callback import ProgressBar
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.datasets import load_iris
@@ -13,8 +13,8 @@ from sklearn.decomposition import PCA
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV
-from sklearn.pipeline import FeatureUnion, make_pipeline, make_union
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline, make_union
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from skdeep.decomposition import Autoencoder
 from skdeep.model_selection import BatchedGridSearchCV, BatchedHalvingSearchCV
@@ -127,6 +127,42 @@ def test_sparse_samples(assert_same_search):
     estimator = make_pipeline(make_union(coder(), "passthrough"), LINEAR)
     grid = {"featureunion__autoencoder__lr": RATES}
     assert_same_search(*searches(estimator, grid, (sp.csr_array(X), Y)))
+
+
+class Counted(TransformerMixin, BaseEstimator):
+    """Passes samples on and counts the fits of all instances."""
+
+    n_fits = 0
+
+    def fit(self, X, y=None):
+        Counted.n_fits += 1
+        return self
+
+    def transform(self, X):
+        return X
+
+
+CONTAINERS = {
+    "array": np.array,
+    "columns in memory": np.asfortranarray,
+    "gaps": lambda X: np.where(X == X[0, 0], np.nan, X),
+    "dataframe": pd.DataFrame,
+    "sparse": sp.csr_array,
+    "list": lambda X: X.tolist(),
+}
+
+
+@pytest.mark.parametrize("container", CONTAINERS.values(), ids=CONTAINERS)
+def test_branches_are_fitted_once_for_each_fold(container, monkeypatch):
+    monkeypatch.setattr(Counted, "n_fits", 0)
+    gaps = FunctionTransformer(np.nan_to_num if container is CONTAINERS["gaps"] else None)
+    branch = make_pipeline(Counted(), gaps, coder())
+    union = FeatureUnion([("first", branch), ("second", make_pipeline(clone(gaps), coder()))])
+    grid = {"union__first__autoencoder__lr": RATES, "linear__C": [0.1, 1.0]}
+    estimator = Pipeline([("union", union), ("linear", LINEAR)])
+    data = container(X)
+    BatchedGridSearchCV(estimator, grid, cv=3, error_score="raise", refit=False).fit(data, Y)
+    assert Counted.n_fits == 3
 
 
 class Growing(TransformerMixin, BaseEstimator):
