@@ -229,22 +229,35 @@ def test_a_survivor_of_halving_has_the_epochs_of_each_iteration():
 
 
 @pytest.mark.parametrize("n_failing", [1, 2])
-def test_fits_that_fail_have_their_tasks_too(n_failing):
-    grid = {"lr": [1e-3, 3e-3, *[-1.0, 1e30][:n_failing]]}
-    options = {"refit": False, "error_score": 0.0}
+@pytest.mark.parametrize(
+    "estimator, name",
+    [
+        (coder(), "lr"),
+        (make_union(coder()), "autoencoder__lr"),
+        (make_pipeline(make_union(coder()), linear()), "featureunion__autoencoder__lr"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*not support callbacks:UserWarning")
+def test_fits_that_fail_have_their_tasks_too(estimator, name, n_failing):
+    grid = {name: [1e-3, 3e-3, *[-1.0, 1e30][:n_failing]]}
+    options = {"refit": False, "error_score": 0.0, "scoring": lambda estimator, X, y: 1.0}
     records = []
     for Search in (GridSearchCV, BatchedGridSearchCV):
         with pytest.warns(FitFailedWarning, match=f"{3 * n_failing} fits failed"):
-            records.append(watch(Search, coder(), grid, **options))
+            records.append(watch(Search, estimator, grid, **options))
     assert records[0].seen() == records[1].seen()
 
 
-def test_an_error_of_a_step_before_the_net_leaves_a_task_for_each_candidate():
+@pytest.mark.parametrize(
+    "step, name",
+    [(coder(), "autoencoder__lr"), (make_union(coder()), "featureunion__autoencoder__lr")],
+)
+def test_an_error_of_a_step_before_the_net_leaves_a_task_for_each_candidate(step, name):
     def refuse(X):
         raise ValueError("refused")
 
-    pipe = make_pipeline(FunctionTransformer(), coder(), linear())
-    grid = {"functiontransformer__func": [None, refuse], "autoencoder__lr": RATES}
+    pipe = make_pipeline(FunctionTransformer(), step, linear())
+    grid = {"functiontransformer__func": [None, refuse], name: RATES}
     records = []
     for Search in (GridSearchCV, BatchedGridSearchCV):
         with pytest.warns(FitFailedWarning, match="6 fits failed"):
