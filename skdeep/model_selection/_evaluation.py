@@ -193,6 +193,8 @@ class _Evaluation:
             delayed(score_union)(self.data, job, self.search) for job in finished
         )
         self.results.update(zip(map(id, finished), results, strict=True))
+        for job in finished:
+            job.node = None  # release the samples
         self.data.forget()
 
     def _branches(self, job, place, known):
