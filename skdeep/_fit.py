@@ -12,7 +12,6 @@ from skdeep._fitted_attributes import replace_attributes, unchanged_on_failure
 from skdeep._training._callbacks import (
     DivergenceGuard,
     EpochEnd,
-    FitTasks,
     check_callbacks,
     raise_divergence,
 )
@@ -22,6 +21,7 @@ from skdeep._training._optim import plain_options
 from skdeep._training._progress import show_progress
 from skdeep._training._run import Run
 from skdeep._training._state import continue_training
+from skdeep._training._tasks import FitTasks
 from skdeep.utils._device import lease_device
 from skdeep.utils._random import draw_seed, make_streams
 from skdeep.utils._validation import check_range, check_target_is_given

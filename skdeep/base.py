@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
-from sklearn.base import BaseEstimator
-from sklearn.callback import CallbackSupportMixin
 from sklearn.utils.validation import check_is_fitted
 
+from skdeep._device_estimator import DeviceEstimator
 from skdeep._fit import Fit
 from skdeep._fit_data import Data
 from skdeep._preprocessing._linear import LinearScaler
@@ -22,12 +20,10 @@ from skdeep._training._state import (
     LIVE_ATTRIBUTES,
     existing_device,
     fitted_state,
-    plain_parameters,
     restore_fitted,
     restore_parameters,
 )
-from skdeep.utils._docs import DocumentationLinkMixin
-from skdeep.utils._params import NON_NEGATIVE, POSITIVE, POSITIVE_INTEGER, Parameters, param
+from skdeep.utils._params import NON_NEGATIVE, POSITIVE, POSITIVE_INTEGER, param
 from skdeep.utils._random import make_streams
 from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import StrOptions
@@ -36,7 +32,7 @@ from skdeep.utils._validation import check_rows, check_weights, in_memory
 __all__: list[str] = []
 
 
-class DeepEstimator(DocumentationLinkMixin, CallbackSupportMixin, Parameters, BaseEstimator, ABC):
+class DeepEstimator(DeviceEstimator, ABC):
     """Base class of all estimators that train a net.
 
     Subclasses define data, scaler, architecture, module, loss, plan and fitted attributes in the
@@ -52,13 +48,6 @@ class DeepEstimator(DocumentationLinkMixin, CallbackSupportMixin, Parameters, Ba
     gradient_clip_value: float | None = param(POSITIVE, None, default=None, lifted=True)
     warm_start: bool = param("boolean", default=False)
     callbacks: Sequence[Any] | None = param(list, tuple, None, default=None)
-    device: str | torch.device | Sequence[str | torch.device] = param(
-        str, torch.device, list, tuple, default="auto"
-    )
-    random_state: int | np.random.RandomState | None = param(
-        "random_state", default=None, lifted=True
-    )
-    verbose: int = param("verbose", default=0)
 
     #: class of the skorch net that trains the module
     _net_class: ClassVar[type[TrainingNet]] = TrainingNet
@@ -175,7 +164,7 @@ class DeepEstimator(DocumentationLinkMixin, CallbackSupportMixin, Parameters, Ba
 
     def _plain_state(self, *, has_optimizer):
         """Return the state for ``__setstate__`` as arrays, numbers and strings."""
-        state = plain_parameters(dict(super().__getstate__()))
+        state = super().__getstate__()
         if "net_" in state:
             state["_fitted_state"] = fitted_state(self, has_optimizer=has_optimizer)
             for name in LIVE_ATTRIBUTES:
@@ -217,9 +206,3 @@ class DeepEstimator(DocumentationLinkMixin, CallbackSupportMixin, Parameters, Ba
             verbose=0,
         )
         restore_fitted(self, state)
-
-    def __sklearn_tags__(self):
-        """Sparse samples are read batch by batch; results preserve float32 and float64."""
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags

@@ -177,7 +177,7 @@ class Batches:
             yield self.rows.fetch(index)
 
 
-def _fits(n_rows, width, device):
+def fits(n_rows, width, device):
     """Whether the device has enough memory for a float32 copy of the rows."""
     n_bytes = 4 * n_rows * width
     if device.startswith("cuda"):
@@ -229,7 +229,7 @@ def make_rows(X, y=None, sample_weight=None, *, scaler, device, batch_size, inde
         first, rows, y, sample_weight = _canonical(rows, y, sample_weight)
         index = first if index is None else index[first]
         x = torch.tensor(rows)
-    elif not (sp.issparse(X) or is_memory_mapped(X)) and _fits(
+    elif not (sp.issparse(X) or is_memory_mapped(X)) and fits(
         n_rows, width := scaler.width, device
     ):
         x = torch.empty((n_rows, width), dtype=torch.float32, device="cpu")

@@ -52,14 +52,21 @@ class EpochProgress(Callback):
 
     def on_train_begin(self, net, **kwargs):
         """Open the bar."""
+        self.open()
+
+    def on_epoch_end(self, net, **kwargs):
+        """Advance the bar by one epoch."""
+        self.advance(net.history[-1])
+
+    def open(self):
+        """Open the bar if it is not open."""
         if self.bar_ is None:
             options = {"total": self.total, "unit": "epoch", "file": sys.stderr}
             self.bar_ = tqdm(desc=self.description, **options)
 
-    def on_epoch_end(self, net, **kwargs):
-        """Advance the bar by one epoch."""
-        names = [name for name in _SHOWN if name in net.history[-1]]
-        losses = {name: f"{net.history[-1, name]:.4g}" for name in names}
+    def advance(self, row):
+        """Advance the bar by one epoch, whose losses are entries of a dict."""
+        losses = {name: f"{row[name]:.4g}" for name in _SHOWN if name in row}
         self.bar_.set_postfix(losses, refresh=False)
         self.bar_.update()
 

@@ -17,7 +17,7 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skdeep._training._callbacks import FitTasks
+from skdeep._training._tasks import FitTasks
 from skdeep.base import DeepEstimator
 from skdeep.ensemble._members import Member, fit_members
 from skdeep.utils._docs import DocumentationLinkMixin

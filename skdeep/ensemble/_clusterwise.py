@@ -12,7 +12,7 @@ from sklearn.utils import get_tags, indexable
 from sklearn.utils.metadata_routing import UNUSED, MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from skdeep._training._callbacks import FitTasks
+from skdeep._training._tasks import FitTasks
 from skdeep.ensemble._members import Member, fit_members
 from skdeep.utils._docs import DocumentationLinkMixin
 from skdeep.utils._params import POSITIVE_INTEGER, Parameters, param

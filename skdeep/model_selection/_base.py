@@ -14,7 +14,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import indexable
 from sklearn.utils.metadata_routing import process_routing
 
-from skdeep._training._callbacks import FitTasks
+from skdeep._training._tasks import FitTasks
 from skdeep.model_selection._evaluation import evaluate
 from skdeep.model_selection._results import choose_best, make_cv_results
 from skdeep.model_selection._stages import SearchData

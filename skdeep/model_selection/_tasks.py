@@ -3,7 +3,8 @@
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
-from skdeep._training._callbacks import EpochTasks, FitTasks, SubfitTasks
+from skdeep._training._callbacks import EpochTasks
+from skdeep._training._tasks import FitTasks, SubfitTasks
 
 
 class NetTasks:

@@ -73,6 +73,17 @@ def stack_scope(nets, batch_rows):
         Samples per step and net.
     """
     n_parameters = sum(parameter.numel() for parameter in nets[0].module_.parameters())
-    if nets[0].device != "cpu" or len(nets) * n_parameters * batch_rows > _SMALL_NET:
-        return contextlib.nullcontext()
-    return one_thread()
+    return work_scope(len(nets) * n_parameters * batch_rows, nets[0].device)
+
+
+def work_scope(n_multiply_adds, device):
+    """Context manager in which small matrix products run on one thread.
+
+    Parameters
+    ----------
+    n_multiply_adds : int
+        Of a product.
+    device : str
+    """
+    is_small = device == "cpu" and n_multiply_adds <= _SMALL_NET
+    return one_thread() if is_small else contextlib.nullcontext()

@@ -1,0 +1,55 @@
+"""Results of a self-organizing map, each of which depends on its own sample only."""
+
+import numpy as np
+import torch
+
+from skdeep.cluster._map_rows import MapRows, chunk_length, padded
+from skdeep.nn._unit_distances import UnitDistances
+from skdeep.utils._threads import work_scope
+from skdeep.utils._validation import output_dtype
+
+
+@torch.inference_mode()
+def apply_to_samples(function, X, centers, *, offset, metric, has_missing, device):
+    """Apply a row-wise function of ``UnitDistances`` to all samples.
+
+    Parameters
+    ----------
+    function : callable
+        ``UnitDistances``, (chunk, n_features) tensor -> tensor of length chunk.
+    X : ndarray or CSR matrix of shape (n_samples, n_features)
+    centers : ndarray of shape (n_units, n_features)
+    offset : ndarray of shape (n_features,)
+        Subtracted from samples and centers.
+    metric : str
+    has_missing : bool
+    device : str
+
+    Returns
+    -------
+    result : ndarray of length n_samples
+        Of ints; or float32 for float32 samples, else float64.
+
+    Raises
+    ------
+    ValueError
+        If a result is not finite because the samples are too large.
+    """
+    rows = MapRows(X, center=offset, device=device)
+    weights = torch.as_tensor(centers - offset, dtype=rows.dtype, device=device)
+    units = UnitDistances(weights, metric, has_missing=has_missing)
+    length = chunk_length(*weights.shape)
+    with work_scope(length * weights.numel(), device):
+        chunks = [
+            function(units, padded(x, length))[: len(x)].cpu().numpy()
+            for x, _ in rows.chunks(length)
+        ]
+    result = np.concatenate(chunks)
+    if result.dtype.kind != "f":
+        return result
+    if not np.isfinite(result).all():
+        raise ValueError(
+            "X must be small enough for finite distances; a distance is not finite for a maximum "
+            f"absolute value of {np.nanmax(abs(X)):g}. Scale X like the training data."
+        )
+    return result.astype(output_dtype(X), copy=False)

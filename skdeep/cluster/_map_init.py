@@ -1,0 +1,131 @@
+"""Initial shape and unit weights of a self-organizing map."""
+
+import numpy as np
+
+from skdeep.utils._slabs import dense, slabs
+
+# Number of features above which principal components are found by iteration.
+_MOST_FEATURES = 512
+_N_ITERATIONS, _N_EXTRA = 10, 6
+
+
+def _parts(X, weight):
+    """Yield samples as float64, whether they are observed, and weights, part by part."""
+    for rows in slabs(X):
+        part = dense(X, rows).astype(np.float64)
+        yield part, ~np.isnan(part), np.ones(len(part)) if weight is None else weight[rows]
+
+
+def feature_means(X, weight):
+    """Weighted mean of the observed values of each feature; (n_features,).
+
+    Raises
+    ------
+    ValueError
+        If a feature has no observed values.
+    """
+    total = np.zeros(X.shape[1])
+    seen = np.zeros(X.shape[1])
+    for part, observed, part_weight in _parts(X, weight):
+        total += part_weight @ np.where(observed, part, 0.0)
+        seen += part_weight @ observed
+    if not seen.all():
+        raise ValueError(
+            "X must have an observed value in each feature, in a sample of nonzero weight; got "
+            f"none in features {np.flatnonzero(seen == 0).tolist()}. Drop them."
+        )
+    return total / seen
+
+
+def principal_axes(X, weight, mean, rng):
+    """First two principal axes of the samples; missing values are replaced by means.
+
+    Returns
+    -------
+    axes : ndarray of shape (2, n_features)
+        Each multiplied by the standard deviation along it; zero if there is none. The signs are
+        such that the largest entry is positive.
+    """
+    n_features = X.shape[1]
+    total = X.shape[0] if weight is None else weight.sum()
+
+    def times_covariance(Q):
+        product = 0.0
+        for part, observed, part_weight in _parts(X, weight):
+            centered = np.where(observed, part - mean, 0.0)
+            right = centered if Q is None else centered @ Q
+            product = product + (centered * part_weight[:, None]).T @ right
+        return product / total
+
+    if n_features <= _MOST_FEATURES:
+        basis, covariance = np.eye(n_features), times_covariance(None)
+    else:
+        basis = rng.standard_normal((n_features, 2 + _N_EXTRA))
+        for _ in range(_N_ITERATIONS):
+            basis = np.linalg.qr(times_covariance(basis))[0]
+        covariance = basis.T @ times_covariance(basis)
+    variance, vectors = np.linalg.eigh((covariance + covariance.T) / 2)
+    deviation = np.sqrt(np.maximum(variance[::-1], 0))[:2]
+    axes = (basis @ vectors[:, ::-1][:, :2]).T
+    largest = np.abs(axes).argmax(axis=1)[:, None]
+    axes *= np.sign(np.take_along_axis(axes, largest, axis=1)) * deviation[:, None]
+    return np.vstack([axes, np.zeros((2 - len(axes), n_features))])
+
+
+def auto_shape(X, weight, axes, *, topology, periodic):
+    """Choose sides in proportion to the two largest standard deviations [1]_.
+
+    There are about 5 sqrt(n) units for n distinct samples.
+
+    References
+    ----------
+    .. [1] Vesanto et al. (2000), "SOM Toolbox for Matlab 5", Helsinki University of Technology.
+    """
+    n_units = max(1, round(5 * count_distinct(X, weight) ** 0.5))
+    long, short = np.linalg.norm(axes, axis=1)
+    height = 0.75**0.5 if topology == "hexagonal" else 1.0
+    # of a map of one row, at most, if there is no second axis
+    ratio = min(long / short, n_units) if short > 0 else n_units if long > 0 else 1.0
+    step = 2 if periodic and topology == "hexagonal" else 1
+    n_rows = max(1, round((n_units / (ratio * height)) ** 0.5 / step) * step)
+    return n_rows, max(1, round(n_units / n_rows))
+
+
+def count_distinct(X, weight):
+    """Count distinct samples of nonzero weight, by their hash values."""
+    rng = np.random.default_rng(0)
+    factors = rng.integers(2**64, size=X.shape[1], dtype=np.uint64) | np.uint64(1)
+    found = []
+    for part, observed, part_weight in _parts(X, weight):
+        # the sum turns -0.0 into 0.0
+        words = np.where(observed, part + 0.0, np.nan)[part_weight > 0].view(np.uint64)
+        words = (words ^ (words >> np.uint64(32))) * np.uint64(0x9E3779B97F4A7C15)
+        found.append(np.unique((words ^ (words >> np.uint64(29))) @ factors))
+    return len(np.unique(np.concatenate(found)))
+
+
+def weights_on_plane(coordinates, mean, axes):
+    """Place unit weights on a plane, within one standard deviation of the mean; (n_units, n_features).
+
+    Parameters
+    ----------
+    coordinates : ndarray of shape (n_units, 2)
+        Horizontal and vertical position of the units.
+    mean : ndarray of shape (n_features,)
+    axes : ndarray of shape (2, n_features)
+        The first one is that of the longer side.
+    """
+    low, high = coordinates.min(axis=0), coordinates.max(axis=0)
+    length = high - low
+    position = (2 * coordinates - low - high) / np.where(length > 0, length, 1.0)
+    is_tall = length[1] > length[0]
+    return mean + position @ (axes[::-1] if is_tall else axes)
+
+
+def random_samples(X, weight, n_units, mean, rng):
+    """Draw samples with replacement; missing values are replaced by means."""
+    weight = np.ones(X.shape[0]) if weight is None else weight
+    upper = np.cumsum(weight)
+    places = np.searchsorted(upper, rng.random(n_units) * upper[-1], side="right")
+    drawn = dense(X, np.minimum(places, np.flatnonzero(weight)[-1])).astype(np.float64)
+    return np.where(np.isnan(drawn), mean, drawn)
