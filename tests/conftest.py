@@ -36,7 +36,9 @@ def pytest_configure(config):
     """One torch thread: the nets here are small, and xdist uses the other cores."""
     torch.set_num_threads(1)
     config.addinivalue_line(
-        "markers", "having(*names): only estimators with one of those methods or parameters"
+        "markers",
+        "having(*names): only estimators with one of those methods or parameters; of several "
+        "markers, all count",
     )
     config.addinivalue_line(
         "markers", "nets(variants): every estimator with each of the params that it has"
@@ -59,12 +61,14 @@ def pytest_generate_tests(metafunc):
 
     The latter takes a dict of parameters by name; the test asks for ``params``.
     """
-    having = metafunc.definition.get_closest_marker("having")
+    having = list(metafunc.definition.iter_markers("having"))
     nets = metafunc.definition.get_closest_marker("nets")
-    if having is None and nets is None:
+    if "Estimator" not in metafunc.fixturenames or (not having and nets is None):
         return
     chosen = [
-        (name, cls) for name, cls in all_estimators() if having is None or _has(cls, having.args)
+        (name, cls)
+        for name, cls in all_estimators()
+        if all(_has(cls, mark.args) for mark in having)
     ]
     if nets is None:
         names, cases = "Estimator", [pytest.param(cls, id=name) for name, cls in chosen]
@@ -109,13 +113,16 @@ def _make(Estimator, **params):
     sizes |= {"update_interval": 4} if "explained_variance" in _knows(Estimator) else {}
     small |= {name: sizes[name] for name in sizes if name in _knows(Estimator)}
     small |= {"hidden_layer_sizes": (8,)} if "latent_dim" in small else {}
-    return Estimator(**{**small, **params})
+    # without them, there is no optimizer, and training always continues by partial_fit
+    unknown = {"lr", "warm_start"} - _knows(Estimator)
+    return Estimator(**{name: v for name, v in (small | params).items() if name not in unknown})
 
 
 def _make_random(Estimator, **params):
     draws = {"dropout": 0.2, "residual_dropout": 0.2, "noise": 0.2, "n_samples": 2}
     draws |= {"batch_norm": True, "n_modes": 2}
     draws |= {"augment": "shift+flip"} if params.get("image_shape") else {}
+    draws |= {"init": "random"} if "neighborhood" in _knows(Estimator) else {}
     known = _knows(Estimator)
     return _make(Estimator, **{**{name: draws[name] for name in draws if name in known}, **params})
 
@@ -140,6 +147,12 @@ def make_random_ones():
         return {name: _make_random(cls, **params) for name, cls in all_estimators()}
 
     return make_random_ones
+
+
+@pytest.fixture
+def grid(Estimator):
+    """Two values of a parameter that changes the result of training, for a search."""
+    return {"lr": [1e-3, 1e-2]} if "lr" in _knows(Estimator) else {"radius": [1.0, 2.0]}
 
 
 @pytest.fixture(scope="session")
@@ -242,6 +255,8 @@ def assert_same_state():
 
 
 def _state(estimator):
+    if not hasattr(estimator, "module_"):
+        return {"units": estimator.cluster_centers_.tolist(), "loss": estimator.loss_curve_}
     return {
         "module": dict(estimator.module_.state_dict()),
         "optimizer": estimator.net_.optimizer_.state_dict()["state"],

@@ -77,8 +77,10 @@ def small(Class=Autoencoder, **parameters):
     """Fast estimator."""
     plain = {"max_epochs": 4, "lr_schedule": "constant", "device": "cpu", "random_state": 0}
     clusters = {"n_clusters": 2, "pretrain_epochs": 0, "n_init": 1, "invariance": "vat"}
-    known = signature(Class).parameters.keys() & clusters.keys()
-    return Class(**{**plain, **{name: clusters[name] for name in known}, **parameters})
+    plain |= clusters
+    plain |= {"radius": 1.0, "tol": 0.0} if "radius" in signature(Class).parameters else {}
+    known = signature(Class).parameters.keys() & plain.keys()
+    return Class(**{**{name: plain[name] for name in known}, **parameters})
 
 
 # Tasks -------------------------------------------------------------------------------------

@@ -54,6 +54,9 @@ _VARIANTS = [
     {"label_smoothing": 0.1, "width": 32, "lr": 1e-2, "lr_schedule": "onecycle"},
     {"loss": "wgan-gp", "n_critic": 2, "feature_scaling": "quantile", "hidden_layer_sizes": (16,)},
     {"spectral_norm": True, "batch_norm": True, "critic_lr": 3e-3, "hidden_layer_sizes": (16,)},
+    {"topology": "hexagonal", "metric": "cosine", "init": "random", "missing": "ignore"},
+    {"algorithm": "minibatch", "neighborhood": "triangle", "shape": (5, 4), "n_clusters": 3},
+    {"neighborhood": "bubble", "metric": "manhattan", "shape": (5, 4), "periodic": True},
     {"pac": 1, "n_modes": 1, "loss": "hinge", "dropout": 0.2, "hidden_layer_sizes": (16,)},
 ]
 # Each check of imbalanced-learn's fits to 1000 rows, some of them several times.

@@ -77,6 +77,9 @@ NETS = [
     {"feature_scaling": "quantile", "spectral_norm": True},
     {"feature_scaling": "range", "loss": "wgan-gp", "latent_dim": 3},
     {"pac": 3, "loss": "wgan-gp"},
+    {"neighborhood": "bubble", "metric": "cosine", "missing": "ignore"},
+    {"neighborhood": "mexican_hat", "metric": "manhattan", "algorithm": "minibatch"},
+    {"algorithm": "online", "topology": "hexagonal", "shape": (2, 3), "init": "random"},
 ]
 _METHODS = ("transform", "embed", "predict", "predict_log_proba", "decision_function")
 _METHODS += ("reconstruct", "score_samples", "reconstruction_error")
@@ -268,7 +271,17 @@ def _parameters(Estimator):
         "frequency_scale": [1e-3, 100.0],
         "augment": ["shift", "shift+flip"],
         "categorical_features": [[0], [False, True, True, False, True], "from_dtype"],
-        "missing": ["indicator"],
+        "missing": ["indicator", "ignore"],
+        "shape": [(2, 3), (1, 9), "auto"],
+        "topology": ["hexagonal"],
+        "periodic": [True],
+        "neighborhood": ["bubble", "triangle", "mexican_hat"],
+        "radius": [1e-6, 2.0, (9.0, 0.1), 1e9],
+        "learning_rate": [1.0, (0.3, 0.0)],
+        "decay": ["linear"],
+        "metric": ["cosine", "manhattan"],
+        "algorithm": ["minibatch", "online"],
+        "init": ["random"],
         "label_smoothing": [0.9],
         "class_weight": ["balanced", {0: 1.0, 1: 1e6}, {0: 0.0}],
         "refit_full": [True],

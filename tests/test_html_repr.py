@@ -92,7 +92,7 @@ def test_every_fitted_attribute_shows_what_the_docstring_says_about_it(make, X, 
     parameters = described(estimator._repr_html_())
     shown = described(estimator.fit(X, y)._repr_html_()) - parameters
     fitted = {name for name in dir(estimator) if name.endswith("_") and name[0] != "_"}
-    assert {"loss_curve_", "module_"} <= shown == fitted
+    assert {"loss_curve_", "device_"} <= shown == fitted
 
 
 def test_searches_and_pipelines_link_to_the_pages_of_their_parts(pages):

@@ -111,8 +111,8 @@ def test_parallel_fits_give_the_same_bits(backend, make_random, X, y, assert_sam
         assert_same(actual, expected, X)
 
 
-def test_grid_search_gives_the_same_scores_for_any_n_jobs(make_random, score, X, y):
-    grid = {"lr": [1e-3, 1e-2], "batch_size": [16, 50]}
+def test_grid_search_gives_the_same_scores_for_any_n_jobs(make_random, grid, score, X, y):
+    grid = {**grid, "batch_size": [16, 50]}
     options = {"scoring": score, "cv": 3, "error_score": "raise"}
     results = [
         GridSearchCV(make_random(), grid, n_jobs=n_jobs, **options).fit(X, y) for n_jobs in (1, 2)
@@ -176,10 +176,12 @@ def test_global_random_states_do_not_matter(make_random, X, y, assert_same):
     assert_same(*fits, X)
 
 
-def test_another_seed_gives_another_fit(make, X, y):
-    assert make(random_state=0).fit(X, y).loss_curve_ != make(random_state=1).fit(X, y).loss_curve_
+def test_another_seed_gives_another_fit(make_random, X, y):
+    first, second = (make_random(random_state=seed).fit(X, y) for seed in (0, 1))
+    assert first.loss_curve_ != second.loss_curve_
 
 
+@pytest.mark.having("lr")
 @pytest.mark.nets(DRAWS)
 def test_random_part_of_training_does_something(params, make, X, y):
     assert make(**params).fit(X, y).loss_curve_ != make(batch_size=50).fit(X, y).loss_curve_
@@ -193,15 +195,15 @@ def test_augmentation_draws_anew_from_the_seed(params, make, images, y):
     assert still.loss_curve_ != moved.loss_curve_ == moved_again.loss_curve_
 
 
-def test_random_state_object_is_advanced_by_a_fit(make, X, y, assert_same):
+def test_random_state_object_is_advanced_by_a_fit(make_random, X, y, assert_same):
     shared = np.random.RandomState(3)
-    first, second = (make(random_state=shared).fit(X, y) for _ in range(2))
+    first, second = (make_random(random_state=shared).fit(X, y) for _ in range(2))
     assert first.loss_curve_ != second.loss_curve_
-    assert_same(first, make(random_state=np.random.RandomState(3)).fit(X, y), X)
+    assert_same(first, make_random(random_state=np.random.RandomState(3)).fit(X, y), X)
 
 
-def test_without_random_state_fits_differ(make, X, y):
-    curves = [make(random_state=None).fit(X, y).loss_curve_ for _ in range(2)]
+def test_without_random_state_fits_differ(make_random, X, y):
+    curves = [make_random(random_state=None).fit(X, y).loss_curve_ for _ in range(2)]
     assert curves[0] != curves[1]
 
 

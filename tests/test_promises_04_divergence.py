@@ -21,6 +21,7 @@ Y = np.arange(20) % 2
     }
 )
 @pytest.mark.parametrize("batch_size", [5, 100])
+@pytest.mark.having("lr")
 def test_divergence_names_epoch_and_lr(batch_size, params, make):
     estimator = make(lr=1e30, batch_size=batch_size, **params)
     with pytest.raises(DivergenceError, match=r"epoch \d+ with lr=1e\+30.*Lower lr"):
@@ -28,6 +29,7 @@ def test_divergence_names_epoch_and_lr(batch_size, params, make):
     assert not [name for name in vars(estimator) if name.endswith("_")]
 
 
+@pytest.mark.having("lr")
 def test_divergence_in_the_last_step_is_noticed(make, Estimator):
     epochs = {"max_epochs", "pretrain_epochs"} & inspect.signature(Estimator).parameters.keys()
     estimator = make(lr=1e38, batch_size=100, weight_decay=10.0, **dict.fromkeys(epochs, 1))
@@ -41,6 +43,7 @@ def _fit(estimator, X, y):
 
 
 @pytest.mark.parametrize("way", ["fit", "train on"])
+@pytest.mark.having("lr")
 def test_divergence_leaves_a_fitted_estimator_as_it_was(way, make_random, train_on, assert_same):
     estimator = train_on(make_random().fit(X_ROWS, Y), X_ROWS, Y)
     before = copy.deepcopy(estimator)

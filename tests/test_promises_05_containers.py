@@ -101,6 +101,7 @@ def test_masked_targets_are_missing_ones(make, X, y):
 
 
 @pytest.mark.nets({"gaps": {"missing": "indicator"}})
+@pytest.mark.having("categorical_features")
 def test_masked_numbers_have_an_indicator(params, make, assert_same, X, y):
     gaps = np.where(X > 1, np.nan, X)
     estimator = make(**params).fit(np.ma.masked_array(X, X > 1), y)

@@ -114,6 +114,7 @@ def test_any_number_of_features_works(n_features, params, make, outputs):
     }
 )
 @pytest.mark.parametrize("value", [0.0, -3.7, 1e-30, 12345.678])
+@pytest.mark.having("lr")
 def test_constant_features_work(value, params, make, outputs):
     one, every = _rows(20), np.full((20, 6), value)
     one[:, 2] = value
@@ -131,6 +132,7 @@ def test_constant_targets_are_predicted(value, make):
 
 
 @pytest.mark.nets({"all missing": {"missing": "indicator"}, "all categories": {"missing": "error"}})
+@pytest.mark.having("categorical_features")
 def test_features_that_are_all_missing_or_all_categories_work(params, make, outputs, y):
     kind = pd.Categorical.from_codes(np.arange(50) % 4 - 1, ["red", "green", "blue"])
     table = pd.DataFrame({"kind": kind, "size": pd.Categorical(np.arange(50) % 5)})
@@ -152,6 +154,7 @@ def test_features_that_are_all_missing_or_all_categories_work(params, make, outp
     }
 )
 @pytest.mark.parametrize("unit", [1e-12, 1e-3, 1e6, 1e12])
+@pytest.mark.having("lr")
 def test_unit_of_the_data_does_not_matter(unit, params, make, outputs):
     X, y = _rows(30), np.arange(30) % 2
     expected = make(**params).fit(X, y)

@@ -92,6 +92,7 @@ def test_weight_zero_equals_the_row_removed_in_nets_of_every_kind(
 
 
 @pytest.mark.nets({"gaps": {"missing": "indicator"}, "generated gaps": {"pac": 2}})
+@pytest.mark.having("categorical_features")
 def test_rows_of_weight_zero_bring_no_categories_and_no_gaps(params, make_random, outputs, X, y):
     keep = WEIGHT > 0
     table = pd.DataFrame(X, columns=list("abcdef")).assign(
@@ -211,11 +212,12 @@ def test_metadata_routing_refuses_weights_that_nobody_asked_for(make, X, y):
             pipe.fit(X, y, sample_weight=WEIGHT)
 
 
-def test_metadata_routing_passes_weights_through_a_search(Estimator, make, score, outputs, X, y):
+def test_metadata_routing_passes_weights_through_a_search(
+    Estimator, make, grid, score, outputs, X, y
+):
     # weights are no matter of the score of what has none of its own
     options = {} if hasattr(Estimator, "score") else {"scoring": score}
     with sklearn.config_context(enable_metadata_routing=True):
-        grid = {"lr": [1e-3, 1e-1]}
         search = GridSearchCV(_routed(make()), grid, cv=2, error_score="raise", **options)
         search.fit(X, y, sample_weight=WEIGHT)
     by_hand = make(**search.best_params_).fit(X, y, sample_weight=WEIGHT)

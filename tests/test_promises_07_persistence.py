@@ -188,6 +188,7 @@ def test_copy_keeps_the_parameters(way, params, make, X, y):
 
 @each_format
 @pytest.mark.nets({name: VARIANTS[name] for name in GOING_ON})
+@pytest.mark.having("lr")
 def test_training_goes_on_from_a_copy_with_the_same_bits(
     params, way, make_random, train_on, assert_same, X, y
 ):

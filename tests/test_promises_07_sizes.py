@@ -68,6 +68,7 @@ def test_training_continues_from_a_copy_in_memory(
 
 
 @pytest.mark.nets(NETS)
+@pytest.mark.having("warm_start")
 def test_warm_start_may_be_decided_before_the_pickle(params, make_random, assert_same, X, y):
     estimator = make_random(**params).fit(X, y).set_params(warm_start=True)
     copied = pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(estimator))))

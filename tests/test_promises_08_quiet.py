@@ -20,6 +20,7 @@ def cwd(tmp_path, monkeypatch):
         "embedding": {"early_stopping": True, "numerical_embedding": "periodic"},
     }
 )
+@pytest.mark.having("lr")
 def test_nothing_is_printed_and_no_file_appears(
     params, make_random, train_on, outputs, score, X, y, capfd, cwd
 ):
@@ -65,6 +66,7 @@ def test_verbose_2_prints_a_line_for_each_epoch(make, X, y, capfd, cwd):
     assert list(cwd.iterdir()) == []
 
 
+@pytest.mark.having("warm_start")
 def test_the_bar_of_verbose_1_counts_the_epochs_of_the_present_call(make, X, y, capfd):
     estimator = make(verbose=1).fit(X, y)
     capfd.readouterr()

@@ -60,8 +60,8 @@ def test_fitted_estimator_stays_on_its_device(make, train_on, score, X, y):
     assert np.isfinite(score(estimator, X, y))
 
 
-def test_parallel_search_over_a_list_of_devices_equals_the_sequential_one(make, score, X, y):
-    scores, grid = [], {"lr": [1e-3, 1e-2]}
+def test_parallel_search_over_a_list_of_devices_equals_the_sequential_one(make, grid, score, X, y):
+    scores = []
     for device, n_jobs in (("cpu", 1), (["cpu", "cpu"], 2)):
         search = GridSearchCV(make(device=device), grid, scoring=score, cv=2, n_jobs=n_jobs)
         with joblib.parallel_config(backend="threading"):

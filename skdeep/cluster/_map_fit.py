@@ -13,7 +13,7 @@ from skdeep.cluster._map_init import (
     auto_shape,
     feature_means,
     principal_axes,
-    random_samples,
+    random_weights,
     weights_on_plane,
 )
 from skdeep.cluster._map_params import check_grid, check_shape, make_schedule
@@ -61,10 +61,10 @@ class MapFit:
             lease = contextlib.nullcontext(estimator.device_)
         with unchanged_on_failure(estimator, self.is_resumed), lease as self.device:
             with show_progress(estimator) as progress:
+                self.tasks.begin(n_epochs)
                 self.X = estimator._check(in_memory(self.given[0]), reset=not self.is_resumed)
                 self.weight = check_weights(self.given[1], self.X)
                 self._prepare()
-                self.tasks.begin(n_epochs)
                 if progress is not None:
                     progress.total = n_epochs
                     progress.open()
@@ -82,7 +82,7 @@ class MapFit:
         if self.is_resumed:
             self.seed, self.center = estimator._seed, estimator._center
             self.grid, memory = self._make_grid(estimator.shape_), estimator._memory
-            weights = estimator.cluster_centers_ - self.center
+            weights = estimator._weights
         else:
             self.seed, memory = draw_seed(estimator.random_state), None
             weights = self._initial_weights()
@@ -91,6 +91,16 @@ class MapFit:
         self.training = MapTraining(self.grid, rows, settings, weights, memory)
 
     def _initial_weights(self):
+        with np.errstate(over="ignore", invalid="ignore"):
+            weights = self._place_units()
+        if not np.isfinite(weights).all():
+            raise ValueError(
+                "X must be small enough for finite variances; got values up to "
+                f"{np.nanmax(abs(self.X)):g}. Scale the features."
+            )
+        return weights
+
+    def _place_units(self):
         estimator, rng = self.estimator, np.random.default_rng((self.seed, 0))
         mean = feature_means(self.X, self.weight)
         # rounding errors are small if values are, but angles depend on the origin
@@ -108,7 +118,7 @@ class MapFit:
         if estimator.init == "pca":
             weights = weights_on_plane(self.grid.coordinates.cpu().numpy(), mean, axes)
         else:
-            weights = random_samples(self.X, self.weight, self.grid.n_units, mean, rng)
+            weights = random_weights(self.X, self.weight, self.grid.n_units, mean, rng)
         return weights - self.center
 
     def _make_grid(self, shape):
@@ -153,6 +163,9 @@ class MapFit:
     def _run_epochs(self, n_epochs, progress):
         """Train until the maximum number of epochs, convergence or the request of a callback."""
         radius, tol = self.training.settings.radius, self.estimator.tol
+        prints = progress is None and self.estimator.verbose
+        if prints:
+            print(f"{'epoch':>7}  {'train_loss':>10}  {'dur':>8}\n{'-' * 7}  {'-' * 10}  {'-' * 8}")
         for _ in range(n_epochs):
             self.tasks.begin_epoch()
             start = time.perf_counter()
@@ -161,8 +174,8 @@ class MapFit:
             seconds = time.perf_counter() - start
             if progress is not None:
                 progress.advance({"train_loss": loss})
-            elif self.estimator.verbose:
-                print(f"{len(self.loss_curve):>7}  train_loss {loss:.4f}  {seconds:.4f} s")
+            if prints:
+                print(f"{len(self.loss_curve):>7}  {loss:>10.4f}  {seconds:>8.4f}")
             is_stopped = self.tasks.end_epoch(self.attributes)
             if is_stopped or (radius.start == radius.end and change <= tol):
                 break
@@ -170,8 +183,8 @@ class MapFit:
     def attributes(self):
         """Return the fitted attributes of an estimator whose training stops now."""
         estimator, training = self.estimator, self.training
-        weights = training.weights.cpu().numpy() + self.center
-        weights = weights.astype(output_dtype(self.X))
+        relative = training.weights.cpu().numpy()
+        weights = (relative + self.center).astype(output_dtype(self.X))
         metric = estimator.metric
         attributes = {
             "shape_": self.grid.shape,
@@ -183,6 +196,7 @@ class MapFit:
             "loss_curve_": list(self.loss_curve),
             "n_iter_": len(self.loss_curve),
             "device_": self.device,
+            "_weights": relative,
             "_center": self.center,
             "_seed": self.seed,
             "_memory": training.memory_arrays(),
@@ -202,8 +216,8 @@ class MapFit:
         units = apply_to_samples(
             lambda units, x: units.nearest(x)[0],
             self.X,
-            attributes["cluster_centers_"],
-            offset=self.center,
+            attributes["_weights"],
+            center=self.center,
             metric=self.training.settings.metric,
             has_missing=self.training.settings.has_missing,
             device=self.device,

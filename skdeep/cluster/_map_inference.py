@@ -10,7 +10,7 @@ from skdeep.utils._validation import output_dtype
 
 
 @torch.inference_mode()
-def apply_to_samples(function, X, centers, *, offset, metric, has_missing, device):
+def apply_to_samples(function, X, weights, *, center, metric, has_missing, device):
     """Apply a row-wise function of ``UnitDistances`` to all samples.
 
     Parameters
@@ -18,9 +18,9 @@ def apply_to_samples(function, X, centers, *, offset, metric, has_missing, devic
     function : callable
         ``UnitDistances``, (chunk, n_features) tensor -> tensor of length chunk.
     X : ndarray or CSR matrix of shape (n_samples, n_features)
-    centers : ndarray of shape (n_units, n_features)
-    offset : ndarray of shape (n_features,)
-        Subtracted from samples and centers.
+    weights : ndarray of shape (n_units, n_features)
+        Unit weights, from which the center has been subtracted.
+    center : ndarray of shape (n_features,)
     metric : str
     has_missing : bool
     device : str
@@ -35,8 +35,8 @@ def apply_to_samples(function, X, centers, *, offset, metric, has_missing, devic
     ValueError
         If a result is not finite because the samples are too large.
     """
-    rows = MapRows(X, center=offset, device=device)
-    weights = torch.as_tensor(centers - offset, dtype=rows.dtype, device=device)
+    rows = MapRows(X, center=center, device=device)
+    weights = torch.as_tensor(weights, dtype=rows.dtype, device=device)
     units = UnitDistances(weights, metric, has_missing=has_missing)
     length = chunk_length(*weights.shape)
     with work_scope(length * weights.numel(), device):

@@ -12,7 +12,7 @@ _N_ITERATIONS, _N_EXTRA = 10, 6
 def _parts(X, weight):
     """Yield samples as float64, whether they are observed, and weights, part by part."""
     for rows in slabs(X):
-        part = dense(X, rows).astype(np.float64)
+        part = dense(X, rows).astype(np.float64, order="C")
         yield part, ~np.isnan(part), np.ones(len(part)) if weight is None else weight[rows]
 
 
@@ -105,7 +105,9 @@ def count_distinct(X, weight):
 
 
 def weights_on_plane(coordinates, mean, axes):
-    """Place unit weights on a plane, within one standard deviation of the mean; (n_units, n_features).
+    """Place unit weights on a plane; (n_units, n_features).
+
+    They are within one standard deviation of the mean.
 
     Parameters
     ----------
@@ -122,10 +124,14 @@ def weights_on_plane(coordinates, mean, axes):
     return mean + position @ (axes[::-1] if is_tall else axes)
 
 
-def random_samples(X, weight, n_units, mean, rng):
-    """Draw samples with replacement; missing values are replaced by means."""
-    weight = np.ones(X.shape[0]) if weight is None else weight
-    upper = np.cumsum(weight)
-    places = np.searchsorted(upper, rng.random(n_units) * upper[-1], side="right")
-    drawn = dense(X, np.minimum(places, np.flatnonzero(weight)[-1])).astype(np.float64)
-    return np.where(np.isnan(drawn), mean, drawn)
+def random_weights(X, weight, n_units, mean, rng):
+    """Draw unit weights from a normal distribution; (n_units, n_features).
+
+    Mean and standard deviation of each feature are those of the samples.
+    """
+    squares = np.zeros(X.shape[1])
+    seen = np.zeros(X.shape[1])
+    for part, observed, part_weight in _parts(X, weight):
+        squares += part_weight @ np.where(observed, part - mean, 0.0) ** 2
+        seen += part_weight @ observed
+    return mean + rng.standard_normal((n_units, X.shape[1])) * np.sqrt(squares / seen)

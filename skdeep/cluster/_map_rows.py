@@ -77,7 +77,8 @@ class MapRows:
             places, inverse = np.unique(at, return_inverse=True)
             part = dense(self.X, places)[inverse]
         dtype = np.float32 if self.dtype == torch.float32 else np.float64
-        return torch.from_numpy(np.subtract(part, self.center, dtype=dtype)).to(self.device)
+        centered = np.subtract(part, self.center, dtype=dtype, order="C")
+        return torch.from_numpy(centered).to(self.device)
 
 
 def padded(x, length):

@@ -64,7 +64,7 @@ class SelfOrganizingMap(
         How radius and learning rate change during training.
     init : {"pca", "random"}, default="pca"
         Initial weights: on the plane of the first two principal components, within one standard
-        deviation of the mean, or random samples.
+        deviation of the mean; or random, with the means and standard deviations of the features.
     metric : {"euclidean", "cosine", "manhattan"}, default="euclidean"
         Distance that determines the best matching unit. Weights are means of samples in any case.
     algorithm : {"batch", "minibatch", "online"}, default="batch"
@@ -80,17 +80,17 @@ class SelfOrganizingMap(
         up to all features, and weights are means of observed values.
     max_epochs : int, default=30
         Maximum number of epochs, over which radius and learning rate change.
-    tol : float, default=1e-4
+    tol : float, default=1e-5
         With a constant ``radius``, training stops if the squared change of the weights in an epoch,
         relative to their variance, is at most ``tol``.
-    batch_size : int, default=256
+    batch_size : int, default=512
         Number of samples per mini-batch; only used by ``algorithm="minibatch"``.
     shuffle : bool, default=True
         Whether to shuffle the samples in each epoch; not used by ``algorithm="batch"``.
     device : str, torch.device or list of these, default="auto"
         Device to train on. ``"auto"`` uses CUDA if available, else MPS, else the CPU. If a list,
         each parallel worker uses one of its devices.
-    random_state : int, RandomState instance or None, default=None
+    random_state : int or RandomState instance, default=None
         Determines random number generation for ``init="random"``, for shuffling and, with more than
         512 features, for the principal components. Pass an int for reproducible results across
         multiple function calls.
@@ -105,7 +105,7 @@ class SelfOrganizingMap(
         Number of rows and columns.
     unit_coordinates_ : ndarray of shape (n_units, 2)
         Horizontal and vertical position of each unit on the map.
-    u_matrix_ : ndarray of shape `shape_`
+    u_matrix_ : ndarray of shape (n_rows, n_columns)
         Mean distance between the weights of each unit and those of adjacent units, in the metric.
         Ridges separate clusters.
     labels_ : ndarray of int of shape (n_samples,)
@@ -173,8 +173,8 @@ class SelfOrganizingMap(
     n_clusters: int | None = param(POSITIVE_INTEGER, None, default=None)
     missing: str = param(StrOptions({"error", "ignore"}), default="error")
     max_epochs: int = param(POSITIVE_INTEGER, default=30)
-    tol: float = param(NON_NEGATIVE, default=1e-4)
-    batch_size: int = param(POSITIVE_INTEGER, default=256)
+    tol: float = param(NON_NEGATIVE, default=1e-5)
+    batch_size: int = param(POSITIVE_INTEGER, default=512)
     shuffle: bool = param("boolean", default=True)
 
     @with_callbacks
@@ -339,7 +339,7 @@ class SelfOrganizingMap(
 
         Returns
         -------
-        hits : ndarray of shape `shape_`
+        hits : ndarray of shape (n_rows, n_columns)
             Numbers of samples; with ``sample_weight``, their total weights.
         """
         X = self._check_new(X)
@@ -375,8 +375,8 @@ class SelfOrganizingMap(
         return apply_to_samples(
             function,
             X,
-            self.cluster_centers_,
-            offset=self._center,
+            self._weights,
+            center=self._center,
             metric=self._fitted_params["metric"],
             has_missing=self.missing == "ignore" if has_missing is None else has_missing,
             device=self.device_,

@@ -4,6 +4,9 @@ import torch
 
 #: Metrics, and whether distances do not change if samples and units are shifted.
 METRICS = {"euclidean": True, "cosine": False, "manhattan": True}
+# Squared distances up to this multiple of the machine epsilon, relative to the squared norm of the
+# sample, are rounding errors.
+_ROUNDING = 8
 
 
 class UnitDistances:
@@ -85,8 +88,10 @@ class UnitDistances:
         fraction = 1.0 if observed is None else observed.mean(dim=1, keepdim=True)
         if self.metric == "manhattan":
             return scores / fraction
-        squared = scores + x.square().sum(dim=1, keepdim=True)
-        return (squared.clamp(min=0) / fraction).sqrt()
+        norms = x.square().sum(dim=1, keepdim=True)
+        squared = scores + norms
+        is_zero = squared <= _ROUNDING * torch.finfo(x.dtype).eps * norms
+        return (squared.masked_fill(is_zero, 0.0) / fraction).sqrt()
 
     def _manhattan(self, x, observed):
         if observed is None:

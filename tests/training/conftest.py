@@ -32,6 +32,8 @@ def small():
         plain |= few if "explained_variance" in known else {}
         restarts = {"n_init": 1, "invariance": "vat", "lr": 1e-3}
         plain |= restarts if restarts.keys() <= known else {}
+        plain |= {"radius": 1.0}
+        plain = {name: plain[name] for name in plain.keys() & known}
         return Class(**{**plain, **parameters})
 
     return small

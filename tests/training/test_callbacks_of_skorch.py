@@ -31,6 +31,8 @@ from skorch.callbacks import (
     WarmRestartLR,
 )
 
+pytestmark = pytest.mark.having("callbacks")
+
 IRIS, SPECIES = load_iris(return_X_y=True)
 
 

@@ -124,6 +124,7 @@ def test_the_bar_of_a_training_that_stops_early_ends_full(capsys, small):
     assert re.search(r"100%\|.*\| 5/5 \[", last_bar(capsys.readouterr().err))
 
 
+@pytest.mark.having("lr")
 def test_the_bar_of_a_training_that_fails_stays_where_it_was_and_ends_its_line(
     Class, capsys, small
 ):

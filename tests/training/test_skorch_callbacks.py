@@ -6,6 +6,8 @@ import torch
 from sklearn.datasets import load_iris
 from skorch.callbacks import Callback, Checkpoint, EarlyStopping, TrainEndCheckpoint
 
+pytestmark = pytest.mark.having("callbacks")
+
 IRIS, SPECIES = load_iris(return_X_y=True)
 
 

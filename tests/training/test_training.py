@@ -153,6 +153,7 @@ def test_training_uses_all_epochs_when_nothing_stops_it(params, Class, small):
 
 
 @pytest.mark.nets(GOES_ON)
+@pytest.mark.having("warm_start")
 def test_warm_start_goes_on_from_the_fitted_state(params, Class, outputs, small):
     estimator = small(Class, warm_start=True, **params).fit(IRIS, SPECIES)
     before, last = outputs(estimator, IRIS), estimator.loss_curve_[-1]
@@ -174,6 +175,7 @@ def test_warm_start_goes_on_from_the_fitted_state(params, Class, outputs, small)
         "spectral norm": {"spectral_norm": True, "critic_lr": 1e-4},
     }
 )
+@pytest.mark.having("warm_start")
 def test_warm_start_of_twice_five_epochs_is_ten_epochs(params, Class, assert_same, small):
     options = {"batch_size": 32, **params}
     twice = small(Class, warm_start=True, **options).fit(IRIS, SPECIES).fit(IRIS, SPECIES)
@@ -206,6 +208,7 @@ def test_warm_start_takes_new_training_parameters_and_no_new_shape(
     assert features(IRIS).shape == (150, 3)
 
 
+@pytest.mark.having("warm_start")
 def test_warm_start_refuses_other_columns(Class, small):
     estimator = small(Class, warm_start=True).fit(IRIS, SPECIES)
     with pytest.raises(ValueError, match=r"X has 3 features, but .* is expecting 4 features"):
@@ -247,7 +250,9 @@ def test_partial_fit_learns_from_parts(Class, small):
             weight = np.ones(len(part))
             estimator.partial_fit(IRIS[part], SPECIES[part], sample_weight=weight)
     assert estimator.n_iter_ == 30
-    if hasattr(estimator, "predict"):
+    if hasattr(estimator, "quantization_error"):
+        assert estimator.quantization_error(IRIS) < 0.5
+    elif hasattr(estimator, "predict"):
         assert estimator.score(IRIS, SPECIES) > 0.6
     else:
         assert estimator.reconstruction_error(IRIS).mean() < IRIS.var(axis=0).mean()
@@ -262,6 +267,7 @@ def test_partial_fit_goes_on_from_fit(Class, assert_same, small):
 
 
 @pytest.mark.having("partial_fit")
+@pytest.mark.having("early_stopping")
 def test_partial_fit_refuses_early_stopping(Class, small):
     with pytest.raises(ValueError, match="early_stopping must be False for partial_fit"):
         small(Class, early_stopping=True).partial_fit(IRIS, SPECIES)
