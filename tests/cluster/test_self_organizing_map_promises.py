@@ -1,0 +1,192 @@
+"""Self-organizing map: promises in ways that only it can break, and errors."""
+
+import copy
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import torch
+from sklearn.datasets import load_iris
+
+from skdeep.cluster import SelfOrganizingMap
+from skdeep.exceptions import DivergenceError
+
+IRIS = load_iris().data
+ALGORITHMS = ["batch", "minibatch", "online"]
+each_algorithm = pytest.mark.parametrize("algorithm", ALGORITHMS)
+each_metric = pytest.mark.parametrize("metric", ["euclidean", "cosine", "manhattan"])
+
+
+def make(shape=(4, 5), **params):
+    """Small map on the CPU."""
+    return SelfOrganizingMap(
+        shape, **{"device": "cpu", "random_state": 0, "max_epochs": 5, **params}
+    )
+
+
+class Interrupt:
+    """Callback that simulates Ctrl-C after an epoch."""
+
+    def setup(self, context):
+        pass
+
+    def on_fit_task_begin(self, context, **kwargs):
+        pass
+
+    def on_fit_task_end(self, context, **kwargs):
+        if context.task_name == "epoch":
+            raise KeyboardInterrupt
+
+    def teardown(self, context):
+        pass
+
+
+# Errors ------------------------------------------------------------------------------------
+
+
+REFUSED = {
+    "one side": ({"shape": (3,)}, "shape must be 'auto' or two positive integers"),
+    "no units": ({"shape": (0, 3)}, r"shape must be .*got \(0, 3\).*use \(1, n_units\)"),
+    "half a unit": ({"shape": (2.5, 3)}, "shape must be"),
+    "booleans": ({"shape": (True, True)}, "shape must be"),
+    "odd torus": (
+        {"shape": (3, 4), "topology": "hexagonal", "periodic": True},
+        "even number of rows .*; got 3 rows",
+    ),
+    "clusters": ({"n_clusters": 21}, "n_clusters must be <= the number of units; .* 20 units"),
+    "radius": ({"radius": (3, 0)}, r"radius must be a positive number.*; got \(3, 0\)"),
+    "radii": ({"radius": (3, 2, 1)}, "radius must be"),
+    "infinite radius": ({"radius": (np.inf, 1)}, "radius must be"),
+    "rate": ({"learning_rate": (2, 0.1)}, "learning_rate must be .* final one, at most 1; got"),
+    "rate of zero": ({"learning_rate": (0.5, 0)}, "got .*with decay='exponential'"),
+    "words": ({"learning_rate": ("fast", "slow")}, "learning_rate must be"),
+    "topology": ({"topology": "triangular"}, "'topology' parameter"),
+    "epochs": ({"max_epochs": 0}, "'max_epochs' parameter"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_parameters_that_make_no_sense_are_refused(case):
+    params, message = REFUSED[case]
+    som = make(**params)
+    with pytest.raises(ValueError, match=message):
+        som.fit(IRIS)
+    assert not [name for name in vars(som) if name.endswith("_")]
+
+
+def test_absurdly_large_values_are_refused():
+    with pytest.raises(ValueError, match="small enough for finite variances.*Scale"):
+        make().fit(IRIS * 1e200)
+    with pytest.raises(ValueError, match="small enough for finite distances.*Scale"):
+        make().fit(IRIS).transform(IRIS * 1e200)
+
+
+@pytest.mark.parametrize("way", ["fit", "partial_fit"])
+def test_divergence_leaves_a_fitted_map_as_it_was(way):
+    som = make().fit(IRIS)
+    before = copy.deepcopy(som)
+    som.set_params(init="random")
+    with pytest.raises(ValueError):
+        getattr(som, way)(IRIS * 1e160)
+    assert issubclass(DivergenceError, ValueError)
+    assert som.loss_curve_ == before.loss_curve_
+    np.testing.assert_array_equal(som.transform(IRIS), before.transform(IRIS))
+
+
+@pytest.mark.parametrize("way", ["fit", "partial_fit"])
+@each_algorithm
+def test_interrupt_leaves_a_map_as_it_was(algorithm, way):
+    som = make(algorithm=algorithm).set_callbacks(Interrupt())
+    with pytest.raises(KeyboardInterrupt):
+        som.fit(IRIS)
+    assert not [name for name in vars(som) if name.endswith("_") and name[0] != "_"]
+    fitted = make(algorithm=algorithm).fit(IRIS)
+    before = copy.deepcopy(fitted)
+    with pytest.raises(KeyboardInterrupt):
+        getattr(fitted.set_callbacks(Interrupt()), way)(IRIS)
+    after, expected = fitted.set_callbacks().partial_fit(IRIS), before.partial_fit(IRIS)
+    np.testing.assert_array_equal(after.cluster_centers_, expected.cluster_centers_)
+    assert after.loss_curve_ == expected.loss_curve_
+
+
+# Any data ----------------------------------------------------------------------------------
+
+
+@each_metric
+@each_algorithm
+@pytest.mark.parametrize("n_samples", [1, 2, 17])
+@pytest.mark.parametrize("n_features", [1, 4])
+def test_few_samples_and_constant_ones_work(n_samples, n_features, algorithm, metric):
+    for X in (IRIS[:n_samples, :n_features], np.full((n_samples, n_features), 3.0)):
+        for missing in ("error", "ignore"):
+            for shape in ((1, 1), (4, 5), "auto"):
+                params = {"metric": metric, "algorithm": algorithm, "missing": missing}
+                som = make(shape, **params).fit(X)
+                assert np.isfinite(som.transform(IRIS[:, :n_features])).all()
+                assert np.isfinite(som.u_matrix_).all()
+                assert 0 <= som.topographic_error(X) <= 1
+
+
+@each_metric
+@each_algorithm
+def test_samples_are_independent_and_need_no_order(algorithm, metric):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(5000, 11))
+    X[::3, 5] = np.nan
+    for missing in ("error", "ignore"):
+        rows = X if missing == "ignore" else np.nan_to_num(X)
+        params = {"metric": metric, "algorithm": algorithm, "missing": missing, "max_epochs": 1}
+        som = make((9, 13), **params).fit(rows[:200])
+        together = som.transform(rows)
+        for part in ([17], [4999, 3], rng.permutation(5000)[:1234]):
+            np.testing.assert_array_equal(som.transform(rows[part]), together[part])
+            np.testing.assert_array_equal(som.predict(rows[part]), together[part].argmin(axis=1))
+
+
+@each_algorithm
+@pytest.mark.parametrize("kind", ["sparse", "file", "single", "integers"])
+def test_containers_give_the_same_bits(kind, algorithm, tmp_path):
+    X = np.where(np.random.default_rng(0).random((300, 6)) < 0.5, 0, np.arange(6.0))
+    expected = make(algorithm=algorithm, init="random").fit(X)
+    other = {"sparse": sp.csr_array(X), "single": X.astype(np.float16), "integers": X.astype(int)}
+    if kind == "file":
+        np.save(tmp_path / "X.npy", X)
+        other["file"] = np.load(tmp_path / "X.npy", mmap_mode="r")
+    som = make(algorithm=algorithm, init="random").fit(other[kind])
+    np.testing.assert_array_equal(som.cluster_centers_, expected.cluster_centers_)
+    np.testing.assert_array_equal(som.transform(other[kind]), expected.transform(X))
+    assert som.impute(other[kind]).shape == X.shape
+
+
+@each_algorithm
+def test_two_threads_repeat_themselves(algorithm):
+    X = np.random.default_rng(0).normal(size=(3000, 40))
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        maps = [
+            make((25, 25), algorithm=algorithm, max_epochs=1, batch_size=1000).fit(X[:1500])
+            for _ in range(3)
+        ]
+    finally:
+        torch.set_num_threads(before)
+    for som in maps[1:]:
+        np.testing.assert_array_equal(som.cluster_centers_, maps[0].cluster_centers_)
+
+
+def test_pickle_of_a_map_has_no_object_of_torch():
+    som = make(device=torch.device("cpu")).fit(IRIS)
+    plain = (str, int, float, bool, type(None), np.ndarray, list, tuple, dict)
+    assert all(isinstance(value, plain) for value in som.__getstate__().values())
+
+
+@pytest.mark.gpu
+@each_metric
+def test_a_gpu_trains_the_same_map(metric):
+    for missing in ("error", "ignore"):
+        params = {"metric": metric, "missing": missing}
+        expected = make(**params).fit(IRIS)
+        som, again = (make(device="cuda", **params).fit(IRIS) for _ in range(2))
+        np.testing.assert_allclose(som.cluster_centers_, expected.cluster_centers_, rtol=1e-6)
+        np.testing.assert_array_equal(som.cluster_centers_, again.cluster_centers_)
+        np.testing.assert_array_equal(som.predict(IRIS), expected.predict(IRIS))
