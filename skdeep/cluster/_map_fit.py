@@ -92,7 +92,10 @@ class MapFit:
 
     def _initial_weights(self):
         with np.errstate(over="ignore", invalid="ignore"):
-            weights = self._place_units()
+            try:
+                weights = self._place_units()
+            except np.linalg.LinAlgError:  # from infinite covariances
+                weights = np.inf
         if not np.isfinite(weights).all():
             raise ValueError(
                 "X must be small enough for finite variances; got values up to "

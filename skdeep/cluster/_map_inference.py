@@ -8,6 +8,10 @@ from skdeep.nn._unit_distances import UnitDistances
 from skdeep.utils._threads import work_scope
 from skdeep.utils._validation import output_dtype
 
+# Units are padded to a multiple of this number, so that processors treat all rows of a matrix
+# product alike, wherever they stand.
+_MULTIPLE = 48
+
 
 @torch.inference_mode()
 def apply_to_samples(function, X, weights, *, center, metric, has_missing, device):
@@ -37,7 +41,7 @@ def apply_to_samples(function, X, weights, *, center, metric, has_missing, devic
     """
     rows = MapRows(X, center=center, device=device)
     weights = torch.as_tensor(weights, dtype=rows.dtype, device=device)
-    units = UnitDistances(weights, metric, has_missing=has_missing)
+    units = UnitDistances(weights, metric, has_missing=has_missing, multiple=_MULTIPLE)
     length = chunk_length(*weights.shape)
     with work_scope(length * weights.numel(), device):
         chunks = [

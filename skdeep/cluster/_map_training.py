@@ -216,8 +216,9 @@ class Sums:
 
     def decay_towards(self, other, rate, mass):
         """Move the sums towards those of a mini-batch, divided by the weight of all its samples."""
-        for own, new in ((self.values, other.values), (self.mass, other.mass)):
-            own.lerp_(new / mass, rate)
+        # not in place: a fitted estimator may share the memory
+        self.values = self.values.lerp(other.values / mass, rate)
+        self.mass = self.mass.lerp(other.mass / mass, rate)
 
     def means(self, grid, weights, radius):
         """Means over the neighborhood of each unit; if it has no samples, its present weights.

@@ -21,9 +21,13 @@ class UnitDistances:
     metric : {"euclidean", "cosine", "manhattan"}
     has_missing : bool
         Whether samples may contain NaN.
+    multiple : int
+        Matrix products are padded to a multiple of as many units.
     """
 
-    def __init__(self, weights, metric, *, has_missing=False):
+    def __init__(self, weights, metric, *, has_missing=False, multiple=1):
+        self.n_units = len(weights)
+        weights = torch.nn.functional.pad(weights, (0, 0, 0, -self.n_units % multiple))
         self.weights, self.metric, self.has_missing = weights, metric, has_missing
         self._squares = weights.square()
         if metric == "euclidean":
@@ -69,6 +73,9 @@ class UnitDistances:
 
     def _scores(self, x, observed):
         """Scores of which the distances of a sample are increasing functions; (n, n_units)."""
+        return self._padded_scores(x, observed)[:, : self.n_units]
+
+    def _padded_scores(self, x, observed):
         if self.metric == "manhattan":
             return self._manhattan(x, observed)
         if self.metric == "cosine":

@@ -27,17 +27,17 @@ def make(shape=(4, 5), **params):
 class Interrupt:
     """Callback that simulates Ctrl-C after an epoch."""
 
-    def setup(self, context):
+    def setup(self, estimator, context):
         pass
 
-    def on_fit_task_begin(self, context, **kwargs):
+    def on_fit_task_begin(self, estimator, context, **kwargs):
         pass
 
-    def on_fit_task_end(self, context, **kwargs):
+    def on_fit_task_end(self, estimator, context, **kwargs):
         if context.task_name == "epoch":
             raise KeyboardInterrupt
 
-    def teardown(self, context):
+    def teardown(self, estimator, context):
         pass
 
 
@@ -75,9 +75,9 @@ def test_parameters_that_make_no_sense_are_refused(case):
 
 
 def test_absurdly_large_values_are_refused():
-    with pytest.raises(ValueError, match="small enough for finite variances.*Scale"):
+    with pytest.raises(ValueError, match=r"small enough for finite variances.*Scale"):
         make().fit(IRIS * 1e200)
-    with pytest.raises(ValueError, match="small enough for finite distances.*Scale"):
+    with pytest.raises(ValueError, match=r"small enough for finite distances.*Scale"):
         make().fit(IRIS).transform(IRIS * 1e200)
 
 
