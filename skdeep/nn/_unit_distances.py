@@ -97,7 +97,7 @@ class UnitDistances:
             return scores / fraction
         norms = x.square().sum(dim=1, keepdim=True)
         squared = scores + norms
-        is_zero = squared <= _ROUNDING * torch.finfo(x.dtype).eps * norms
+        is_zero = squared < _ROUNDING * torch.finfo(x.dtype).eps * norms
         return (squared.masked_fill(is_zero, 0.0) / fraction).sqrt()
 
     def _manhattan(self, x, observed):
