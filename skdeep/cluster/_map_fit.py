@@ -10,6 +10,7 @@ from skdeep._training._progress import show_progress
 from skdeep._training._tasks import FitTasks
 from skdeep.cluster._map_inference import apply_to_samples
 from skdeep.cluster._map_init import (
+    Parts,
     auto_shape,
     feature_means,
     principal_axes,
@@ -86,7 +87,7 @@ class MapFit:
         else:
             self.seed, memory = draw_seed(estimator.random_state), None
             weights = self._initial_weights()
-        rows = MapRows(self.X, self.weight, center=self.center, device=self.device)
+        rows = MapRows(self.X, self.weight, center=self.center, device=self.device, stores=True)
         settings = self._settings()
         self.training = MapTraining(self.grid, rows, settings, weights, memory)
 
@@ -105,23 +106,25 @@ class MapFit:
 
     def _place_units(self):
         estimator, rng = self.estimator, np.random.default_rng((self.seed, 0))
-        mean = feature_means(self.X, self.weight)
+        has_missing = estimator.missing == "ignore"
+        parts = Parts(self.X, self.weight, has_missing)
+        mean = feature_means(parts)
         # rounding errors are small if values are, but angles depend on the origin
         self.center = mean if METRICS[estimator.metric] else np.zeros_like(mean)
         is_auto = isinstance(estimator.shape, str)
         axes = None
         if is_auto or estimator.init == "pca":
-            axes = principal_axes(self.X, self.weight, mean, rng)
+            axes = principal_axes(parts, mean, rng)
         if is_auto:
             options = {"topology": estimator.topology, "periodic": estimator.periodic}
-            shape = auto_shape(self.X, self.weight, axes, **options)
+            shape = auto_shape(parts, axes, **options)
         else:
             shape = check_shape(estimator.shape)
         self.grid = self._make_grid(shape)
         if estimator.init == "pca":
             weights = weights_on_plane(self.grid.coordinates.cpu().numpy(), mean, axes)
         else:
-            weights = random_weights(self.X, self.weight, self.grid.n_units, mean, rng)
+            weights = random_weights(parts, self.grid.n_units, mean, rng)
         return weights - self.center
 
     def _make_grid(self, shape):

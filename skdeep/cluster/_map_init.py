@@ -9,14 +9,53 @@ _MOST_FEATURES = 512
 _N_ITERATIONS, _N_EXTRA = 10, 6
 
 
-def _parts(X, weight):
-    """Yield samples as float64, whether they are observed, and weights, part by part."""
-    for rows in slabs(X):
-        part = dense(X, rows).astype(np.float64, order="C")
-        yield part, ~np.isnan(part), np.ones(len(part)) if weight is None else weight[rows]
+class Parts:
+    """Samples as float64, part by part.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix of shape (n_samples, n_features)
+    weight : ndarray of shape (n_samples,) or None
+    has_missing : bool
+        Whether they may contain NaN.
+    """
+
+    def __init__(self, X, weight, has_missing):
+        self.X, self.weight, self.has_missing = X, weight, has_missing
+        self.n_features = X.shape[1]
+        self.total_weight = X.shape[0] if weight is None else weight.sum()
+
+    def __iter__(self):
+        """Yield samples and their weights."""
+        for rows in slabs(self.X):
+            part = dense(self.X, rows).astype(np.float64, order="C")
+            yield part, np.ones(len(part)) if self.weight is None else self.weight[rows]
+
+    def sums(self, function, mean=0.0):
+        """Sum a function of the samples minus a mean, with zeros for missing values.
+
+        Parameters
+        ----------
+        function : callable
+            ``function(samples, weights)`` returns an array.
+        mean : ndarray of shape (n_features,)
+        """
+        total = 0.0
+        for part, weight in self:
+            part -= mean
+            if self.has_missing:
+                part[np.isnan(part)] = 0.0
+            total = total + function(part, weight)
+        return total
+
+    def observed_weights(self):
+        """Total weight of the samples in which each feature is observed; (n_features,)."""
+        if not self.has_missing:
+            return np.full(self.n_features, float(self.total_weight))
+        return sum(weight @ ~np.isnan(part) for part, weight in self)
 
 
-def feature_means(X, weight):
+def feature_means(parts):
     """Weighted mean of the observed values of each feature; (n_features,).
 
     Raises
@@ -24,20 +63,16 @@ def feature_means(X, weight):
     ValueError
         If a feature has no observed values.
     """
-    total = np.zeros(X.shape[1])
-    seen = np.zeros(X.shape[1])
-    for part, observed, part_weight in _parts(X, weight):
-        total += part_weight @ np.where(observed, part, 0.0)
-        seen += part_weight @ observed
-    if not seen.all():
+    observed = parts.observed_weights()
+    if not observed.all():
         raise ValueError(
             "X must have an observed value in each feature, in a sample of nonzero weight; got "
-            f"none in features {np.flatnonzero(seen == 0).tolist()}. Drop them."
+            f"none in features {np.flatnonzero(observed == 0).tolist()}. Drop them."
         )
-    return total / seen
+    return parts.sums(lambda x, weight: weight @ x) / observed
 
 
-def principal_axes(X, weight, mean, rng):
+def principal_axes(parts, mean, rng):
     """First two principal axes of the samples; missing values are replaced by means.
 
     Returns
@@ -46,16 +81,13 @@ def principal_axes(X, weight, mean, rng):
         Each multiplied by the standard deviation along it; zero if there is none. The signs are
         such that the largest entry is positive.
     """
-    n_features = X.shape[1]
-    total = X.shape[0] if weight is None else weight.sum()
+    n_features = parts.n_features
 
     def times_covariance(Q):
-        product = 0.0
-        for part, observed, part_weight in _parts(X, weight):
-            centered = np.where(observed, part - mean, 0.0)
-            right = centered if Q is None else centered @ Q
-            product = product + (centered * part_weight[:, None]).T @ right
-        return product / total
+        def product(x, weight):
+            return (x.T if parts.weight is None else x.T * weight) @ (x if Q is None else x @ Q)
+
+        return parts.sums(product, mean) / parts.total_weight
 
     if n_features <= _MOST_FEATURES:
         basis, covariance = np.eye(n_features), times_covariance(None)
@@ -72,7 +104,7 @@ def principal_axes(X, weight, mean, rng):
     return np.vstack([axes, np.zeros((2 - len(axes), n_features))])
 
 
-def auto_shape(X, weight, axes, *, topology, periodic):
+def auto_shape(parts, axes, *, topology, periodic):
     """Choose sides in proportion to the two largest standard deviations [1]_.
 
     There are about 5 sqrt(n) units for n distinct samples.
@@ -81,7 +113,7 @@ def auto_shape(X, weight, axes, *, topology, periodic):
     ----------
     .. [1] Vesanto et al. (2000), "SOM Toolbox for Matlab 5", Helsinki University of Technology.
     """
-    n_units = max(1, round(5 * count_distinct(X, weight) ** 0.5))
+    n_units = max(1, round(5 * count_distinct(parts) ** 0.5))
     long, short = np.linalg.norm(axes, axis=1)
     height = 0.75**0.5 if topology == "hexagonal" else 1.0
     # of a map of one row, at most, if there is no second axis
@@ -91,14 +123,15 @@ def auto_shape(X, weight, axes, *, topology, periodic):
     return n_rows, max(1, round(n_units / n_rows))
 
 
-def count_distinct(X, weight):
+def count_distinct(parts):
     """Count distinct samples of nonzero weight, by their hash values."""
     rng = np.random.default_rng(0)
-    factors = rng.integers(2**64, size=X.shape[1], dtype=np.uint64) | np.uint64(1)
+    factors = rng.integers(2**64, size=parts.n_features, dtype=np.uint64) | np.uint64(1)
     found = []
-    for part, observed, part_weight in _parts(X, weight):
-        # the sum turns -0.0 into 0.0
-        words = np.where(observed, part + 0.0, np.nan)[part_weight > 0].view(np.uint64)
+    for part, weight in parts:
+        part += 0.0  # turns -0.0 into 0.0
+        part[np.isnan(part)] = np.nan
+        words = part[weight > 0].view(np.uint64)
         words = (words ^ (words >> np.uint64(32))) * np.uint64(0x9E3779B97F4A7C15)
         found.append(np.unique((words ^ (words >> np.uint64(29))) @ factors))
     return len(np.unique(np.concatenate(found)))
@@ -124,14 +157,10 @@ def weights_on_plane(coordinates, mean, axes):
     return mean + position @ (axes[::-1] if is_tall else axes)
 
 
-def random_weights(X, weight, n_units, mean, rng):
+def random_weights(parts, n_units, mean, rng):
     """Draw unit weights from a normal distribution; (n_units, n_features).
 
     Mean and standard deviation of each feature are those of the samples.
     """
-    squares = np.zeros(X.shape[1])
-    seen = np.zeros(X.shape[1])
-    for part, observed, part_weight in _parts(X, weight):
-        squares += part_weight @ np.where(observed, part - mean, 0.0) ** 2
-        seen += part_weight @ observed
-    return mean + rng.standard_normal((n_units, X.shape[1])) * np.sqrt(squares / seen)
+    variance = parts.sums(lambda x, weight: weight @ x**2, mean) / parts.observed_weights()
+    return mean + rng.standard_normal((n_units, parts.n_features)) * np.sqrt(variance)

@@ -1,9 +1,10 @@
 """Samples for a self-organizing map, chunk by chunk."""
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 
-from skdeep._training._data import fits
+from skdeep._training._data import fits, is_memory_mapped
 from skdeep.utils._slabs import dense, slabs
 from skdeep.utils._validation import output_dtype
 
@@ -29,7 +30,7 @@ def tensor_dtype(X, device):
 class MapRows:
     """Samples of nonzero weight, as tensors from which a vector is subtracted.
 
-    They are converted chunk by chunk; on another device than the CPU, they are stored if they fit.
+    They are converted chunk by chunk, or once if they are stored.
 
     Parameters
     ----------
@@ -37,9 +38,12 @@ class MapRows:
     weight : ndarray of shape (n_samples,) or None
     center : ndarray of shape (n_features,)
     device : str
+    stores : bool
+        Whether to store all of them if they fit on the device; never from a file or from sparse
+        samples to the memory of the CPU.
     """
 
-    def __init__(self, X, weight=None, *, center, device):
+    def __init__(self, X, weight=None, *, center, device, stores=False):
         self.X, self.center, self.device = X, center, device
         self.dtype = tensor_dtype(X, device)
         n_bytes = self.dtype.itemsize
@@ -50,7 +54,9 @@ class MapRows:
             mean = weight[kept].mean()
             self.weight = torch.as_tensor(weight[kept] / mean, dtype=self.dtype, device=device)
         self._stored = None
-        if device != "cpu" and fits(len(self), n_bytes // 4 * X.shape[1], device):
+        is_in_memory = not (sp.issparse(X) or is_memory_mapped(X))
+        may_be_stored = stores and (is_in_memory or device != "cpu")
+        if may_be_stored and fits(len(self), n_bytes // 4 * X.shape[1], device):
             parts = [self._read(rows) for rows in slabs(X) if rows.start < len(self)]
             self._stored = torch.cat(parts)
 

@@ -146,16 +146,17 @@ class Grid:
     def _smooth_along_axes(self, values, radius):
         """Apply a Gaussian, which is the product of one for rows and one for columns."""
         n_rows, n_columns = self.shape
-        row, column = self._line(n_rows), self._line(n_columns)
+        row, column = self._lines
         # (n_rows, n_columns * width) -> (n_rows, n_columns, width)
         along_rows = self._kernel(row, radius) @ values.reshape(n_rows, -1)
         along_rows = along_rows.reshape(n_rows, n_columns, -1)
         return (self._kernel(column, radius) @ along_rows).flatten(0, 1)
 
-    def _line(self, length):
-        """Squared distances between the units of one row or column."""
-        line = Grid((1, length), periodic=self.periodic, dtype=self.dtype, device=self.device)
-        return line._from_block(slice(None))
+    @cached_property
+    def _lines(self):
+        """Squared distances between rows, and between columns."""
+        options = {"periodic": self.periodic, "dtype": self.dtype, "device": self.device}
+        return [Grid((1, length), **options)._from_block(slice(None)) for length in self.shape]
 
     def are_adjacent(self, first, second):
         """Whether units of each pair touch each other, on a rectangular grid at least in a corner.

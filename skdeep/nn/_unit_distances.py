@@ -95,7 +95,7 @@ class UnitDistances:
         fraction = 1.0 if observed is None else observed.mean(dim=1, keepdim=True)
         if self.metric == "manhattan":
             return scores / fraction
-        norms = x.square().sum(dim=1, keepdim=True)
+        norms = torch.linalg.vector_norm(x, dim=1, keepdim=True).square_()
         squared = scores + norms
         is_zero = squared < _ROUNDING * torch.finfo(x.dtype).eps * norms
         return (squared.masked_fill(is_zero, 0.0) / fraction).sqrt()
