@@ -168,7 +168,7 @@ class MapFit:
 
     def _run_epochs(self, n_epochs, progress):
         """Train until the maximum number of epochs, convergence or the request of a callback."""
-        radius, tol = self.training.settings.radius, self.estimator.tol
+        tol = self.estimator.tol
         prints = progress is None and self.estimator.verbose
         if prints:
             print(f"{'epoch':>7}  {'train_loss':>10}  {'dur':>8}\n{'-' * 7}  {'-' * 10}  {'-' * 8}")
@@ -183,7 +183,7 @@ class MapFit:
             if prints:
                 print(f"{len(self.loss_curve):>7}  {loss:>10.4f}  {seconds:>8.4f}")
             is_stopped = self.tasks.end_epoch(self.attributes)
-            if is_stopped or (radius.start == radius.end and change <= tol):
+            if is_stopped or change <= tol:
                 break
 
     def attributes(self):
@@ -219,9 +219,10 @@ class MapFit:
 
     def _labels(self, attributes):
         """Nearest units of the training samples, or their clusters; (n_samples,)."""
+        rows = self.training.rows
         units = apply_to_samples(
             lambda units, x: units.nearest(x)[0],
-            self.X,
+            rows if rows.index is None else self.X,
             attributes["_weights"],
             center=self.center,
             metric=self.training.settings.metric,

@@ -21,7 +21,7 @@ def apply_to_samples(function, X, weights, *, center, metric, has_missing, devic
     ----------
     function : callable
         ``UnitDistances``, (chunk, n_features) tensor -> tensor of length chunk.
-    X : ndarray or CSR matrix of shape (n_samples, n_features)
+    X : ndarray or CSR matrix of shape (n_samples, n_features), or MapRows
     weights : ndarray of shape (n_units, n_features)
         Unit weights, from which the center has been subtracted.
     center : ndarray of shape (n_features,)
@@ -39,14 +39,14 @@ def apply_to_samples(function, X, weights, *, center, metric, has_missing, devic
     ValueError
         If a result is not finite because the samples are too large.
     """
-    rows = MapRows(X, center=center, device=device)
+    rows = X if isinstance(X, MapRows) else MapRows(X, center=center, device=device)
     weights = torch.as_tensor(weights, dtype=rows.dtype, device=device)
     units = UnitDistances(weights, metric, has_missing=has_missing, multiple=_MULTIPLE)
     length = chunk_length(*weights.shape)
     with work_scope(length * weights.numel(), device):
         chunks = [
             function(units, padded(x, length))[: len(x)].cpu().numpy()
-            for x, _ in rows.chunks(length)
+            for x, *_ in rows.chunks(length)
         ]
     result = np.concatenate(chunks)
     if result.dtype.kind != "f":

@@ -5,6 +5,7 @@ import scipy.sparse as sp
 import torch
 
 from skdeep._training._data import fits, is_memory_mapped
+from skdeep.nn._unit_distances import row_norms
 from skdeep.utils._slabs import dense, slabs
 from skdeep.utils._validation import output_dtype
 
@@ -53,26 +54,35 @@ class MapRows:
             self.index = kept if len(kept) < len(weight) else None
             mean = weight[kept].mean()
             self.weight = torch.as_tensor(weight[kept] / mean, dtype=self.dtype, device=device)
-        self._stored = None
+        self._stored = self._norms = None
         is_in_memory = not (sp.issparse(X) or is_memory_mapped(X))
         may_be_stored = stores and (is_in_memory or device != "cpu")
         if may_be_stored and fits(len(self), n_bytes // 4 * X.shape[1], device):
             parts = [self._read(rows) for rows in slabs(X) if rows.start < len(self)]
             self._stored = torch.cat(parts)
+            self._norms = row_norms(self._stored)
 
     def __len__(self):
         return self.X.shape[0] if self.index is None else len(self.index)
 
     def chunks(self, length, order=None):
-        """Yield samples and their weights, or None; in an order of indices, if given."""
+        """Yield the results of ``fetch``; in an order of indices, if given."""
         for start in range(0, len(self), length):
             rows = slice(start, min(start + length, len(self)))
             yield self.fetch(rows if order is None else order[rows])
 
     def fetch(self, rows):
-        """Return samples, (n, n_features), and their weights, (n,), or None."""
+        """Return samples and, or else None, their weights and squared norms.
+
+        Returns
+        -------
+        x : Tensor of shape (n, n_features)
+        weight : Tensor of shape (n,) or None
+        squared_norms : Tensor of shape (n, 1) or None
+        """
         x = self._read(rows) if self._stored is None else self._stored[rows]
-        return x, None if self.weight is None else self.weight[rows]
+        weight = None if self.weight is None else self.weight[rows]
+        return x, weight, None if self._norms is None else self._norms[rows]
 
     def _read(self, rows):
         """Convert samples; a file is read sequentially."""

@@ -71,21 +71,21 @@ class MapTraining:
         loss : float
             Mean distance from samples to their nearest units, before these were updated.
         change : float
-            Squared change of the unit weights, relative to their variance.
+            With a constant radius, squared change of the unit weights, relative to their variance;
+            else infinity.
         """
         run = {"batch": self._batch, "online": self._online, "minibatch": self._mini_batches}
-        before = self.weights
+        before, radius = self.weights, self.settings.radius
         total = run[self.settings.algorithm](epoch)
         loss = float(total) / self._total_weight
-        variance = float((before - before.mean(dim=0)).square().sum())
-        change = float((self.weights - before).square().sum())
-        if not np.isfinite([loss, change]).all():
+        if not (np.isfinite(loss) and self.weights.isfinite().all()):
             raise DivergenceError(
                 f"The unit weights stopped being finite in epoch {epoch + 1} with "
-                f"radius={self.settings.radius.at(epoch / self.settings.n_epochs):.3g}. Lower "
+                f"radius={radius.at(epoch / self.settings.n_epochs):.3g}. Lower "
                 "radius or learning_rate, or scale the features."
             )
-        return loss, change / variance if variance else np.inf if change else 0.0
+        is_constant = radius.start == radius.end
+        return loss, _relative_change(before, self.weights) if is_constant else np.inf
 
     @property
     def _total_weight(self):
@@ -107,8 +107,8 @@ class MapTraining:
         .. [1] Kohonen (2013), "Essentials of the Self-Organizing Map", Neural Networks.
         """
         units, sums, total = self._units(), Sums(self.weights, self.settings.has_missing), 0.0
-        for x, weight in self.rows.chunks(self.length):
-            total = total + sums.add(x, weight, units)
+        for chunk in self.rows.chunks(self.length):
+            total = total + sums.add(units, *chunk)
         self.memory.decay_towards(sums, 1.0, self._total_weight)
         last = max(1, self.settings.n_epochs - 1)
         self.weights = sums.means(self.grid, self.weights, self.settings.radius.at(epoch / last))
@@ -119,13 +119,13 @@ class MapTraining:
         settings, total = self.settings, 0.0
         n_batches = -(-len(self.rows) // settings.batch_size)
         batches = self.rows.chunks(settings.batch_size, self._order(epoch))
-        for number, (x, weight) in enumerate(batches):
+        for number, (x, weight, _) in enumerate(batches):
             progress = (epoch + number / n_batches) / settings.n_epochs
             units, sums = self._units(), Sums(self.weights, settings.has_missing)
             for part in range(0, len(x), self.length):
                 rows = slice(part, part + self.length)
                 part_weight = None if weight is None else weight[rows]
-                total = total + sums.add(x[rows], part_weight, units)
+                total = total + sums.add(units, x[rows], part_weight)
             mass = len(x) if weight is None else weight.sum()
             self.memory.decay_towards(sums, settings.learning_rate.at(progress), mass)
             radius = settings.radius.at(progress)
@@ -141,7 +141,7 @@ class MapTraining:
            Biological Cybernetics.
         """
         total, step = 0.0, 0
-        for x, weight in self.rows.chunks(self.length, self._order(epoch)):
+        for x, weight, _ in self.rows.chunks(self.length, self._order(epoch)):
             distances = []
             for number in range(len(x)):
                 progress = (epoch + step / len(self.rows)) / self.settings.n_epochs
@@ -173,6 +173,12 @@ class MapTraining:
         return np.random.default_rng((self.settings.seed, epoch)).permutation(len(self.rows))
 
 
+def _relative_change(before, after):
+    change = float((after - before).square().sum())
+    variance = float((before - before.mean(dim=0)).square().sum())
+    return change / variance if variance else np.inf if change else 0.0
+
+
 class Sums:
     """Sums of samples and their weights by nearest unit.
 
@@ -195,14 +201,21 @@ class Sums:
             self.values, self.mass = (torch.as_tensor(one, **options) for one in initial)
         self.has_missing = has_missing
 
-    def add(self, x, weight, units):
-        """Add samples to their nearest units; return the (weighted) sum of distances."""
-        best, distance = units.nearest(x)
+    def add(self, units, x, weight=None, squared_norms=None):
+        """Add samples to their nearest units; return the (weighted) sum of distances.
+
+        Parameters
+        ----------
+        units : UnitDistances
+        x, weight, squared_norms
+            See ``MapRows.fetch``.
+        """
+        best, distance = units.nearest(x, squared_norms)
         if self.has_missing:
             mass = (~x.isnan()).to(x.dtype)
             x = x.nan_to_num(nan=0.0)
         else:
-            mass = x.new_ones(len(x), 1)
+            mass = x.new_ones(()).expand(len(x), 1)
         if weight is not None:
             x, mass, distance = x * weight[:, None], mass * weight[:, None], distance * weight
         if x.device.type == "cpu":

@@ -35,12 +35,14 @@ class UnitDistances:
         elif metric == "cosine":
             self._directions = torch.nn.functional.normalize(weights, dim=1, eps=_tiny(weights))
 
-    def nearest(self, x):
+    def nearest(self, x, squared_norms=None):
         """Find the nearest unit of each sample; of equally distant ones, the first.
 
         Parameters
         ----------
         x : Tensor of shape (n, n_features)
+        squared_norms : Tensor of shape (n, 1) or None
+            Squared norms of the samples, if they are known.
 
         Returns
         -------
@@ -51,7 +53,8 @@ class UnitDistances:
         scores = self._scores(x, observed)
         best = _argmin(scores)
         nearest = scores.gather(1, best[:, None])
-        return best, self._from_scores(nearest, x, observed)[:, 0]
+        known = squared_norms if observed is None else None
+        return best, self._from_scores(nearest, x, observed, known)[:, 0]
 
     def two_nearest(self, x):
         """Find the two nearest units of each sample; (n, 2)."""
@@ -87,17 +90,17 @@ class UnitDistances:
             return torch.addmm(self._squared_norms, x, self.weights.T, alpha=-2)
         return torch.addmm(observed @ self._squares.T, x, self.weights.T, alpha=-2)
 
-    def _from_scores(self, scores, x, observed):
+    def _from_scores(self, scores, x, observed, squared_norms=None):
         """Convert scores to distances."""
+        if squared_norms is None and self.metric != "manhattan":
+            squared_norms = row_norms(x)
         if self.metric == "cosine":
-            norms = torch.linalg.vector_norm(x, dim=1, keepdim=True).clamp(min=_tiny(x))
-            return (1 + scores / norms).clamp(0, 2)
+            return (1 + scores / squared_norms.sqrt().clamp(min=_tiny(x))).clamp(0, 2)
         fraction = 1.0 if observed is None else observed.mean(dim=1, keepdim=True)
         if self.metric == "manhattan":
             return scores / fraction
-        norms = torch.linalg.vector_norm(x, dim=1, keepdim=True).square_()
-        squared = scores + norms
-        is_zero = squared < _ROUNDING * torch.finfo(x.dtype).eps * norms
+        squared = scores + squared_norms
+        is_zero = squared < _ROUNDING * torch.finfo(x.dtype).eps * squared_norms
         return (squared.masked_fill(is_zero, 0.0) / fraction).sqrt()
 
     def _manhattan(self, x, observed):
@@ -107,6 +110,11 @@ class UnitDistances:
         for feature, weight, is_observed in zip(x.T, self.weights.T, observed.T, strict=True):
             total += (feature[:, None] - weight).abs_().mul_(is_observed[:, None])
         return total
+
+
+def row_norms(x):
+    """Squared Euclidean norms of rows; (n, 1)."""
+    return torch.linalg.vector_norm(x, dim=1, keepdim=True).square_()
 
 
 def _tiny(x):
