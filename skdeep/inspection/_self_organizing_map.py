@@ -1,0 +1,216 @@
+"""Pictures of self-organizing maps."""
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from skdeep.cluster import SelfOrganizingMap
+
+_KINDS = ("u_matrix", "hits", "components", "classes")
+_LABELS = {"u_matrix": "mean distance to adjacent units", "hits": "samples"}
+
+
+class SOMDisplay:
+    """Picture of a self-organizing map, in which each unit is a square or a hexagon.
+
+    It is recommended to use :meth:`from_estimator` to create a display. All arguments are stored as
+    attributes.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_units,) or (n_units, n_panels)
+        Value of each unit: of its color, or in each of several panels. NaN are left white.
+    unit_coordinates : ndarray of shape (n_units, 2)
+        Horizontal and vertical position of each unit.
+    topology : {"rectangular", "hexagonal"}
+        Shape of the units.
+    kind : {"u_matrix", "hits", "components", "classes"}, default="u_matrix"
+        What the values are.
+    names : sequence of str, default=None
+        Names of the panels, or of the classes that the values 0, 1, ... stand for.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes or ndarray of Axes of shape (n_panels,)
+        Axes of the picture; with ``kind="components"`` one for each component.
+    figure_ : matplotlib Figure
+        Figure of the axes.
+    units_ : list of matplotlib PolyCollection, length n_panels
+        Units in each panel.
+
+    See Also
+    --------
+    skdeep.cluster.SelfOrganizingMap : The map itself.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skdeep.cluster import SelfOrganizingMap
+    >>> from skdeep.inspection import SOMDisplay
+    >>> X, y = load_iris(return_X_y=True)
+    >>> som = SelfOrganizingMap((6, 8), topology="hexagonal", random_state=0).fit(X)
+    >>> display = SOMDisplay.from_estimator(som, X, kind="hits")
+    >>> int(display.values.sum())
+    150
+    """
+
+    def __init__(self, values, *, unit_coordinates, topology, kind="u_matrix", names=None):
+        self.values = values
+        self.unit_coordinates = unit_coordinates
+        self.topology = topology
+        self.kind = kind
+        self.names = names
+
+    @classmethod
+    def from_estimator(
+        cls, estimator, X=None, y=None, *, kind="u_matrix", components=None, ax=None, **kwargs
+    ) -> "SOMDisplay":
+        """Draw a fitted map.
+
+        Parameters
+        ----------
+        estimator : SelfOrganizingMap
+            Fitted map.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), default=None
+            Samples; required for ``"hits"`` and ``"classes"``.
+        y : array-like of shape (n_samples,), default=None
+            Class of each sample; required for ``"classes"``.
+        kind : {"u_matrix", "hits", "components", "classes"}, default="u_matrix"
+            What colors show: the mean distance to adjacent units, the number of samples, the weight
+            of each feature in a panel of its own, or the most frequent class of the samples of each
+            unit.
+        components : sequence of int, default=None
+            Indices of the features to show with ``"components"``; None for all.
+        ax : matplotlib Axes or array-like of Axes of shape (n_panels,), default=None
+            Axes to draw on; None for a new figure.
+        **kwargs : dict
+            Arguments of ``matplotlib.collections.PolyCollection``, such as ``cmap``.
+
+        Returns
+        -------
+        display : SOMDisplay
+            Display that has been drawn.
+        """
+        if kind not in _KINDS:
+            raise ValueError(f"kind must be one of {list(_KINDS)}; got {kind!r}.")
+        if not isinstance(estimator, SelfOrganizingMap):
+            raise TypeError(
+                f"estimator must be a SelfOrganizingMap; got {type(estimator).__name__}. Pass the "
+                "last step of a pipeline, and samples as its other steps transform them."
+            )
+        check_is_fitted(estimator)
+        values, names = _values(estimator, X, y, kind, components)
+        display = cls(
+            values,
+            unit_coordinates=estimator.unit_coordinates_,
+            topology=estimator.topology,
+            kind=kind,
+            names=names,
+        )
+        return display.plot(ax=ax, **kwargs)
+
+    def plot(self, *, ax=None, **kwargs) -> "SOMDisplay":
+        """Draw the map.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or array-like of Axes of shape (n_panels,), default=None
+            Axes to draw on; None for a new figure.
+        **kwargs : dict
+            Arguments of ``matplotlib.collections.PolyCollection``, such as ``cmap``.
+
+        Returns
+        -------
+        display : SOMDisplay
+            Display that has been drawn.
+        """
+        plt = _pyplot()
+        panels = self.values.reshape(len(self.values), -1).T
+        if ax is None:
+            n_columns = min(len(panels), 4)
+            n_rows = -(-len(panels) // n_columns)
+            size = 4.5 * n_columns, 4.0 * n_rows
+            _, axes = plt.subplots(n_rows, n_columns, figsize=size, squeeze=False)
+            axes = axes.ravel()
+            for unused in axes[len(panels) :]:
+                unused.remove()
+        else:
+            axes = np.atleast_1d(ax).ravel()
+            if len(axes) < len(panels):
+                raise ValueError(f"ax must have {len(panels)} axes; got {len(axes)}.")
+        axes = axes[: len(panels)]
+        self.units_ = [self._draw(*pair, kwargs) for pair in zip(axes, panels, strict=True)]
+        if self.kind == "components":
+            for one, name in zip(axes, self.names, strict=True):
+                one.set_title(name)
+        self.ax_ = axes if self.kind == "components" else axes[0]
+        self.figure_ = axes[0].figure
+        return self
+
+    def _draw(self, ax, values, options):
+        """Draw the units of one panel, with the legend of their colors."""
+        from matplotlib.collections import PolyCollection
+
+        polygons = self.unit_coordinates[:, None] + _outline(self.topology)
+        is_class = self.kind == "classes"
+        defaults = {"cmap": "tab10" if is_class else "viridis", "edgecolors": "face"}
+        units = PolyCollection(polygons, array=np.ma.masked_invalid(values), **defaults | options)
+        if is_class:
+            units.set_clim(-0.5, max(10, len(self.names)) - 0.5)
+        ax.add_collection(units)
+        ax.set_aspect("equal")
+        ax.autoscale_view()
+        ax.set_axis_off()
+        if is_class:
+            _add_legend(ax, units, self.names)
+        else:
+            ax.figure.colorbar(units, ax=ax, label=_LABELS.get(self.kind, ""))
+        return units
+
+
+def _pyplot():
+    """Import matplotlib's pyplot when it is needed."""
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError(
+            "SOMDisplay requires matplotlib; install it by pip install 'skdeep[plot]'."
+        ) from error
+    return plt
+
+
+def _outline(topology):
+    """Corners of a unit around its position; (n_corners, 2)."""
+    if topology == "rectangular":
+        return np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]])
+    angle = np.pi / 6 + np.arange(6) * np.pi / 3
+    return np.column_stack([np.cos(angle), np.sin(angle)]) / 3**0.5
+
+
+def _add_legend(ax, units, names):
+    """Name the colors of the classes."""
+    from matplotlib.patches import Patch
+
+    colors = [units.to_rgba(number) for number in range(len(names))]
+    patches = [Patch(color=color, label=name) for color, name in zip(colors, names, strict=True)]
+    ax.legend(handles=patches, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+
+
+def _values(som, X, y, kind, components):
+    """Values of the units, and names of panels or classes, or None."""
+    if kind == "u_matrix":
+        return som.u_matrix_.ravel(), None
+    if kind == "components":
+        weights = som.cluster_centers_
+        chosen = np.arange(weights.shape[1]) if components is None else np.asarray(components)
+        names = getattr(som, "feature_names_in_", [f"feature {i}" for i in range(weights.shape[1])])
+        return weights[:, chosen], [str(names[i]) for i in chosen]
+    if X is None or (y is None and kind == "classes"):
+        needed = "X and y" if kind == "classes" else "X"
+        raise ValueError(f"kind={kind!r} needs {needed}; got None.")
+    if kind == "hits":
+        return som.hit_counts(X).ravel(), None
+    classes, encoded = np.unique(np.asarray(y), return_inverse=True)
+    hits = [som.hit_counts(X, sample_weight=encoded == k).ravel() for k in range(len(classes))]
+    hits = np.stack(hits, axis=1)  # (n_units, n_classes)
+    most = np.where(hits.sum(axis=1) > 0, hits.argmax(axis=1), np.nan)
+    return most, [str(name) for name in classes]
