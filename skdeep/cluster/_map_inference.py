@@ -44,11 +44,13 @@ def apply_to_samples(function, X, weights, *, center, metric, has_missing, devic
     units = UnitDistances(weights, metric, has_missing=has_missing, multiple=_MULTIPLE)
     length = chunk_length(*weights.shape)
     with work_scope(length * weights.numel(), device):
-        chunks = [
-            function(units, padded(x, length))[: len(x)].cpu().numpy()
-            for x, *_ in rows.chunks(length)
-        ]
-    result = np.concatenate(chunks)
+        result, start = None, 0
+        for x, *_ in rows.chunks(length):
+            chunk = function(units, padded(x, length))[: len(x)].cpu().numpy()
+            if result is None:  # small arrays, if kept, would leave gaps in the memory of large ones
+                result = np.empty((len(rows), *chunk.shape[1:]), dtype=chunk.dtype)
+            result[start : start + len(x)] = chunk
+            start += len(x)
     if result.dtype.kind != "f":
         return result
     if not np.isfinite(result).all():
