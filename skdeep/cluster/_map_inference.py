@@ -47,7 +47,7 @@ def apply_to_samples(function, X, weights, *, center, metric, has_missing, devic
         result, start = None, 0
         for x, *_ in rows.chunks(length):
             chunk = function(units, padded(x, length))[: len(x)].cpu().numpy()
-            if result is None:  # small arrays, if kept, would leave gaps in the memory of large ones
+            if result is None:  # if small arrays were kept, memory would become fragmented
                 result = np.empty((len(rows), *chunk.shape[1:]), dtype=chunk.dtype)
             result[start : start + len(x)] = chunk
             start += len(x)

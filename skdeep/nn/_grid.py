@@ -1,6 +1,6 @@
 """Grids of units and the neighborhoods on them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -155,8 +155,7 @@ class Grid:
     @cached_property
     def _lines(self):
         """Squared distances between rows, and between columns."""
-        options = {"periodic": self.periodic, "dtype": self.dtype, "device": self.device}
-        return [Grid((1, length), **options)._from_block(slice(None)) for length in self.shape]
+        return [replace(self, shape=(1, length))._from_block(slice(None)) for length in self.shape]
 
     def are_adjacent(self, first, second):
         """Whether units of each pair touch each other, on a rectangular grid at least in a corner.
