@@ -1,8 +1,6 @@
 """skorch callbacks."""
 
-import contextlib
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from sklearn.exceptions import ConvergenceWarning

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from skdeep._batched_fit import fit_together
 from skdeep._fit import Fit
-from skdeep._training._callbacks import SubfitTasks
+from skdeep._training._tasks import SubfitTasks
 from skdeep.base import DeepEstimator
 from skdeep.utils._sklearn import has_callbacks
 
