@@ -44,8 +44,8 @@ for ax, kind in zip(axes, ("u_matrix", "hits", "classes"), strict=True):
 # %%
 # How good is the map?
 # --------------------
-# The quantization error is the mean distance from a sample to its unit; the topographic error is the
-# fraction of samples whose two nearest units are not adjacent. A smaller final radius trades one for
+# The quantization error is the mean distance from a sample to its unit; the topographic error is
+# the fraction of samples whose two nearest units are not adjacent. The final radius trades one for
 # the other.
 
 for radius in (0.4, 0.55, 0.8, 1.2):

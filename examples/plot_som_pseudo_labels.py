@@ -2,9 +2,9 @@
 Can a map replace labels? SOM, KMeans and a few labels
 ======================================================
 
-A classic recipe for data with hardly any labels: train a self-organizing map, cluster its units with
-KMeans, label one sample of each cluster, and give its label to the whole cluster. A classifier is
-then trained on these *pseudo-labels*. Here 40 images of digits are labelled.
+A classic recipe for data with hardly any labels: train a self-organizing map, cluster its units
+with KMeans, label one sample of each cluster, and give its label to the whole cluster. A classifier
+is then trained on these *pseudo-labels*. Here 40 images of digits are labelled.
 """
 
 # %%
