@@ -44,15 +44,20 @@ def classifier(clusterer=None, **params):
 # scikit-learn's suite ----------------------------------------------------------------------
 
 
-def extremes(X, n_clusters, random_state):
+class Extremes:
     """Initial centers that do not depend on how often a sample occurs."""
-    first = X[:, [0]].toarray().ravel() if hasattr(X, "toarray") else X[:, 0]
-    centers = X[[first.argmin(), first.argmax()]]
-    return centers.toarray() if hasattr(centers, "toarray") else centers
+
+    def __call__(self, X, n_clusters, random_state):
+        first = X[:, [0]].toarray().ravel() if hasattr(X, "toarray") else X[:, 0]
+        centers = X[[first.argmin(), first.argmax()]]
+        return centers.toarray() if hasattr(centers, "toarray") else centers
+
+    def __repr__(self):  # becomes part of the names of tests, the same in each process
+        return "Extremes()"
 
 
 def _instances():
-    two = KMeans(2, init=extremes, n_init=1, tol=0, random_state=0)
+    two = KMeans(2, init=Extremes(), n_init=1, tol=0, random_state=0)
     one, mixture = KMeans(1, random_state=0), GaussianMixture(1, random_state=0)
     small = {**SMALL, "width": 32, "lr": 1e-2, "max_epochs": 20, "batch_size": 128}
     yield ClusterwiseClassifier(two, LogisticRegression(), min_cluster_size=1)
