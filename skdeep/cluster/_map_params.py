@@ -48,16 +48,20 @@ def make_schedule(name, value, *, decay, high=np.inf):
     Raises
     ------
     ValueError
-        If they are not positive, or exceed ``high``. Only the final value may be zero, if it is
-        reached linearly.
+        If they are not positive and finite, or exceed ``high``. Only the final value may be zero,
+        if it is reached linearly.
     """
     pair = (value, value) if isinstance(value, Real) else tuple(value)
-    is_pair = len(pair) == 2 and all(isinstance(one, Real) and 0 <= one <= high for one in pair)
+    is_pair = len(pair) == 2 and all(_is_between_zero_and(high, one) for one in pair)
     may_end_at_zero = decay == "linear" and name != "radius"
-    if not is_pair or not pair[0] or not (pair[1] or may_end_at_zero) or pair[0] == np.inf:
+    if not is_pair or not pair[0] or not (pair[1] or may_end_at_zero):
         limit = "" if high == np.inf else f", at most {high}"
         raise ValueError(
             f"{name} must be a positive number, or the first and the final one{limit}; "
             f"got {value!r} with {decay=}."
         )
     return Schedule(float(pair[0]), float(pair[1]), decay)
+
+
+def _is_between_zero_and(high, number):
+    return isinstance(number, Real) and 0 <= number <= high and number < np.inf

@@ -9,6 +9,9 @@ import torch
 _BLOCK_SIZE = 2**22
 # Coordinates are rounded; this much more than a distance still counts as the same distance.
 _SLACK = 1 + 1e-6
+# Radii beyond these limits, whose squares would not be numbers of single precision, make no
+# difference: neighborhoods are a single unit, or the whole map.
+_SMALLEST_RADIUS, _LARGEST_RADIUS = 1e-12, 1e12
 #: Reach of adjacent units: all that touch each other.
 _ADJACENT = {"rectangular": 2.0, "hexagonal": 1.0}
 
@@ -120,6 +123,7 @@ class Grid:
         return self._kernel(squared, radius)
 
     def _kernel(self, squared, radius):
+        radius = min(max(radius, _SMALLEST_RADIUS), _LARGEST_RADIUS)
         kernel = NEIGHBORHOODS[self.neighborhood](squared, radius)
         # subnormal numbers are slow, and sums of them are inexact
         limits = torch.finfo(kernel.dtype)

@@ -57,6 +57,7 @@ REFUSED = {
     "radius": ({"radius": (3, 0)}, r"radius must be a positive number.*; got \(3, 0\)"),
     "radii": ({"radius": (3, 2, 1)}, "radius must be"),
     "infinite radius": ({"radius": (np.inf, 1)}, "radius must be"),
+    "infinite final radius": ({"radius": (1, np.inf)}, "radius must be"),
     "rate": ({"learning_rate": (2, 0.1)}, "learning_rate must be .* final one, at most 1; got"),
     "rate of zero": ({"learning_rate": (0.5, 0)}, "got .*with decay='exponential'"),
     "words": ({"learning_rate": ("fast", "slow")}, "learning_rate must be"),
@@ -110,6 +111,19 @@ def test_interrupt_leaves_a_map_as_it_was(algorithm, way):
 
 
 # Any data ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("topology", ["rectangular", "hexagonal"])
+@pytest.mark.parametrize("neighborhood", ["gaussian", "bubble", "triangle", "mexican_hat"])
+def test_extreme_radii_are_a_single_unit_or_the_whole_map(neighborhood, topology, dtype):
+    X, options = IRIS.astype(dtype), {"neighborhood": neighborhood, "topology": topology}
+    single, whole = (make(radius=radius, **options).fit(X) for radius in (1e-3, 1e6))
+    for tiny, huge in ((1e-20, 1e20), (1e-200, 1e200)):
+        som = make(radius=tiny, **options).fit(X)
+        np.testing.assert_array_equal(som.cluster_centers_, single.cluster_centers_)
+        som = make(radius=huge, **options).fit(X)
+        np.testing.assert_allclose(som.cluster_centers_, whole.cluster_centers_, atol=1e-4)
 
 
 @each_metric
