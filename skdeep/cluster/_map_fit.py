@@ -25,6 +25,7 @@ from skdeep.nn._grid import Grid
 from skdeep.nn._unit_distances import METRICS
 from skdeep.utils._device import lease_device
 from skdeep.utils._random import draw_seed
+from skdeep.utils._slabs import largest_magnitude
 from skdeep.utils._threads import work_scope
 from skdeep.utils._validation import check_weights, in_memory, output_dtype
 
@@ -100,7 +101,7 @@ class MapFit:
         if not np.isfinite(weights).all():
             raise ValueError(
                 "X must be small enough for finite variances; got values up to "
-                f"{np.nanmax(abs(self.X)):g}. Scale the features."
+                f"{largest_magnitude(self.X):g}. Scale the features."
             )
         return weights
 

@@ -5,6 +5,7 @@ import torch
 
 from skdeep.cluster._map_rows import MapRows, chunk_length, padded
 from skdeep.nn._unit_distances import UnitDistances
+from skdeep.utils._slabs import largest_magnitude
 from skdeep.utils._threads import work_scope
 from skdeep.utils._validation import output_dtype
 
@@ -56,6 +57,6 @@ def apply_to_samples(function, X, weights, *, center, metric, has_missing, devic
     if not np.isfinite(result).all():
         raise ValueError(
             "X must be small enough for finite distances; a distance is not finite for a maximum "
-            f"absolute value of {np.nanmax(abs(X)):g}. Scale X like the training data."
+            f"absolute value of {largest_magnitude(X):g}. Scale X like the training data."
         )
     return result.astype(output_dtype(X), copy=False)

@@ -1,5 +1,6 @@
 """Large tables in chunks of consecutive rows."""
 
+import numpy as np
 import scipy.sparse as sp
 
 # Size of the rows that are converted or summed at once.
@@ -15,3 +16,8 @@ def slabs(X):
 def dense(X, rows):
     """Return rows as a dense array, as a view if possible."""
     return X[rows].toarray() if sp.issparse(X) else X[rows]
+
+
+def largest_magnitude(X):
+    """Return the largest absolute value that is not NaN; large tables are not copied."""
+    return max(np.nanmax(abs(dense(X, rows))) for rows in slabs(X))

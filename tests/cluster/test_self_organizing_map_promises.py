@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 import torch
+from sklearn.base import clone
 from sklearn.datasets import load_iris
 
 from skdeep.cluster import SelfOrganizingMap
@@ -75,11 +76,16 @@ def test_parameters_that_make_no_sense_are_refused(case):
     assert not [name for name in vars(som) if name.endswith("_")]
 
 
-def test_absurdly_large_values_are_refused():
-    with pytest.raises(ValueError, match=r"small enough for finite variances.*Scale"):
-        make().fit(IRIS * 1e200)
-    with pytest.raises(ValueError, match=r"small enough for finite distances.*Scale"):
-        make().fit(IRIS).transform(IRIS * 1e200)
+@pytest.mark.parametrize("container", [np.asarray, sp.csr_array, sp.csr_matrix])
+@pytest.mark.parametrize("missing", ["error", "ignore"])
+def test_absurdly_large_values_are_refused(missing, container):
+    X = IRIS * 1e200
+    X[0, 0] = np.nan if missing == "ignore" else 0
+    som, X = make(missing=missing), container(X)
+    with pytest.raises(ValueError, match=r"for finite variances; got .* 7\.9e\+200\. Scale"):
+        clone(som).fit(X)
+    with pytest.raises(ValueError, match=r"for finite distances; .* 7\.9e\+200\. Scale"):
+        som.fit(IRIS).transform(X)
 
 
 @pytest.mark.parametrize("way", ["fit", "partial_fit"])
