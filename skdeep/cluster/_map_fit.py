@@ -82,15 +82,24 @@ class MapFit:
         """Determine grid, initial weights and settings."""
         estimator = self.estimator
         if self.is_resumed:
-            self.seed, self.center = estimator._seed, estimator._center
-            self.grid, memory = self._make_grid(estimator.shape_), estimator._memory
-            weights = estimator._weights
+            self.seed, self.grid = estimator._seed, self._make_grid(estimator.shape_)
+            weights, memory = self._fitted_weights()
         else:
             self.seed, memory = draw_seed(estimator.random_state), None
             weights = self._initial_weights()
         rows = MapRows(self.X, self.weight, center=self.center, device=self.device, stores=True)
         settings = self._settings()
         self.training = MapTraining(self.grid, rows, settings, weights, memory)
+
+    def _fitted_weights(self):
+        """Return unit weights and sums of a fitted map; its center is kept if the metric allows."""
+        estimator = self.estimator
+        self.center, weights, memory = estimator._center, estimator._weights, estimator._memory
+        if not METRICS[estimator.metric]:
+            values, mass = memory
+            weights, memory = weights + self.center, (values + mass * self.center, mass)
+            self.center = np.zeros_like(self.center)
+        return weights, memory
 
     def _initial_weights(self):
         with np.errstate(over="ignore", invalid="ignore"):

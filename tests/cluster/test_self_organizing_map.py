@@ -202,6 +202,28 @@ def test_as_many_parts_as_epochs_are_a_fit(algorithm):
     assert parts.loss_curve_ == whole.loss_curve_
 
 
+@pytest.mark.parametrize("missing", ["error", "ignore"])
+@pytest.mark.parametrize("algorithm", ["batch", "minibatch", "online"])
+@pytest.mark.parametrize("metrics", [("euclidean", "cosine"), ("cosine", "manhattan")])
+def test_metric_may_change_between_parts(metrics, algorithm, missing):
+    first, second = metrics
+    som = make(metric=first, algorithm=algorithm, missing=missing, batch_size=40).fit(IRIS)
+    som.set_params(metric=second, learning_rate=1e-6, radius=0.1)
+    before = som.cluster_centers_
+    som.partial_fit(IRIS)
+    nearest = pairwise_distances(IRIS, before, metric=second).argmin(axis=1)
+    expected = pairwise_distances(IRIS, som.cluster_centers_, metric=second)
+    np.testing.assert_allclose(som.transform(IRIS), expected, atol=1e-7)
+    if algorithm == "batch":
+        expected = [IRIS[nearest == unit].mean(axis=0) for unit in np.unique(nearest)]
+        np.testing.assert_allclose(som.cluster_centers_[np.unique(nearest)], expected, rtol=1e-6)
+    elif algorithm == "minibatch":  # means of the samples so far
+        assert (som.cluster_centers_ > IRIS.min(axis=0) - 1e-9).all()
+        assert (som.cluster_centers_ < IRIS.max(axis=0) + 1e-9).all()
+    else:
+        np.testing.assert_allclose(som.cluster_centers_, before, atol=1e-3)
+
+
 @pytest.mark.parametrize("algorithm", ["minibatch", "online"])
 def test_stream_of_parts_finds_all_clusters(algorithm):
     som = make((1, 3), algorithm=algorithm, radius=(1, 0.1), batch_size=20)
