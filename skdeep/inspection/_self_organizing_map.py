@@ -1,11 +1,13 @@
 """Pictures of self-organizing maps."""
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from skdeep.cluster import SelfOrganizingMap
 
 _KINDS = ("u_matrix", "hits", "components", "classes")
+# Qualitative color maps by the number of their colors; others are not qualitative.
+_QUALITATIVE = {10: "tab10", 20: "tab20"}
 _LABELS = {"u_matrix": "mean distance to adjacent units", "hits": "samples"}
 
 
@@ -102,7 +104,7 @@ class SOMDisplay:
         display = cls(
             values,
             unit_coordinates=estimator.unit_coordinates_,
-            topology=estimator.topology,
+            topology=estimator._fitted_params["topology"],
             kind=kind,
             names=names,
         )
@@ -152,10 +154,13 @@ class SOMDisplay:
 
         polygons = self.unit_coordinates[:, None] + _outline(self.topology)
         is_class = self.kind == "classes"
-        defaults = {"cmap": "tab10" if is_class else "viridis", "edgecolors": "face"}
+        defaults = {"cmap": "viridis", "edgecolors": "face"}
+        if is_class:
+            n_colors = min((n for n in _QUALITATIVE if n >= len(self.names)), default=None)
+            defaults["cmap"] = _QUALITATIVE.get(n_colors, "turbo")
         units = PolyCollection(polygons, array=np.ma.masked_invalid(values), **defaults | options)
         if is_class:
-            units.set_clim(-0.5, max(10, len(self.names)) - 0.5)
+            units.set_clim(-0.5, (n_colors or len(self.names)) - 0.5)
         ax.add_collection(units)
         ax.set_aspect("equal")
         ax.autoscale_view()
@@ -209,6 +214,7 @@ def _values(som, X, y, kind, components):
         raise ValueError(f"kind={kind!r} needs {needed}; got None.")
     if kind == "hits":
         return som.hit_counts(X).ravel(), None
+    check_consistent_length(X, y)
     classes, encoded = np.unique(np.asarray(y), return_inverse=True)
     hits = [som.hit_counts(X, sample_weight=encoded == k).ravel() for k in range(len(classes))]
     hits = np.stack(hits, axis=1)  # (n_units, n_classes)

@@ -1,5 +1,7 @@
 """Pictures of self-organizing maps, compared by their data."""
 
+import copy
+
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -87,6 +89,23 @@ def test_colors_are_the_most_frequent_classes(som):
     assert texts == ["setosa", "versicolor", "virginica"]
 
 
+@pytest.mark.parametrize("n_classes", [1, 3, 10, 11, 20, 21, 50])
+def test_each_class_has_a_color_of_its_own(n_classes, som):
+    display = SOMDisplay.from_estimator(som, IRIS, np.arange(150) % n_classes, kind="classes")
+    colors = [patch.get_facecolor() for patch in display.ax_.get_legend().get_patches()]
+    assert len(set(colors)) == n_classes
+    shown = display.units_[0].get_array()
+    drawn = display.units_[0].to_rgba(shown[~shown.mask])
+    np.testing.assert_array_equal(drawn, [colors[int(k)] for k in shown[~shown.mask]])
+
+
+def test_parameters_that_are_set_after_training_do_not_change_the_picture(som):
+    other = "hexagonal" if som.topology == "rectangular" else "rectangular"
+    changed = copy.deepcopy(som).set_params(topology=other)
+    units = [corners(SOMDisplay.from_estimator(one).units_[0]) for one in (som, changed)]
+    np.testing.assert_array_equal(*units)
+
+
 def test_display_is_drawn_again_on_given_axes(som, plt):
     display = SOMDisplay.from_estimator(som)
     figure, axes = plt.subplots()
@@ -105,6 +124,8 @@ def test_what_cannot_be_drawn_is_refused(som):
         SOMDisplay.from_estimator(som, kind="hits")
     with pytest.raises(ValueError, match="kind='classes' needs X and y; got None"):
         SOMDisplay.from_estimator(som, IRIS, kind="classes")
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        SOMDisplay.from_estimator(som, IRIS, SPECIES[:9], kind="classes")
     with pytest.raises(TypeError, match="must be a SelfOrganizingMap; got KMeans"):
         SOMDisplay.from_estimator(KMeans())
     with pytest.raises(NotFittedError):
