@@ -228,7 +228,8 @@ class IMSAT(DeepClusterMixin, InvarianceMixin, EncoderMixin, DeepEstimator):
       60 % of the epochs :math:`\lambda = \mu = 1`, and walks have 3 steps.
 
     The best one has the lowest :math:`2 H(Y|Y') - H(Y)`, where :math:`Y` and :math:`Y'` are the
-    most probable clusters of a sample and of its view.
+    most probable clusters of a sample and of its view; nets with all samples in one cluster come
+    last.
 
     Departures from [1]_: affine views of images, neighbors instead of perturbations for tables,
     batch statistics of samples and views together, and the two stages.
@@ -370,7 +371,10 @@ class IMSAT(DeepClusterMixin, InvarianceMixin, EncoderMixin, DeepEstimator):
     def _loss_of_restart(self, graph, schedule, end, fit):
         """Return a number by which restarts are compared; lower is better."""
         if end == schedule.n_epochs:
-            return inconsistency(self._joint(graph, fit))
+            joint = self._joint(graph, fit)
+            # a single cluster is stable, but it is no clustering
+            is_collapsed = np.count_nonzero(joint.sum(axis=0)) == 1
+            return np.inf if is_collapsed else inconsistency(joint)
         generator = make_generator(0, fit.device)
         return evaluate(fit.module, self._objective("first"), fit.rows, generator, _COMPARED)
 

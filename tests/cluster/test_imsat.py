@@ -125,6 +125,15 @@ def test_the_best_restart_agrees_better_with_neighbors_than_the_first_one(seed):
     assert agreement_of_neighbors(best, X) > agreement_of_neighbors(one, X)
 
 
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("n_init", [2, 3, 6])
+@pytest.mark.parametrize("image_shape", [None, (8, 8)])
+def test_a_restart_with_a_single_cluster_is_not_the_best(image_shape, n_init, seed):
+    params = {"max_epochs": 4, "n_components": 16, "image_shape": image_shape, "random_state": seed}
+    assert len(set(imsat(n_init=1, **params).fit_predict(DIGITS[:120]))) > 1
+    assert len(set(imsat(n_init=n_init, **params).fit_predict(DIGITS[:120]))) > 1
+
+
 @pytest.mark.parametrize("invariance", ["neighbors", "vat", "noise"])
 def test_restarts_are_the_same_in_a_stack_and_one_by_one(invariance, capsys, assert_same):
     together = imsat(n_init=5, max_epochs=10, invariance=invariance)
