@@ -88,7 +88,7 @@ class IMSAT(DeepClusterMixin, InvarianceMixin, EncoderMixin, DeepEstimator):
         neighbors are searched within each part.
     information_weight : float or "auto", default="auto"
         Weight of the mutual information relative to the invariance. ``"auto"`` is 0.2 for
-        images and 0.3 for tables, for which it is 1 in the last 40 % of the epochs.
+        images; for tables it is 0.3, and 1 in the last stage, see Notes.
     class_prior : array-like of shape (n_clusters,), default=None
         Expected fractions of the samples in the clusters. By default clusters of equal size
         are preferred, but not enforced.
@@ -225,7 +225,8 @@ class IMSAT(DeepClusterMixin, InvarianceMixin, EncoderMixin, DeepEstimator):
       and the rest is trained with :math:`\mu = 1`. They find clusters of unequal size.
     - With ``"neighbors"`` and ``"noise"``, restarts have random walks of 3 steps, or of 30 steps,
       which find elongated clusters, or of 3 steps and clusters that are merged in the end. After
-      60 % of the epochs :math:`\lambda = \mu = 1`, and walks have 3 steps.
+      60 % of the epochs :math:`\mu = 1`, walks have 3 steps, and for tables
+      ``information_weight="auto"`` is 1.
 
     The best one has the lowest :math:`2 H(Y|Y') - H(Y)`, where :math:`Y` and :math:`Y'` are the
     most probable clusters of a sample and of its view; nets with all samples in one cluster come
@@ -471,10 +472,9 @@ class IMSAT(DeepClusterMixin, InvarianceMixin, EncoderMixin, DeepEstimator):
 
     def _objective(self, phase):
         weight = self.information_weight
-        if phase == "last" and not self._has_images:
-            weight = 1.0
-        elif weight == "auto":
-            weight = _INFORMATION[self._has_images]
+        if weight == "auto":
+            is_last = phase == "last" and not self._has_images
+            weight = 1.0 if is_last else _INFORMATION[self._has_images]
         hyperparameters = {
             "information": float(weight),
             "balance": _BALANCE[phase],

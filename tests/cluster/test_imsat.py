@@ -51,7 +51,7 @@ def test_blobs_are_found_with_every_invariance(invariance):
 @pytest.mark.parametrize("invariance", ["neighbors", "noise"])
 def test_moons_in_many_dimensions_are_told_apart(invariance):
     X, moon = moons()
-    found = IMSAT(2, invariance=invariance, **FEW).fit_predict(X)
+    found = imsat(2, invariance=invariance, n_init=3, max_epochs="auto").fit_predict(X)
     assert adjusted_rand_score(moon, found) > 0.95
 
 
@@ -64,7 +64,7 @@ def unequal():
 
 def test_small_clusters_are_told_apart_from_a_large_one():
     X, label = unequal()
-    net = IMSAT(3, n_init=3, **FEW).fit(X)
+    net = imsat(3, n_init=3, n_components=128, max_epochs=80).fit(X)
     assert adjusted_rand_score(label, net.labels_) > 0.98
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(net)).predict(X), net.labels_)
     np.testing.assert_allclose(net.predict_proba(X).sum(axis=1), 1, rtol=1e-5)
@@ -182,6 +182,14 @@ def test_images_with_neighbors_have_both_stages_after_restarts():
     params = {"image_shape": (8, 8), "invariance": ["affine", "neighbors"], "max_epochs": 10}
     phases = [row["phase"] for row in imsat(**params).fit(DIGITS[:100]).history_]
     assert phases == ["first"] * 6 + ["last"] * 4
+
+
+@pytest.mark.parametrize("invariance", ["neighbors", "vat"])
+@pytest.mark.parametrize("image_shape", [None, (8, 8)])
+def test_a_weight_of_the_information_holds_in_all_stages(image_shape, invariance):
+    params = {"image_shape": image_shape, "invariance": invariance, "n_init": 3, "max_epochs": 10}
+    net = imsat(information_weight=1e-9, batch_norm=False, **params).fit(DIGITS[:100])
+    assert all(row["train_uncertainty"] + row["train_imbalance"] < 1e-7 for row in net.history_)
 
 
 # Weights -----------------------------------------------------------------------------------
