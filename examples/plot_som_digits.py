@@ -10,7 +10,7 @@ picture. The labels are only used to color the map.
 # %%
 # The units as images
 # -------------------
-# Adjacent units look alike, and digits merge into each other along paths, such as 4 into 9.
+# Adjacent units look alike.
 
 import matplotlib.pyplot as plt
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage

@@ -57,7 +57,7 @@ plt.show()
 # %%
 # Finding
 # -------
-# t-SNE separates the digits best, but takes many times as long, and it cannot place new samples.
-# The map keeps almost as many neighbors together, predicts the unit of new samples in no time, and
-# its units can be looked at and clustered. Its price is the grid: gaps between clusters do not show
-# in the positions, only in the U-matrix. PCA is there at once and mixes half of the digits.
+# t-SNE separates the digits best, with an accuracy of .97, but takes more than ten times as long,
+# and it cannot place new samples. The map reaches .94, also places new samples, and its units can
+# be inspected and clustered. Its disadvantage is the grid: gaps between clusters do not show in the
+# positions, only in the U-matrix. PCA takes the least time, but many digits overlap: .61.

@@ -28,10 +28,10 @@ class SelfOrganizingMap(
     """Self-organizing map: units on a grid, trained so that adjacent units are alike.
 
     Each unit has a weight vector in the space of the samples, and represents the samples that are
-    nearest to it. Alternates between finding the best matching, that is, the nearest unit of each
-    sample and setting all weights to means of samples, weighted by a function of the distance on
-    the grid to their units [1]_. The radius of that function shrinks during training, from a map
-    that follows the principal plane to one that follows the samples.
+    nearest to it. Alternates between finding the best matching unit of each sample, that is, the
+    nearest one, and setting all weights to means of samples, weighted by a function of the distance
+    on the grid to their units [1]_. The radius of that function decreases during training: the map
+    is ordered as a whole first, and then adapts to the samples locally.
 
     Scale the features, for example with ``StandardScaler``.
 
@@ -186,7 +186,8 @@ class SelfOrganizingMap(
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training samples. They are read chunk by chunk, and never copied as a whole.
+            Training samples. Memory maps and sparse matrices are read chunk by chunk, and never
+            copied as a whole.
         y : Ignored
             Not used, present for API consistency.
         sample_weight : array-like of shape (n_samples,), default=None
