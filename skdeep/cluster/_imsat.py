@@ -69,6 +69,21 @@ class IMSAT(DeepClusterMixin, InvarianceMixin, EncoderMixin, DeepEstimator):
         Number of clusters. ``"auto"`` estimates it: a net with up to 30 clusters is trained
         first, and clusters between which views move samples are merged; see the user guide
         for how often the result is right.
+    information_weight : float or "auto", default="auto"
+        Weight of the mutual information relative to the invariance. ``"auto"`` is 0.2 for
+        images; for tables it is 0.3, and 1 in the last stage, see Notes.
+    class_prior : array-like of shape (n_clusters,), default=None
+        Expected fractions of the samples in the clusters. By default clusters of equal size
+        are preferred, but not enforced.
+    n_init : int or "auto", default="auto"
+        Number of nets with different seeds, of which the best one is kept. With images, half
+        of the nets are dropped again and again in the first 40 % of the epochs. No labels
+        are needed for that: in the end, nets are compared by how well the clusters of
+        samples and their views agree. ``"auto"`` is 5 for tables, 8 for up to 10,000 images,
+        and 4 for more.
+    tol : float, default=0.0
+        Training stops when less than this fraction of the samples has changed its cluster
+        in an epoch. 0 never stops.
     invariance : "auto", {"affine", "neighbors", "noise", "vat"} or list of these, default="auto"
         The views of a sample that must be in its cluster. ``"affine"``: the image, rotated,
         stretched, sheared and shifted. ``"neighbors"``: the end of a random walk to near
@@ -86,21 +101,6 @@ class IMSAT(DeepClusterMixin, InvarianceMixin, EncoderMixin, DeepEstimator):
         Number of near neighbors of a sample for ``"neighbors"``, ``"noise"`` and ``"vat"``.
         More than 10,000 samples are divided at random into parts of at most that size, and
         neighbors are searched within each part.
-    information_weight : float or "auto", default="auto"
-        Weight of the mutual information relative to the invariance. ``"auto"`` is 0.2 for
-        images; for tables it is 0.3, and 1 in the last stage, see Notes.
-    class_prior : array-like of shape (n_clusters,), default=None
-        Expected fractions of the samples in the clusters. By default clusters of equal size
-        are preferred, but not enforced.
-    n_init : int or "auto", default="auto"
-        Number of nets with different seeds, of which the best one is kept. With images, half
-        of the nets are dropped again and again in the first 40 % of the epochs. No labels
-        are needed for that: in the end, nets are compared by how well the clusters of
-        samples and their views agree. ``"auto"`` is 5 for tables, 8 for up to 10,000 images,
-        and 4 for more.
-    tol : float, default=0.0
-        Training stops when less than this fraction of the samples has changed its cluster
-        in an epoch. 0 never stops.
     n_components : int or "auto", default="auto"
         Width of the last hidden layer, which ``transform`` returns. ``"auto"`` is 512 for
         tables and 256 for images.
