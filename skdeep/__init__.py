@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         metrics,
         model_selection,
         neural_network,
+        semi_supervised,
         utils,
     )
     from skdeep.utils._show_versions import show_versions
@@ -43,6 +44,7 @@ __all__ = [
     "metrics",
     "model_selection",
     "neural_network",
+    "semi_supervised",
     "show_versions",
     "utils",
 ]

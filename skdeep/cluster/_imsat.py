@@ -71,7 +71,7 @@ class IMSAT(DeepClusterMixin, InvarianceMixin, EncoderMixin, DeepEstimator):
         for how often the result is right.
     information_weight : float or "auto", default="auto"
         Weight of the mutual information relative to the invariance. ``"auto"`` is 0.2 for
-        images; for tables it is 0.3, and 1 in the last stage, see Notes.
+        images and 0.3 for tables, for which it is 1 in the last 40 % of the epochs.
     class_prior : array-like of shape (n_clusters,), default=None
         Expected fractions of the samples in the clusters. By default clusters of equal size
         are preferred, but not enforced.
@@ -85,18 +85,16 @@ class IMSAT(DeepClusterMixin, InvarianceMixin, EncoderMixin, DeepEstimator):
         Training stops when less than this fraction of the samples has changed its cluster
         in an epoch. 0 never stops.
     invariance : "auto", {"affine", "neighbors", "noise", "vat"} or list of these, default="auto"
-        The views of a sample that must be in its cluster. ``"affine"``: the image, rotated,
-        stretched, sheared and shifted. ``"neighbors"``: the end of a random walk to near
-        neighbors. ``"noise"``: the same with Gaussian noise, and with a tenth of the
+        The views of a sample that must be in its cluster or class. ``"affine"``: the image,
+        rotated, stretched, sheared and shifted. ``"neighbors"``: the end of a random walk to
+        near neighbors. ``"noise"``: the same with Gaussian noise, and with a tenth of the
         features replaced by their mean. ``"vat"``: the sample, moved by a quarter of the
-        distance to its neighbors in the direction that changes its cluster most [3]_.
+        distance to its neighbors in the direction that changes its probabilities most [3]_.
         ``"auto"`` is ``"affine"`` for images and ``"neighbors"`` for tables.
     invariance_strength : float, default=1.0
         Factor of the transformations of ``"affine"``, the noise of ``"noise"`` and the
-        distance of ``"vat"``. It matters: with half the strength, many clusterings of
-        images explain the data equally well, and handwritten digits are no longer found. 1
-        means rotations of up to 18 degrees, stretching and shearing by 25 to 37 %, and
-        shifts by up to 9 % of a side.
+        distance of ``"vat"``. 1 means rotations of up to 18 degrees, stretching and shearing by
+        25 to 37 %, and shifts by up to 9 % of a side.
     n_neighbors : int, default=10
         Number of near neighbors of a sample for ``"neighbors"``, ``"noise"`` and ``"vat"``.
         More than 10,000 samples are divided at random into parts of at most that size, and
@@ -232,6 +230,9 @@ class IMSAT(DeepClusterMixin, InvarianceMixin, EncoderMixin, DeepEstimator):
     most probable clusters of a sample and of its view; nets with all samples in one cluster come
     last.
 
+    ``invariance_strength`` matters: with half of it, many clusterings of images explain the data
+    equally well, and handwritten digits are no longer found.
+
     Departures from [1]_: affine views of images, neighbors instead of perturbations for tables,
     batch statistics of samples and views together, and the two stages.
 
@@ -259,9 +260,6 @@ class IMSAT(DeepClusterMixin, InvarianceMixin, EncoderMixin, DeepEstimator):
     """
 
     n_clusters: int | str = param(POSITIVE_INTEGER, StrOptions({"auto"}), default=8)
-    invariance: str | Sequence[str] = param(default="auto")
-    invariance_strength: float = param(default=1.0)
-    n_neighbors: int = param(default=10)
     information_weight: float | str = param(POSITIVE, StrOptions({"auto"}), default="auto")
     class_prior: Sequence[float] | None = param("array-like", None, default=None)
     n_init: int | str = param(POSITIVE_INTEGER, StrOptions({"auto"}), default="auto")

@@ -1,0 +1,74 @@
+"""Nets that classify samples of which few have a label."""
+
+from typing import NamedTuple
+
+import torch
+
+from skdeep.nn import losses
+from skdeep.nn._cluster_net import ClusterNet
+from skdeep.nn._view_losses import mean, view_terms
+
+#: Columns of the targets: class, or -1 without a label; distance to a near neighbor, if it is used.
+CODE, RADIUS = 0, 1
+
+
+class FewLabelsOutput(NamedTuple):
+    """Output of the forward pass of ``FewLabelsNet``."""
+
+    #: (batch, n_classes) log-probabilities of the samples
+    clean: torch.Tensor
+    #: the same of each view of them, in the order of ``invariance``
+    views: tuple[torch.Tensor, ...]
+    #: (n_classes,) expected fractions of the classes
+    prior: torch.Tensor
+
+
+class FewLabelsNet(ClusterNet):
+    """A net that assigns samples to classes, and the views to which it is invariant.
+
+    **Shape**: (batch, n_features) -> ``FewLabelsOutput``
+
+    Parameters
+    ----------
+    shape : CoderShape
+    streams : dict of str to torch.Generator
+    prior : tuple of float, length n_classes
+        Expected fractions of the classes.
+    **views
+        ``invariance`` and ``strength``, see ``ClusterNet``.
+    """
+
+    def __init__(self, shape, streams, *, prior, **views):
+        super().__init__(shape, streams, n_clusters=len(prior), n_outputs=len(prior), **views)
+        self.prior = prior
+
+    def forward(self, x, target, partner):
+        """(batch, n_features) -> FewLabelsOutput; see ``CODE`` for the targets."""
+        output = super().forward(x, target[..., RADIUS:], partner)
+        return FewLabelsOutput(*output, x.new_tensor(self.prior))
+
+
+def loss_terms(output, batch, hyperparameters):
+    """Losses by name: (batch,) each, or a scalar for means over part of the batch."""
+    kinds, information = hyperparameters["views"], hyperparameters["information"]
+    divergence, entropy, p = view_terms(output, kinds)
+    p = losses.weighted_mean(p, batch.weight)
+    imbalance = losses.divergence_from_prior(p, output.prior)
+    return {
+        "cross_entropy": _cross_entropy(output, batch, kinds),
+        "invariance": hyperparameters["invariance"] * divergence,
+        "uncertainty": information * entropy,
+        "imbalance": information * hyperparameters["balance"] * imbalance,
+    }
+
+
+def _cross_entropy(output, batch, kinds):
+    """Return the mean over labelled samples, and over affine views of them."""
+    code = batch.y[..., CODE].long()
+    weight = (code >= 0).to(batch.x)
+    if batch.weight is not None:
+        weight = weight * batch.weight
+    views = zip(kinds, output.views, strict=True)
+    log_p = mean([output.clean, *(view for kind, view in views if kind == "affine")])
+    log_p = log_p.gather(-1, code.clamp(min=0).unsqueeze(-1)).squeeze(-1)
+    return -(weight * log_p).sum(dim=-1) / weight.sum(dim=-1)

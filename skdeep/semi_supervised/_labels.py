@@ -1,0 +1,83 @@
+"""Labels of which some are missing."""
+
+from numbers import Real
+
+import numpy as np
+from sklearn.utils.validation import check_consistent_length, column_or_1d
+
+from skdeep.utils._labels import encode_labels, match_classes
+from skdeep.utils._validation import is_missing
+
+# Two labels of which the first is usually not a missing one.
+_SIGNS = {-1, 1}
+
+
+def find_labelled(y, unlabeled, known=None):
+    """Return labels as an array, (n_samples,), and a mask of those that are given.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+    unlabeled : int, float, str or None
+        What stands for a missing label; None and NaN for any missing value.
+    known : ndarray or None
+        Classes of an earlier fit.
+    """
+    y = column_or_1d(np.asarray(y), warn=True)
+    values = y.tolist()
+    is_labelled = np.array([not is_missing(value) for value in values], dtype=bool)
+    if is_missing(unlabeled):
+        return y, is_labelled
+    if not is_labelled.all():
+        raise ValueError(
+            f"Input y contains NaN or None; missing labels must be {unlabeled!r}. Pass "
+            "unlabeled=None if NaN and None stand for missing labels."
+        )
+    if _are_signs(values if known is None else known.tolist(), unlabeled):
+        return y, is_labelled
+    return y, np.array([not _is_equal(value, unlabeled) for value in values], dtype=bool)
+
+
+def encode_some_labels(y, X, unlabeled, known=None):
+    """Validate labels and encode them as integers from zero, missing ones as -1.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+    X : ndarray or sparse matrix of shape (n_samples, n_features)
+    unlabeled, known
+        See ``find_labelled``.
+
+    Returns
+    -------
+    classes : ndarray of shape (n_classes,)
+        ``known``, or the distinct labels in ascending order.
+    codes : ndarray of int, shape (n_samples,)
+    """
+    y, is_labelled = find_labelled(y, unlabeled, known)
+    check_consistent_length(X, y)
+    if not is_labelled.any():
+        raise ValueError(
+            f"y must have a label for at least one sample; got {len(y)} times a missing one, "
+            f"{unlabeled!r}. Label some samples, or use skdeep.cluster."
+        )
+    given = y[is_labelled]
+    if given.dtype.kind == "O" and not any(isinstance(value, str) for value in given):
+        given = np.array(given.tolist())
+    classes, found = encode_labels(given, given)
+    if known is not None:
+        classes, found = known, match_classes(classes, found, known)
+    codes = np.full(len(y), -1)
+    codes[is_labelled] = found
+    return classes, codes
+
+
+def _are_signs(values, unlabeled):
+    return _is_equal(-1, unlabeled) and set(values) == _SIGNS
+
+
+def _is_equal(value, unlabeled):
+    """Whether two labels are equal and of the same kind."""
+    if isinstance(unlabeled, Real) != isinstance(value, Real):
+        return False
+    return value == unlabeled
