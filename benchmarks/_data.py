@@ -28,6 +28,7 @@ __all__ = [
     "mnist",
     "numbers",
     "pendigits",
+    "pima",
     "validation_split",
     "without_test",
 ]
@@ -255,3 +256,17 @@ def imbalanced(data, *, smoke=False):
     y = y.astype(str).str.strip("'") == "1"
     # the ID is not a feature
     return X.drop(columns="ID", errors="ignore").to_numpy(np.float64), y.to_numpy().astype(int)
+
+
+def pima(*, smoke=False):
+    """768 patients with 8 features, and 1 for diabetes.
+
+    Read from the folder ``SKDEEP_DATA``, else downloaded from OpenML.
+    """
+    if smoke:
+        return make_classification(300, 8, random_state=0)
+    if path := _local("pima-indians-diabetes.csv.gz"):
+        table = np.loadtxt(path, delimiter=",")
+        return table[:, :-1], table[:, -1].astype(int)
+    X, y = fetch_openml("diabetes", version=1, as_frame=False, return_X_y=True)
+    return X.astype(np.float64), (y == "tested_positive").astype(int)

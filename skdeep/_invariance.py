@@ -1,6 +1,7 @@
 """Parameters of estimators whose predictions are invariant to views of the samples."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from skdeep._neighbors import NeighborGraph
 from skdeep.nn._cluster_net import INVARIANCES
@@ -18,6 +19,8 @@ class InvarianceMixin(Parameters):
     invariance_strength: float = param(POSITIVE, default=1.0)
     n_neighbors: int = param(POSITIVE_INTEGER, default=10)
 
+    #: ``invariance="auto"`` for tables
+    _auto_views: ClassVar[str] = "neighbors"
     # no weights depend on them
     _changeable = ("invariance", "strength")
 
@@ -29,7 +32,7 @@ class InvarianceMixin(Parameters):
         """Return the kinds of views, in the order of ``INVARIANCES``."""
         given = self.invariance
         if given == "auto":
-            given = "affine" if self._has_images else "neighbors"
+            given = "affine" if self._has_images else self._auto_views
         given = [given] if isinstance(given, str) else list(given)
         if not given or not all(kind in INVARIANCES for kind in given):
             raise ValueError(

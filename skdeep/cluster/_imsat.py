@@ -90,7 +90,8 @@ class IMSAT(DeepClusterMixin, InvarianceMixin, EncoderMixin, DeepEstimator):
         near neighbors. ``"noise"``: the same with Gaussian noise, and with a tenth of the
         features replaced by their mean. ``"vat"``: the sample, moved by a quarter of the
         distance to its neighbors in the direction that changes its probabilities most [3]_.
-        ``"auto"`` is ``"affine"`` for images and ``"neighbors"`` for tables.
+        ``"auto"`` is ``"affine"`` for images; for tables it is ``"neighbors"`` for clusters and
+        ``"vat"`` for classes.
     invariance_strength : float, default=1.0
         Factor of the transformations of ``"affine"``, the noise of ``"noise"`` and the
         distance of ``"vat"``. 1 means rotations of up to 18 degrees, stretching and shearing by

@@ -29,7 +29,7 @@ from skdeep.utils._validation import check_weights, in_memory
 # Values of parameters that are "auto", for tables and for images; steps of the optimizer, which
 # determine the number of epochs, grow with the number of images.
 _STEPS = 500, 1000
-_LR = 5e-3, 2e-3
+_LR = 1e-3, 2e-3
 _INFORMATION = 0.3, 0.2
 _WIDTH = 512, 256
 # Added to the fractions of the labelled samples, none of which is certain.
@@ -42,8 +42,8 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
     r"""Classifier for samples of which few have a label, by invariance and entropy.
 
     One net returns the probability of each class. It is trained on the labels and, with all
-    samples, to put a sample and its *views*, such as rotated copies of an image or near neighbors
-    in a table, into the same class [1]_ [3]_, to be sure of the class [2]_, and to give the classes
+    samples, to put a sample and its *views*, such as rotated copies of an image or slightly changed
+    rows of a table, into the same class [1]_ [3]_, to be sure of the class [2]_, and to give the classes
     their expected fractions. It minimizes
 
     .. math:: \overline{-\log p(y|x)} + \alpha \, \overline{\mathrm{KL}(p(y|x) \,\|\, p(y|T(x)))}
@@ -62,7 +62,8 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
         near neighbors. ``"noise"``: the same with Gaussian noise, and with a tenth of the
         features replaced by their mean. ``"vat"``: the sample, moved by a quarter of the
         distance to its neighbors in the direction that changes its probabilities most [3]_.
-        ``"auto"`` is ``"affine"`` for images and ``"neighbors"`` for tables.
+        ``"auto"`` is ``"affine"`` for images; for tables it is ``"neighbors"`` for clusters and
+        ``"vat"`` for classes.
     invariance_weight : float, default=1.0
         Weight of the invariance relative to the cross-entropy of the labels.
     information_weight : float or "auto", default="auto"
@@ -133,7 +134,7 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
         epoch is a single batch, and the result depends neither on the order of the samples nor on
         whether a sample appears twice or has twice the weight.
     lr : float or "auto", default="auto"
-        Learning rate of the optimizer; with a schedule, its maximum. ``"auto"`` is 0.005
+        Learning rate of the optimizer; with a schedule, its maximum. ``"auto"`` is 0.001
         for tables and 0.002 for images.
     weight_decay : float, default=0.01
         Weight decay, for all weights; AdamW applies it decoupled from the gradient.
@@ -207,8 +208,7 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
     ones are added to every batch, in turn, up to a quarter of ``batch_size``, but each of them at
     most once. If all samples fit into one batch, none are added.
 
-    Departures from [1]_ and [3]_: affine views of images, neighbors instead of perturbations for
-    tables, batch statistics of samples and views together, and the expected fractions of classes.
+    Departures from [1]_ and [3]_: affine views of images, batch statistics of samples and views together, and the expected fractions of classes.
 
     References
     ----------
@@ -255,6 +255,7 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
     lr_schedule: str = param(default="cosine")
 
     _auto_layers = (), (16, 32)
+    _auto_views = "vat"
     _net_class = FewLabelsTraining
     _changeable = ("invariance", "strength", "prior")
 
