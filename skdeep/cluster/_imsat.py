@@ -138,14 +138,15 @@ class IMSAT(DeepClusterMixin, InvarianceMixin, EncoderMixin, DeepEstimator):
         Whether to train through ``torch.compile``. Only worthwhile for large nets on GPUs.
     max_epochs : int or "auto", default="auto"
         Maximum number of epochs. ``"auto"`` gives about 500 steps of the optimizer for
-        tables and 1000 for images, 2000 if there are more than 10,000.
+        tables and 1000 for images; if there are more than 10,000 images, 2000 for clusters and
+        4000 for classes.
     batch_size : int, default=256
         Number of samples per mini-batch. If the training set has no more samples than that, each
         epoch is a single batch, and the result depends neither on the order of the samples nor on
         whether a sample appears twice or has twice the weight.
     lr : float or "auto", default="auto"
-        Learning rate of the optimizer; with a schedule, its maximum. ``"auto"`` is 0.005
-        for tables and 0.002 for images.
+        Learning rate of the optimizer; with a schedule, its maximum. ``"auto"`` is 0.002
+        for images; for tables it is 0.005 for clusters and 0.001 for classes.
     weight_decay : float, default=0.01
         Weight decay, for all weights; AdamW applies it decoupled from the gradient.
     lr_schedule : {"constant", "cosine", "onecycle", "plateau"}, default="cosine"

@@ -27,10 +27,9 @@ from skdeep.utils._sklearn import StrOptions, fit_context, with_callbacks
 from skdeep.utils._validation import check_weights, in_memory
 
 # Values of parameters that are "auto", for tables and for images; steps of the optimizer, which
-# determine the number of epochs, grow with the number of images.
-_STEPS = 500, 1000
+# determine the number of epochs, are four times as many for many images.
+_STEPS, _MANY_STEPS, _FEW_ROWS = (500, 1000), 4000, 10_000
 _LR = 1e-3, 2e-3
-_INFORMATION = 0.3, 0.2
 _WIDTH = 512, 256
 # Added to the fractions of the labelled samples, none of which is certain.
 _RARE = 0.01
@@ -42,9 +41,9 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
     r"""Classifier for samples of which few have a label, by invariance and entropy.
 
     One net returns the probability of each class. It is trained on the labels and, with all
-    samples, to put a sample and its *views*, such as rotated copies of an image or slightly changed
-    rows of a table, into the same class [1]_ [3]_, to be sure of the class [2]_, and to give the classes
-    their expected fractions. It minimizes
+    samples, to put a sample and its *views*, such as rotated copies of an image or slightly
+    changed rows of a table, into the same class [1]_ [3]_, to be sure of the class [2]_, and to
+    give the classes their expected fractions. It minimizes
 
     .. math:: \overline{-\log p(y|x)} + \alpha \, \overline{\mathrm{KL}(p(y|x) \,\|\, p(y|T(x)))}
               + \lambda \, [H(y|x) + \mu \, \mathrm{KL}(p(y) \,\|\, \pi)],
@@ -66,9 +65,8 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
         ``"vat"`` for classes.
     invariance_weight : float, default=1.0
         Weight of the invariance relative to the cross-entropy of the labels.
-    information_weight : float or "auto", default="auto"
-        Weight of the entropies relative to the cross-entropy of the labels. ``"auto"`` is 0.2 for
-        images and 0.3 for tables.
+    information_weight : float, default=0.3
+        Weight of the entropies relative to the cross-entropy of the labels.
     balance_weight : float, default=1.0
         Weight of the expected fractions of the classes relative to the entropy of each sample.
     class_prior : array-like of shape (n_classes,), default=None
@@ -127,15 +125,16 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
     compile : bool, default=False
         Whether to train through ``torch.compile``. Only worthwhile for large nets on GPUs.
     max_epochs : int or "auto", default="auto"
-        Number of epochs. ``"auto"`` gives about 500 steps of the optimizer for tables and 1000 for
-        images.
+        Maximum number of epochs. ``"auto"`` gives about 500 steps of the optimizer for
+        tables and 1000 for images; if there are more than 10,000 images, 2000 for clusters and
+        4000 for classes.
     batch_size : int, default=256
         Number of samples per mini-batch. If the training set has no more samples than that, each
         epoch is a single batch, and the result depends neither on the order of the samples nor on
         whether a sample appears twice or has twice the weight.
     lr : float or "auto", default="auto"
-        Learning rate of the optimizer; with a schedule, its maximum. ``"auto"`` is 0.001
-        for tables and 0.002 for images.
+        Learning rate of the optimizer; with a schedule, its maximum. ``"auto"`` is 0.002
+        for images; for tables it is 0.005 for clusters and 0.001 for classes.
     weight_decay : float, default=0.01
         Weight decay, for all weights; AdamW applies it decoupled from the gradient.
     lr_schedule : {"constant", "cosine", "onecycle", "plateau"}, default="cosine"
@@ -208,7 +207,8 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
     ones are added to every batch, in turn, up to a quarter of ``batch_size``, but each of them at
     most once. If all samples fit into one batch, none are added.
 
-    Departures from [1]_ and [3]_: affine views of images, batch statistics of samples and views together, and the expected fractions of classes.
+    Departures from [1]_ and [3]_: affine views of images, whose batch statistics are those of
+    samples and views together, and the expected fractions of the classes.
 
     References
     ----------
@@ -234,7 +234,7 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
 
     invariance: str | Sequence[str] = param(default="auto", kw_only=False)
     invariance_weight: float = param(NON_NEGATIVE, default=1.0)
-    information_weight: float | str = param(NON_NEGATIVE, StrOptions({"auto"}), default="auto")
+    information_weight: float = param(NON_NEGATIVE, default=0.3)
     balance_weight: float = param(NON_NEGATIVE, default=1.0)
     class_prior: Sequence[float] | None = param("array-like", None, default=None)
     class_weight: str | dict | None = param(
@@ -384,7 +384,9 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
     def _n_epochs(self, fit):
         if self.max_epochs != "auto":
             return int(self.max_epochs)
-        return -(-_STEPS[self._has_images] // self._n_batches(fit))
+        is_large = self._has_images and len(fit.rows) > _FEW_ROWS
+        n_steps = _MANY_STEPS if is_large else _STEPS[self._has_images]
+        return -(-n_steps // self._n_batches(fit))
 
     def _n_batches(self, fit):
         return -(-len(fit.rows) // int(self.batch_size))
@@ -452,12 +454,9 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
         return FewLabelsNet(shape, streams, **rest)
 
     def _objective(self, phase):
-        information = self.information_weight
         hyperparameters = {
             "invariance": float(self.invariance_weight),
-            "information": float(
-                _INFORMATION[self._has_images] if information == "auto" else information
-            ),
+            "information": float(self.information_weight),
             "balance": float(self.balance_weight),
             "views": self._views(),
         }

@@ -25,7 +25,7 @@ NAMES = np.array(["cat", "dog", "owl"])
 
 
 def few(**params):
-    small = {"n_components": 32, "max_epochs": 30, "device": "cpu", "random_state": 0}
+    small = {"n_components": 32, "max_epochs": 30, "lr": 5e-3, "device": "cpu", "random_state": 0}
     return FewLabelsClassifier(**{**small, **params})
 
 
@@ -51,7 +51,8 @@ def test_two_moons_are_told_apart_by_four_labels():
     for one in (0, 1):  # the left and the right end of each moon
         order = np.flatnonzero(moon == one)[np.argsort(X[moon == one, 0])]
         y[order[[0, -1]]] = one
-    net = FewLabelsClassifier(device="cpu", random_state=0).fit(X, y)
+    options = {"invariance": "neighbors", "information_weight": 1.0, "lr": 5e-3}
+    net = FewLabelsClassifier(**options, device="cpu", random_state=0).fit(X, y)
     assert net.score(X, moon) > 0.98
 
 
@@ -74,7 +75,7 @@ def test_the_class_prior_decides_where_labels_do_not():
     X = np.random.default_rng(0).uniform(size=(400, 1))
     y = np.full(400, -1)
     y[[X.argmin(), X.argmax()]] = 0, 1
-    options = {"invariance": "neighbors", "lr": 5e-3, "max_epochs": 200, "batch_size": 512}
+    options = {"invariance": "neighbors", "max_epochs": 200, "batch_size": 512}
     options |= {"information_weight": 1.0, "balance_weight": 4.0}
     assert np.mean(few(class_prior=[0.3, 0.7], **options).fit(X, y).transduction_ == 0) < 0.42
     assert np.mean(few(class_prior=[0.7, 0.3], **options).fit(X, y).transduction_ == 0) > 0.58
