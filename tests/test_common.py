@@ -23,6 +23,7 @@ _VARIANTS = [
         "batch_norm": False,
         "dropout": 0.2,
         "optimizer": "sgd",
+        "lr": 1e-2,
         "lr_schedule": "cosine",
         "gradient_clip_value": 1.0,
     },

@@ -222,11 +222,11 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.datasets import load_wine
     >>> from skdeep.semi_supervised import FewLabelsClassifier
-    >>> X, y = load_iris(return_X_y=True)
-    >>> few = np.full(150, -1)
-    >>> few[::10] = y[::10]  # 15 labels
+    >>> X, y = load_wine(return_X_y=True)
+    >>> few = np.full(178, -1)
+    >>> few[::10] = y[::10]  # 18 labels
     >>> clf = FewLabelsClassifier(max_epochs=100, random_state=0).fit(X, few)
     >>> clf.score(X, y) > 0.9
     True
