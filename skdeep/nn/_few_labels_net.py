@@ -45,7 +45,7 @@ class FewLabelsNet(ClusterNet):
     def forward(self, x, target, partner):
         """(batch, n_features) -> FewLabelsOutput; see ``CODE`` for the targets."""
         output = super().forward(x, target[..., RADIUS:], partner)
-        return FewLabelsOutput(*output, x.new_tensor(self.prior))
+        return FewLabelsOutput(output.clean, output.views, x.new_tensor(self.prior))
 
 
 def loss_terms(output, batch, hyperparameters):
