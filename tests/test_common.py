@@ -66,18 +66,19 @@ _ONE_EPOCH = {"max_epochs": 1, "hidden_layer_sizes": (16,), "device": "cpu", "ra
 few_epochs = pytest.mark.filterwarnings("ignore::skdeep.exceptions.ModeCollapseWarning")
 
 
+def _few(Estimator):
+    """Parameters of a short training."""
+    known = signature(Estimator).parameters.keys()
+    epochs = _EPOCHS_TO_PREDICT if hasattr(Estimator, "predict") else _EPOCHS
+    few = {"max_epochs": epochs, "device": "cpu"} | dict.fromkeys(known & {"n_modes"}, 2)
+    few |= {"n_init": 1, "max_epochs": 50} if "n_init" in known else {}
+    few |= dict.fromkeys(known & {"pretrain_epochs"}, 5)
+    return few | ({"n_clusters": 3} if "explained_variance" in known else {})
+
+
 def _instances():
     for _, Estimator in all_estimators():
-        known = signature(Estimator).parameters.keys()
-        epochs = _EPOCHS_TO_PREDICT if hasattr(Estimator, "predict") else _EPOCHS
-        few = {"max_epochs": epochs, "device": "cpu"} | dict.fromkeys(known & {"n_modes"}, 2)
-        few |= {"n_init": 1, "max_epochs": 50} if "n_init" in known else {}
-        few |= dict.fromkeys(known & {"pretrain_epochs"}, 5)
-        few |= {"n_clusters": 3} if "explained_variance" in known else {}
-        yield Estimator(**few)
-        for variant in _VARIANTS:
-            if variant.keys() <= known:
-                yield Estimator(**{**few, **variant})
+        yield Estimator(**_few(Estimator))
     small = {
         "n_blocks": 1,
         "width": 32,
@@ -87,6 +88,13 @@ def _instances():
     }
     yield DeepEnsembleClassifier(ResNetClassifier(**small), n_estimators=2)
     yield DeepEnsembleRegressor(ResNetRegressor(**small), n_estimators=2)
+
+
+def _variants():
+    for _, Estimator in all_estimators():
+        for variant in _VARIANTS:
+            if variant.keys() <= signature(Estimator).parameters.keys():
+                yield Estimator(**{**_few(Estimator), **variant})
 
 
 def test_discovery_finds_the_estimators_that_scikit_learn_users_import():
@@ -105,12 +113,23 @@ def _without_probabilities(clusterer):
     return cls(**clusterer.get_params(deep=False))
 
 
-@few_epochs
-@parametrize_with_checks(list(_instances()))
-def test_scikit_learn_check(estimator, check):
+def _run(estimator, check):
     if is_clusterer(estimator) and "estimator_sparse" in check.func.__name__:
         estimator = _without_probabilities(estimator)
     check(estimator)
+
+
+@few_epochs
+@parametrize_with_checks(list(_instances()))
+def test_scikit_learn_check(estimator, check):
+    _run(estimator, check)
+
+
+@pytest.mark.slow
+@few_epochs
+@parametrize_with_checks(list(_variants()))
+def test_scikit_learn_check_of_a_variant(estimator, check):
+    _run(estimator, check)
 
 
 def test_no_estimator_asks_to_be_excused_from_a_check(Estimator):

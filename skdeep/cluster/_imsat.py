@@ -71,7 +71,7 @@ class IMSAT(DeepClusterMixin, InvarianceMixin, EncoderMixin, DeepEstimator):
         for how often the result is right.
     information_weight : float or "auto", default="auto"
         Weight of the mutual information relative to the invariance. ``"auto"`` is 0.2 for
-        images and 0.3 for tables, for which it is 1 in the last 40 % of the epochs.
+        images; for tables it is 0.3, and 1 in the last stage, see Notes.
     class_prior : array-like of shape (n_clusters,), default=None
         Expected fractions of the samples in the clusters. By default clusters of equal size
         are preferred, but not enforced.
