@@ -9,6 +9,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from skdeep._gradient_descent import OptimizerMixin
 from skdeep._preprocessing._linear import LinearScaler
 from skdeep.nn._activation import ACTIVATIONS
+from skdeep.nn._coder import CoderShape
 from skdeep.utils._params import BELOW_ONE, POSITIVE_INTEGER, param
 from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import StrOptions, fit_context, with_callbacks
@@ -74,6 +75,11 @@ class EncoderMixin(OptimizerMixin, ClassNamePrefixFeaturesOutMixin, TransformerM
             "dropout": float(self.dropout),
             "batch_norm": bool(self.batch_norm),
         }
+
+    def _trunk(self):
+        """Return the architecture and the layers of the encoder, for nets that start from it."""
+        shape, _ = CoderShape.take_from(self._fitted_architecture)
+        return {"coder": self.module_.encoder_kind, **vars(shape)}, self.module_.encoder
 
     @own_settings()
     def transform(self, X) -> np.ndarray:

@@ -366,6 +366,7 @@ class Fit:
     def _make_module(self):
         module = self.estimator._make_module(self._architecture, self.streams)
         self._module = module.to(self.device)
+        self.estimator._set_first_weights(self._module)
 
     def _make_net(self, phase, optimizer, options, callbacks):
         """Make a net for the module that continues from the previous net, if there is one."""

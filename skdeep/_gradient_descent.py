@@ -49,7 +49,11 @@ class GradientDescentMixin(OptimizerMixin):
     tol: float = param(NON_NEGATIVE, default=1e-4, lifted=True)
 
     def _plan(self, fit):
-        yield from fit.train(self.max_epochs, optimizer="keep", stopping=self._stopping())
+        yield from self._train(fit, self.max_epochs, stopping=self._stopping())
+
+    def _train(self, fit, n_epochs, **options):
+        """Train with the optimizer of the previous training; the arguments of ``Fit.train``."""
+        yield from fit.train(n_epochs, optimizer="keep", **options)
 
     def _stopping(self, *, pauses=False):
         """Make the callback that can end training before ``max_epochs``."""
@@ -76,7 +80,7 @@ class GradientDescentMixin(OptimizerMixin):
     def _train_one_epoch(self, fit):
         """Plan of ``partial_fit``."""
         fit.in_parts = True
-        yield from fit.train(1, optimizer="keep", lr_schedule="constant")
+        yield from self._train(fit, 1, lr_schedule="constant")
 
     def _train_until_pause(self, pause, fit):
         """Plan of one part of a fit in several parts: up to ``max_epochs`` epochs in total."""
@@ -88,9 +92,9 @@ class GradientDescentMixin(OptimizerMixin):
             pause.stopping = self._stopping(pauses=True)
         elif pause.has_stopped or not n_epochs:
             return
-        yield from fit.train(
+        yield from self._train(
+            fit,
             n_epochs,
-            optimizer="keep",
             stopping=pause.stopping,
             n_schedule_epochs=pause.n_schedule_epochs,
             first_epoch=n_done,

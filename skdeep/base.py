@@ -80,6 +80,9 @@ class DeepEstimator(DeviceEstimator, ABC):
     def _make_module(architecture, streams):
         """Make the torch module of an architecture, with initial weights from ``streams``."""
 
+    def _set_first_weights(self, module):
+        """Copy weights of another estimator to a new module; by default there are none."""
+
     @abstractmethod
     def _objective(self, phase):
         """Return the loss that is minimized in a phase of training; ``Objective``."""

@@ -107,6 +107,12 @@ class TableScaler(Scaler, kind="table"):
             scaler.bins = tuple(bin_edges(column, weight, _N_BINS) for column in scaled.T)
         return scaler
 
+    @classmethod
+    def of_numbers(cls, scaler):
+        """Make a scaler of numeric columns only from a fitted one."""
+        nothing = np.arange(0)
+        return cls(scaler, np.arange(scaler.width), nothing, None, nothing, [], ())
+
     @overflow_is_an_error
     def _learn_gaps(self, X, sample_weight):
         """Find the mean of each numeric column, and the columns with missing numbers."""

@@ -17,6 +17,7 @@ from skdeep._training._optim import (
     advance,
     make_schedule,
     optimizer_options,
+    parameter_groups,
     resolve_optimizer,
     watched_loss,
 )
@@ -94,6 +95,8 @@ class TrainingNet(NeuralNet):
     precision : {"float32", "bf16-mixed"}
     phase : str or None
         Recorded in every row of the history.
+    trunk_lr : float or None
+        Learning rate of the submodule ``trunk``; None for ``lr``.
     **kwargs
         skorch's own parameters.
     """
@@ -126,6 +129,7 @@ class TrainingNet(NeuralNet):
         gradient_clip_value=None,
         precision="float32",
         phase=None,
+        trunk_lr=None,
         iterator_train=Batches,
         iterator_valid=Batches,
         **kwargs,
@@ -146,6 +150,7 @@ class TrainingNet(NeuralNet):
         self.gradient_clip_value = gradient_clip_value
         self.precision = precision
         self.phase = phase
+        self.trunk_lr = trunk_lr
 
     @property
     def _default_callbacks(self):
@@ -154,7 +159,8 @@ class TrainingNet(NeuralNet):
 
     def initialize_optimizer(self, triggered_directly=None):
         """Build the optimizer of the module's parameters."""
-        self.optimizer_ = self.make_optimizer(self.module_.parameters())
+        groups = parameter_groups(self.module_, has_trunk=self.trunk_lr is not None)
+        self.optimizer_ = self.make_optimizer(groups)
         return self
 
     def make_optimizer(self, parameters):
@@ -174,7 +180,7 @@ class TrainingNet(NeuralNet):
 
     def _step_sizes(self):
         """Return the learning rate of each parameter group of the optimizer."""
-        return (self.lr,)
+        return (self.lr,) if self.trunk_lr is None else (self.trunk_lr, self.lr)
 
     def get_iterator(self, dataset, training=False):
         """Return the batches of an epoch, shuffled in training."""

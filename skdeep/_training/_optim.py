@@ -95,6 +95,17 @@ def optimizer_options(optimizer_class, *, weight_decay, device):
     return options
 
 
+def parameter_groups(module, *, has_trunk):
+    """Return the parameters of a module, or a group of those of its trunk and one of the others.
+
+    They are in the order of the module either way, so that the state of an optimizer fits both.
+    """
+    if not has_trunk:
+        return module.parameters()
+    trunk = list(module.trunk.parameters())
+    return [{"params": trunk}, {"params": list(module.parameters())[len(trunk) :]}]
+
+
 def make_schedule(name, optimizer, *, n_epochs, n_batches, patience, tol):
     """Make the learning rate schedule of an optimizer.
 

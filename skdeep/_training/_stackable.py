@@ -38,6 +38,8 @@ def reason_to_train_alone(run, max_models="auto"):
         return "its training has phases"
     if not isinstance(run.rows, TensorRows):
         return "its samples are read batch by batch"
+    if net.trunk_lr is not None:
+        return "its trunk has a learning rate of its own"
     if net.compile or net.precision != "float32":
         return "it uses compile or precision"
     if not can_be_stacked(net.optimizer_):

@@ -150,6 +150,6 @@ def _load_optimizer(optimizer, arrays):
 def _complete_momentum(optimizer):
     """Set the momentum of weights without one to zero, as the fused step of SGD needs it."""
     if isinstance(optimizer, torch.optim.SGD):
-        for parameter in optimizer.param_groups[0]["params"]:
+        for parameter in (one for group in optimizer.param_groups for one in group["params"]):
             if optimizer.state[parameter].get("momentum_buffer") is None:
                 optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)

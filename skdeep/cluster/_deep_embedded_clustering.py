@@ -5,10 +5,10 @@ from numbers import Integral
 import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils.validation import check_is_fitted
 from torch.nn import functional as F
 
 from skdeep._training._objective import Objective
+from skdeep._transfer import fitted_start
 from skdeep.base import DeepEstimator
 from skdeep.cluster._base import DeepClusterMixin, changed_fraction
 from skdeep.decomposition import Autoencoder
@@ -224,9 +224,6 @@ class DeepEmbeddedClustering(DeepClusterMixin, CoderMixin, DeepEstimator):
         fit.announce(n_pretrain + int(self.max_epochs))
         if is_new:
             yield from fit.train(n_pretrain, phase="pretraining")
-            if self.autoencoder is not None:
-                weights = self.autoencoder.estimator.module_.state_dict()
-                fit.module.load_state_dict(weights, strict=False)  # it has no centers
             fit.module.set_centers(self._first_centers(fit))
         targets = _Targets(fit, interval=int(self.update_interval), tol=self.tol)
         yield from fit.train(
@@ -255,21 +252,18 @@ class DeepEmbeddedClustering(DeepClusterMixin, CoderMixin, DeepEstimator):
         """Raise an error for parameters that cannot be combined."""
         image_shape = self.image_shape
         if self.autoencoder is not None:
-            image_shape = self._check_autoencoder(self.autoencoder.estimator)
+            image_shape = self._check_autoencoder()
         if image_shape is None and self.augment is not None:
             raise ValueError(
                 f"augment needs image_shape; got augment={self.augment!r} and image_shape=None."
             )
 
-    @staticmethod
-    def _check_autoencoder(given):
-        """Raise an error unless clustering can start from an estimator; return its image shape."""
-        if not isinstance(given, Autoencoder):
-            raise TypeError(
-                "autoencoder must be a FrozenEstimator of a fitted skdeep.decomposition."
-                f"Autoencoder; got one of {type(given).__name__}."
-            )
-        check_is_fitted(given)
+    def _check_autoencoder(self):
+        """Raise an error unless clustering can start from the autoencoder; return its shape."""
+        kind = "skdeep.decomposition.Autoencoder"
+        given = fitted_start(
+            "autoencoder", self.autoencoder, lambda one: isinstance(one, Autoencoder), kind
+        )
         architecture = given._fitted_architecture
         if architecture["global_skip"] or architecture["output_activation"] == "softmax":
             raise ValueError(
@@ -306,6 +300,11 @@ class DeepEmbeddedClustering(DeepClusterMixin, CoderMixin, DeepEstimator):
     def _make_module(architecture, streams):
         shape, rest = CoderShape.take_from(architecture)
         return ClusterModule(shape, streams, **rest)
+
+    def _set_first_weights(self, module):
+        if self.autoencoder is not None:
+            weights = self.autoencoder.estimator.module_.state_dict()
+            module.load_state_dict(weights, strict=False)  # it has no centers
 
     def _objective(self, phase):
         weight = 1.0 if phase == "pretraining" else float(self.reconstruction_weight)

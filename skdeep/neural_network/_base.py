@@ -8,9 +8,10 @@ import scipy.sparse as sp
 from sklearn.utils.validation import validate_data
 
 from skdeep._fit_data import Data
-from skdeep._gradient_descent import GradientDescentMixin
 from skdeep._preprocessing._categories import CategoryCodec
 from skdeep._preprocessing._table import TableScaler
+from skdeep._transfer import check_features
+from skdeep.neural_network._transfer import TransferMixin
 from skdeep.nn._activation import ACTIVATIONS
 from skdeep.nn._augment import AUGMENTATIONS
 from skdeep.nn._norm import NORMS
@@ -35,7 +36,7 @@ _HINTS = {
 }
 
 
-class ResNetMixin(GradientDescentMixin):
+class ResNetMixin(TransferMixin):
     """Validation and preprocessing of the samples, and the residual net."""
 
     n_blocks: int = param(POSITIVE_INTEGER, default=2, kw_only=False)
@@ -105,8 +106,8 @@ class ResNetMixin(GradientDescentMixin):
         -------
         Z : ndarray of shape (n_samples, width)
             Embeddings: float32 if ``X`` is float32 without categorical features, else float64.
-            For images they have ``4 * stem_width`` columns. Use them in a pipeline through
-            ``FunctionTransformer(net.embed)``.
+            For images they have ``4 * stem_width`` columns, and with ``pretrained`` as many as its
+            trunk returns. Use them in a pipeline through ``FunctionTransformer(net.embed)``.
         """
         X = self._check_new(X)
         return self._apply(self.module_.trunk, X)
@@ -118,7 +119,8 @@ class ResNetMixin(GradientDescentMixin):
 
     def _check_combination(self):
         """Raise ``ValueError`` for parameters that cannot be combined."""
-        if self.image_shape is None and self.augment is not None:
+        image_shape = self.image_shape if self.pretrained is None else self._check_start()
+        if image_shape is None and self.augment is not None:
             raise ValueError(
                 f"augment needs image_shape; got augment={self.augment!r} and image_shape=None."
             )
@@ -149,13 +151,16 @@ class ResNetMixin(GradientDescentMixin):
             )
 
     def _check(self, X, y=None, sample_weight=None, *, reset):
-        image_shape = self.image_shape if reset else self._fitted_image_shape
-        if reset:
+        source = self._start if reset else self  # it determines how samples are read
+        if source is None:
+            image_shape = self.image_shape
             codec = None if image_shape is not None else self._fit_codec(X)
         else:
-            codec = self._codec
-        allow_nan = self.missing == "indicator" if reset else self._scaler.fill is not None
-        options = {"reset": reset, "allow_nan": allow_nan}
+            check_features("pretrained", source, X) if reset else None
+            if reset:
+                check_features("pretrained", source, X)
+            image_shape, codec = source._fitted_image_shape, getattr(source, "_codec", None)
+        options = {"reset": reset, "allow_nan": self._allows_nan(source)}
         try:
             if codec is None:
                 X = check_rows(self, X, image_shape=image_shape, hints=_HINTS, **options)
@@ -173,6 +178,12 @@ class ResNetMixin(GradientDescentMixin):
             "_categories": None if codec is None else codec.categories,
         }
         return Data(X, weight=check_weights(sample_weight, X), attributes=attributes)
+
+    def _allows_nan(self, source):
+        """Whether numbers may be missing, for samples that are read like those of an estimator."""
+        if source is None:
+            return self.missing == "indicator"
+        return getattr(source._scaler, "fill", None) is not None
 
     @property
     def _codec(self):
@@ -200,6 +211,8 @@ class ResNetMixin(GradientDescentMixin):
             return codec.encode(X, allow_nan=allow_nan)
 
     def _fit_scaler(self, data, rng):
+        if self.pretrained is not None:
+            return self._transferred_scaler()
         return TableScaler.fit(
             data.X,
             data.weight,
@@ -218,6 +231,8 @@ class ResNetMixin(GradientDescentMixin):
         return "standard" if sp.issparse(X) else "quantile"
 
     def _architecture(self, data, scaler):
+        if self.pretrained is not None:
+            return self._transferred_architecture(scaler)
         architecture = {
             "n_features": data.X.shape[1],
             "baseline": scaler.baseline,
@@ -250,22 +265,27 @@ class ResNetMixin(GradientDescentMixin):
     @staticmethod
     def _make_module(architecture, streams):
         options = dict(architecture)
-        del options["n_features"]
         baseline = options.pop("baseline")
         trunk = make_trunk(options, streams)
         return ResNet(trunk, baseline, generator=streams["weights"])
+
+    def _trunk(self):
+        """Return the architecture and the layers of the trunk, for nets that start from it."""
+        architecture = dict(self._fitted_architecture)
+        del architecture["baseline"]
+        return architecture, self.module_.trunk
 
     def _plan(self, fit):
         fit.announce(int(self.max_epochs) * (1 + self.refit_full))
         yield from super()._plan(fit)
         if self.refit_full:
             fit.restart()
-            yield from fit.train(fit.best_epoch, n_schedule_epochs=self.max_epochs)
+            yield from self._train(fit, fit.best_epoch, n_schedule_epochs=self.max_epochs)
 
     def __sklearn_tags__(self):
         """Missing values are allowed with ``missing="indicator"``."""
         tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = self.missing == "indicator"
+        tags.input_tags.allow_nan = self._allows_nan(self._start)
         tags.target_tags.required = True
         return tags
 

@@ -13,6 +13,7 @@ from skdeep._training._objective import Objective
 from skdeep.base import DeepEstimator
 from skdeep.neural_network._base import ResNetMixin
 from skdeep.nn import losses
+from skdeep.nn._resnet import FROZEN
 from skdeep.utils._params import param
 from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import Interval, StrOptions, fit_context
@@ -93,6 +94,20 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
         Whether to train again after ``early_stopping``, from scratch and with the same seed, on all
         samples, for the best number of epochs of the same ``lr_schedule``. The second training
         ignores ``callbacks``.
+    pretrained : sklearn.frozen.FrozenEstimator or None, default=None
+        A fitted estimator to start from: ``FrozenEstimator(estimator)``, where the estimator is a
+        residual net for any targets, an autoencoder or a clusterer of skdeep. It is not changed.
+        The trunk of the residual net, or the encoder, becomes the trunk of the net, with its
+        weights and its scaling of the features, and gets a new head. Parameters that describe
+        layers and features are ignored, except ``augment`` and, for residual nets, ``dropout`` and
+        ``residual_dropout``. See Notes.
+    freeze_epochs : int, default=0
+        Number of epochs at the beginning in which only the head is trained, without augmentation,
+        while the trunk with its batch statistics stays as it is. They count towards ``max_epochs``,
+        but not for early stopping if others follow. Only used with ``pretrained``.
+    trunk_lr : float, default=None
+        Learning rate of the trunk, usually lower than that of the head. None for ``lr``. Only used
+        with ``pretrained``.
     early_stopping : bool, default=False
         Whether to hold out a validation set, stratified by class for classifiers, to stop training
         when its loss stops improving, and to keep the weights of the best epoch.
@@ -199,6 +214,11 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
     seen during ``fit``, are embedded as the mean of all. With
     ``categorical_features="from_dtype"``, a column of strings that are nearly all different is an
     error; name it in ``categorical_features`` or give it a categorical dtype if it is one.
+
+    ``pretrained`` must be frozen, since a clone of it would no longer be fitted. To pretrain within
+    ``fit``, for example in each split of a cross-validation, use
+    :class:`~skdeep.semi_supervised.ClusterPretrainedRegressor`. The learning rate schedule covers
+    all epochs, frozen or not.
 
     With ``image_shape``, the net has three stages of basic blocks [3]_. The second and the third
     have half the height and width, and twice the channels, of the stage before.
@@ -313,7 +333,8 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
         return scaler
 
     def _objective(self, phase):
-        return Objective(_loss_terms, {"loss": self.loss, "quantile": self.quantile})
+        hyperparameters = {"loss": self.loss, "quantile": self.quantile}
+        return Objective(_loss_terms, hyperparameters, is_stackable=phase != FROZEN)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

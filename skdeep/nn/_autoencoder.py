@@ -44,6 +44,9 @@ class AutoencoderModule(nn.Module):
         Whether the output of the decoder is added to the input.
     """
 
+    #: how ``encoder`` was built, see ``ENCODERS``
+    encoder_kind = "codes"
+
     def __init__(
         self,
         shape,

@@ -56,6 +56,9 @@ class ClusterNet(nn.Module):
        Supervised and Semi-Supervised Learning", IEEE TPAMI.
     """
 
+    #: how ``encoder`` was built, see ``ENCODERS``
+    encoder_kind = "features"
+
     def __init__(self, shape, streams, *, n_clusters, n_outputs, invariance, strength):
         super().__init__()
         self.features = make_features(shape, streams)
@@ -68,6 +71,11 @@ class ClusterNet(nn.Module):
         self.invariance = invariance
         self.strength = strength
         self.generator = streams["noise"]
+
+    @property
+    def encoder(self):
+        """Layers of ``encode``."""
+        return self.features
 
     def merge(self, clusters):
         """Merge outputs into clusters, whose probabilities are the sums of theirs.

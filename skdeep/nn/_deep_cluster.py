@@ -48,6 +48,9 @@ class DeepClusterModule(nn.Module):
         Arguments of ``View``.
     """
 
+    #: how ``encoder`` was built, see ``ENCODERS``
+    encoder_kind = "features"
+
     def __init__(self, shape, streams, *, n_clusters, **view):
         super().__init__()
         self.view = View(shape.image_shape, **view, generator=streams["noise"])

@@ -126,6 +126,8 @@ class InfoMaxModule(nn.Module):
         Arguments of ``View``.
     """
 
+    #: how ``encoder`` was built, see ``ENCODERS``
+    encoder_kind = "codes"
     reference_weight: torch.Tensor
 
     def __init__(self, shape, streams, *, compares_global, compares_local, **view):
@@ -143,6 +145,11 @@ class InfoMaxModule(nn.Module):
             {name: Critic(size, shape.n_components, **options) for name, size in sizes.items()}
         )
         self.register_buffer("reference_weight", torch.zeros(N_REFERENCES, dtype=torch.float32))
+
+    @property
+    def encoder(self):
+        """Layers of ``encode``."""
+        return nn.Sequential(*self.body, *self.head)
 
     def encode(self, x):
         """(batch, n_features) -> (batch, n_components)."""

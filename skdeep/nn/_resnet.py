@@ -5,6 +5,8 @@ from torch import nn
 
 from skdeep.nn._activation import ACTIVATIONS
 from skdeep.nn._augment import Augment
+from skdeep.nn._coder import CoderShape
+from skdeep.nn._coder_trunk import CoderTrunk
 from skdeep.nn._conv import Conv2d
 from skdeep.nn._linear import Linear
 from skdeep.nn._norm import make_norm
@@ -12,6 +14,8 @@ from skdeep.nn._residual import BasicBlock, ResidualBlock
 from skdeep.nn._table import TableInput
 
 _N_STAGES = 3
+#: Phase of training in which the trunk stays as it is.
+FROZEN = "frozen"
 
 
 class TableTrunk(nn.Module):
@@ -157,7 +161,15 @@ class ImageTrunk(nn.Module):
 
 
 def make_trunk(options, streams):
-    """Make a trunk from a dict of options: for images if it has an ``image_shape``."""
+    """Make a trunk from a dict of options.
+
+    It is an encoder if they have a ``coder``, else a residual net: for images if they have an
+    ``image_shape``.
+    """
+    if "coder" in options:
+        shape, rest = CoderShape.take_from(options)
+        return CoderTrunk(rest["coder"], shape, augment=rest["augment"], streams=streams)
+    options = {name: value for name, value in options.items() if name != "n_features"}
     trunk = ImageTrunk if "image_shape" in options else TableTrunk
     return trunk(**options, streams=streams)
 
@@ -168,15 +180,20 @@ class ResNet(nn.Module):
     The weights of the head are initialized to zero, so that the initial output is ``baseline`` for
     every sample, as in gradient boosting. It stays close to that unless the data imply otherwise.
 
+    In the phase ``FROZEN`` the trunk has no gradients, and it is in evaluation mode, so that it
+    drops nothing and batch statistics stay as they are.
+
     **Shape**: (batch, n_columns) -> (batch, n_outputs)
 
     Parameters
     ----------
-    trunk : TableTrunk or ImageTrunk
+    trunk : TableTrunk, ImageTrunk or CoderTrunk
     baseline : tuple of float, length n_outputs
         Initial bias of the head.
     generator : torch.Generator
     """
+
+    phase: str | None = None
 
     def __init__(self, trunk, baseline, *, generator):
         super().__init__()
@@ -185,6 +202,15 @@ class ResNet(nn.Module):
         nn.init.zeros_(self.head.weight)
         self.head.bias = nn.Parameter(torch.tensor(baseline, dtype=torch.float32))
 
+    def train(self, mode=True):
+        """Switch to training or evaluation mode."""
+        super().train(mode)
+        if self.phase == FROZEN:
+            self.trunk.eval()
+        return self
+
     def forward(self, x):
         """(batch, n_columns) -> (batch, n_outputs)."""
-        return self.head(self.trunk(x))
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.phase != FROZEN):
+            z = self.trunk(x)
+        return self.head(z)

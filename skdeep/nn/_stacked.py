@@ -9,6 +9,7 @@ from torch import nn
 from skdeep.nn._activation import ACTIVATIONS
 from skdeep.nn._autoencoder import AutoencoderModule
 from skdeep.nn._cluster_net import ClusterNet
+from skdeep.nn._coder_trunk import CoderTrunk
 from skdeep.nn._draw import MemberGenerators
 from skdeep.nn._dropout import Dropout
 from skdeep.nn._linear import TiedLinear
@@ -214,6 +215,7 @@ _RANK_FREE = {
     AutoencoderModule,
     BasicBlock,
     ClusterNet,
+    CoderTrunk,
     Dropout,
     ImageTrunk,
     ResNet,

@@ -74,6 +74,9 @@ class VariationalModule(nn.Module):
     .. [1] Kingma and Welling (2014), "Auto-Encoding Variational Bayes", ICLR.
     """
 
+    #: how ``encoder`` was built, see ``ENCODERS``
+    encoder_kind = "posterior"
+
     def __init__(self, shape, streams, *, likelihood="gaussian", n_samples=1, log_scale=None):
         super().__init__()
         self.encoder = make_encoder(shape, streams, n_outputs=2 * shape.n_components)
