@@ -36,10 +36,11 @@ class ClusterPretrainedClassifier(ClassifierMixin, ClusterPretrained):
     pretrain_epochs : int, default=50
         Maximum number of epochs of the training on the clusters; ``estimator.max_epochs`` is that
         of the fine-tuning.
-    freeze_epochs : int, default=25
+    freeze_epochs : int, default=0
         Number of epochs at the beginning of the fine-tuning in which only the new head is trained.
-    trunk_lr : float, default=0.0001
-        Learning rate of the trunk in the epochs after them. None for that of the head.
+    trunk_lr : float, default=0.001
+        Learning rate of the trunk in the epochs after them. That of the head is ``estimator.lr``,
+        and None stands for it.
     random_state : int, RandomState instance or None, default=None
         Determines the seeds of clusterer and nets where their own ``random_state`` is None. Pass an
         int for reproducible results across multiple function calls.
@@ -76,8 +77,9 @@ class ClusterPretrainedClassifier(ClassifierMixin, ClusterPretrained):
 
     Notes
     -----
-    In the training on the clusters, all clusters have the same weight, whatever their size. More
-    clusters than classes usually give better features: a cluster may then be part of a class.
+    In the training on the clusters, all clusters have the same weight, whatever their size. With
+    k-means it is often better to have several times as many clusters as classes, so that a cluster
+    is part of a class. For a head that learns faster than the trunk, increase ``estimator.lr``.
 
     Pretraining helps where the clusters are related to the targets. Where they are not, the net has
     to unlearn its features. Compare with ``estimator`` alone.
@@ -184,10 +186,11 @@ class ClusterPretrainedRegressor(RegressorMixin, ClusterPretrained):
     pretrain_epochs : int, default=50
         Maximum number of epochs of the training on the clusters; ``estimator.max_epochs`` is that
         of the fine-tuning.
-    freeze_epochs : int, default=25
+    freeze_epochs : int, default=0
         Number of epochs at the beginning of the fine-tuning in which only the new head is trained.
-    trunk_lr : float, default=0.0001
-        Learning rate of the trunk in the epochs after them. None for that of the head.
+    trunk_lr : float, default=0.001
+        Learning rate of the trunk in the epochs after them. That of the head is ``estimator.lr``,
+        and None stands for it.
     random_state : int, RandomState instance or None, default=None
         Determines the seeds of clusterer and nets where their own ``random_state`` is None. Pass an
         int for reproducible results across multiple function calls.
@@ -221,8 +224,9 @@ class ClusterPretrainedRegressor(RegressorMixin, ClusterPretrained):
 
     Notes
     -----
-    In the training on the clusters, all clusters have the same weight, whatever their size. More
-    clusters than classes usually give better features: a cluster may then be part of a class.
+    In the training on the clusters, all clusters have the same weight, whatever their size. With
+    k-means it is often better to have several times as many clusters as classes, so that a cluster
+    is part of a class. For a head that learns faster than the trunk, increase ``estimator.lr``.
 
     Pretraining helps where the clusters are related to the targets. Where they are not, the net has
     to unlearn its features. Compare with ``estimator`` alone.

@@ -41,8 +41,8 @@ class ClusterPretrained(
     clusterer: Any = param(HasMethods(["fit"]), kw_only=False)
     estimator: Any = param(HasMethods(["fit", "predict"]), None, default=None, kw_only=False)
     pretrain_epochs: int = param(POSITIVE_INTEGER, default=50)
-    freeze_epochs: int = param(Interval(Integral, 0, None, closed="left"), default=25)
-    trunk_lr: float | None = param(POSITIVE, None, default=1e-4)
+    freeze_epochs: int = param(Interval(Integral, 0, None, closed="left"), default=0)
+    trunk_lr: float | None = param(POSITIVE, None, default=1e-3)
     random_state: int | np.random.RandomState | None = param("random_state", default=None)
 
     #: class of ``estimator``
