@@ -74,11 +74,16 @@ class ClusterPretrained(
         X, y = indexable(in_memory(X), in_memory(y))
         y, is_labelled = self._find_labelled(y, X, reset=True)
         weight = check_weights(sample_weight, X)
+        kept = np.ones(len(y), dtype=bool) if weight is None else weight > 0
+        if not kept[is_labelled].any():
+            raise ValueError(
+                "sample_weight must be positive for at least one labelled sample; got zero for all "
+                "of them."
+            )
         task = FitTasks(self, X, y, sample_weight).task
         root = self._init_callback_context(max_subtasks=3)
         root.call_on_fit_task_begin(**task)
         parts = _Parts(self._seeded(), root, task)
-        kept = np.ones(len(y), dtype=bool) if weight is None else weight > 0
         clusters = np.full(len(y), -1)
         clusters[kept] = parts.cluster(*_take(kept, X, weight))
         _check_clusters(clusters, self.clusterer)

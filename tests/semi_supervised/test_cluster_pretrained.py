@@ -238,6 +238,9 @@ def test_samples_of_weight_zero_are_not_there(make):
     np.testing.assert_array_equal(weighted.predict(X), removed.predict(X))
     np.testing.assert_array_equal(weighted.cluster_labels_[kept], removed.cluster_labels_)
     assert set(weighted.cluster_labels_[~kept]) == {-1}
+    weight[LABELLED] = 0
+    with pytest.raises(ValueError, match="positive for at least one labelled sample"):
+        make().fit(X, y, sample_weight=weight)
 
 
 def test_weights_reach_all_parts():
