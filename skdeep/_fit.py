@@ -143,7 +143,7 @@ class Fit:
     def announce(self, n_epochs):
         """Announce the maximum number of epochs of the whole plan to callbacks and progress bar.
 
-        By default it is that of the first training.
+        By default it is that of the first training; None if it is not known.
         """
         if self.tasks is None:
             self.tasks = FitTasks(self.estimator, *self.given)
@@ -319,7 +319,11 @@ class Fit:
         """Validate and scale the data and build the module, once."""
         if self._data is not None:
             return
-        data = self._validate()
+        try:
+            data = self._validate()
+        except Exception:
+            self.announce(None)  # so that callbacks see the fit that fails
+            raise
         fraction = self.estimator.validation_fraction if self._holds_out else None
         train, valid, weight = split(data, fraction, self.seed)
         part = () if fraction is None else (fraction, self.seed)  # determines the split

@@ -5,6 +5,7 @@ from inspect import signature
 import numpy as np
 import pandas as pd
 import pytest
+import rich
 from sklearn.callback import ProgressBar, ScoringMonitor
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
@@ -60,10 +61,11 @@ def Class(Estimator):
 
 
 @pytest.fixture
-def terminal(monkeypatch, capsys):
+def terminal(capsys):
     """Function that returns the output on a terminal wide enough for nested progress bars."""
-    monkeypatch.setenv("COLUMNS", "300")
-    return lambda: capsys.readouterr().out
+    rich.reconfigure(width=300)  # other tests may have used the console before
+    yield lambda: capsys.readouterr().out
+    rich.reconfigure()
 
 
 @pytest.fixture

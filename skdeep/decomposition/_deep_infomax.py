@@ -61,9 +61,9 @@ class DeepInfoMax(ScoreMixin, ViewsMixin, DeepEstimator):
     hidden_layer_sizes : "auto", int or tuple of int, default="auto"
         Number of units in each hidden layer of the encoder, in a GAN of the critic; the decoder, or
         generator, mirrors them. With ``image_shape``, the number of channels in each convolutional
-        stage, every one of which halves height and width. ``"auto"`` is ``(256,)`` and for
-        images ``(16, 32)``; for GANs it is ``(128, 128)`` and ``(32, 64)``, and for IMSAT on tables
-        ``()``. ``()`` makes autoencoders and GANs linear.
+        stage, every one of which halves height and width. ``"auto"`` is ``(256,)`` and for images
+        ``(16, 32)``; for GANs it is ``(128, 128)`` and ``(32, 64)``; for IMSAT and
+        FewLabelsClassifier on tables it is ``()``. ``()`` makes autoencoders and GANs linear.
     activation : str, default="relu"
         Activation function of the hidden layers: ``"identity"``, ``"relu"``, ``"leaky_relu"``,
         ``"elu"``, ``"gelu"``, ``"silu"``, ``"softplus"``, ``"tanh"`` or ``"logistic"``.

@@ -12,7 +12,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import get_tags, indexable
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from skdeep._training._callbacks import FitTasks
+from skdeep._training._tasks import FitTasks
 from skdeep.neural_network import ResNetClassifier
 from skdeep.utils._docs import DocumentationLinkMixin
 from skdeep.utils._params import POSITIVE, POSITIVE_INTEGER, Parameters, param

@@ -30,8 +30,8 @@ def small():
         plain |= clusters if clusters.keys() <= known else {}
         few = {"n_clusters": 9, "update_interval": 1}
         plain |= few if "explained_variance" in known else {}
-        restarts = {"n_init": 1, "invariance": "vat", "lr": 1e-3}
-        plain |= restarts if restarts.keys() <= known else {}
+        plain |= {"n_init": 1, "lr": 1e-3} if "invariance" in known else {}
+        plain |= {"invariance": "vat"}
         plain |= {"radius": 1.0}
         plain = {name: plain[name] for name in plain.keys() & known}
         return Class(**{**plain, **parameters})
