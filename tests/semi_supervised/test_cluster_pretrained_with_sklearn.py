@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import sklearn
+from initial_centers import Extremes
 from sklearn.callback import ProgressBar
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_iris
@@ -27,15 +28,8 @@ def classifier(clusterer=None, **params):
     return ClusterPretrainedClassifier(clusterer, ResNetClassifier(**SMALL), **{**few, **params})
 
 
-def extremes(X, n_clusters, random_state):
-    """Initial centers that do not depend on how often a sample occurs."""
-    first = X[:, [0]].toarray().ravel() if hasattr(X, "toarray") else X[:, 0]
-    centers = X[[first.argmin(), first.argmax()]]
-    return centers.toarray() if hasattr(centers, "toarray") else centers
-
-
 def _instances():
-    two = KMeans(2, init=extremes, n_init=1, tol=0, random_state=0)
+    two = KMeans(2, init=Extremes(), n_init=1, tol=0, random_state=0)
     small = {**SMALL, "width": 32, "lr": 1e-2, "max_epochs": 40, "batch_size": 128}
     few = {"pretrain_epochs": 10, "freeze_epochs": 5, "trunk_lr": 1e-2}
     yield ClusterPretrainedClassifier(two, ResNetClassifier(**small), **few)
