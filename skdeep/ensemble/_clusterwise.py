@@ -6,14 +6,13 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.callback import CallbackSupportMixin
-from sklearn.cluster import BisectingKMeans, KMeans, MiniBatchKMeans
-from sklearn.frozen import FrozenEstimator
 from sklearn.utils import get_tags, indexable
 from sklearn.utils.metadata_routing import UNUSED, MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from skdeep._training._tasks import FitTasks
 from skdeep.ensemble._members import Member, fit_members
+from skdeep.utils._clusterers import as_fitted
 from skdeep.utils._docs import DocumentationLinkMixin
 from skdeep.utils._params import POSITIVE_INTEGER, Parameters, param
 from skdeep.utils._settings import own_settings
@@ -152,7 +151,7 @@ class Clusterwise(
 
     def _plan(self, clusterer, X, y, params):
         """Return the estimators by cluster, the global one or None, and those to be fitted."""
-        labels = np.asarray(clusterer.predict(_as_fitted(clusterer, X)))
+        labels = np.asarray(clusterer.predict(as_fitted(clusterer, X)))
         found, sizes = np.unique(labels, return_counts=True)
         kept = found[sizes >= self.min_cluster_size]
         members = []
@@ -186,7 +185,7 @@ class Clusterwise(
         (X,) = indexable(in_memory(X))
         if self.soft:
             return self._mean(function, X)
-        labels = np.asarray(self.clusterer_.predict(_as_fitted(self.clusterer_, X)))
+        labels = np.asarray(self.clusterer_.predict(as_fitted(self.clusterer_, X)))
         order, results = [], []
         for label in np.unique(labels).tolist():
             rows = np.flatnonzero(labels == label)
@@ -197,7 +196,7 @@ class Clusterwise(
     def _mean(self, function, X):
         """Average the results of all estimators with the probabilities of their clusters."""
         total = 0.0
-        probabilities = self.clusterer_.predict_proba(_as_fitted(self.clusterer_, X))
+        probabilities = self.clusterer_.predict_proba(as_fitted(self.clusterer_, X))
         for label, probability in enumerate(probabilities.T):
             result = function(self._estimator(label), X)
             total = total + probability.reshape(-1, *[1] * (result.ndim - 1)) * result
@@ -262,19 +261,6 @@ def _without_weight_zero(X, y, params):
     rows = np.flatnonzero(weight)
     params = check_method_params(X, params=params, indices=rows)
     return safe_indexing(X, rows), None if y is None else y[rows], params
-
-
-def _as_fitted(clusterer, X):
-    """Convert samples to the dtype of the centers, the only one that scikit-learn's k-means takes.
-
-    Other clusterers get the samples as they are.
-    """
-    fitted = clusterer.estimator if isinstance(clusterer, FrozenEstimator) else clusterer
-    if not isinstance(fitted, KMeans | MiniBatchKMeans | BisectingKMeans):
-        return X
-    X = np.asarray(X) if isinstance(X, list | tuple) else X
-    is_numeric = getattr(getattr(X, "dtype", None), "kind", "O") in "biuf"
-    return X.astype(fitted.cluster_centers_.dtype, copy=False) if is_numeric else X
 
 
 def _n_clusters(clusterer, X):

@@ -1,5 +1,7 @@
 """Residual nets that are pretrained on clusters, for classification and regression."""
 
+from numbers import Real
+
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
 
@@ -101,7 +103,7 @@ class ClusterPretrainedClassifier(ClassifierMixin, ClusterPretrained):
     (150,)
     """
 
-    unlabeled: int | float | str | None = param(default=-1)
+    unlabeled: float | str | None = param(Real, str, None, default=-1)
 
     _net_class = ResNetClassifier
     score = ClusterPretrained.score  # that of the mixin takes no missing labels
@@ -158,7 +160,8 @@ class ClusterPretrainedClassifier(ClassifierMixin, ClusterPretrained):
         if not reset:  # labels of unknown classes may be scored, too
             return find_labelled(y, self.unlabeled, self.classes_)
         classes, codes = encode_some_labels(y, X, self.unlabeled)
-        return classes[codes], codes >= 0
+        is_labelled = codes >= 0
+        return classes[codes[is_labelled]], is_labelled
 
     def _record(self):
         return {"classes_": self.estimator_.classes_}
@@ -261,9 +264,7 @@ class ClusterPretrainedRegressor(RegressorMixin, ClusterPretrained):
                 "them. Use skdeep.cluster for samples without targets."
             )
         given = self._net()._check_targets(values[is_labelled], np.flatnonzero(is_labelled))
-        targets = np.full((len(values), *given.shape[1:]), np.nan)
-        targets[is_labelled] = given
-        return targets, is_labelled
+        return given, is_labelled
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

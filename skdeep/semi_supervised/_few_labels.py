@@ -9,6 +9,7 @@ import torch
 from scipy.special import log_softmax, softmax
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
+from sklearn.utils.validation import check_consistent_length
 
 from skdeep._encoder import EncoderMixin
 from skdeep._fit_data import Data
@@ -348,14 +349,15 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
         """
         found = self.predict(X)
         weight = check_weights(sample_weight, found)
-        y, is_labelled = find_labelled(in_memory(y), self.unlabeled, self.classes_)
+        given, is_labelled = find_labelled(in_memory(y), self.unlabeled, self.classes_)
+        check_consistent_length(found, is_labelled)
         if not is_labelled.any():
             raise ValueError(
                 "y must have a label for at least one sample to score; got only missing ones, "
                 f"{self.unlabeled!r}."
             )
         weight = None if weight is None else weight[is_labelled]
-        return accuracy_score(y[is_labelled], found[is_labelled], sample_weight=weight)
+        return accuracy_score(given, found[is_labelled], sample_weight=weight)
 
     # Recipe --------------------------------------------------------------------------------
 

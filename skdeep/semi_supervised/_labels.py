@@ -13,7 +13,7 @@ _SIGNS = {-1, 1}
 
 
 def find_labelled(y, unlabeled, known=None):
-    """Return labels as an array, (n_samples,), and a mask of those that are given.
+    """Return the labels that are given, (n_labelled,), and a mask of their samples, (n_samples,).
 
     Parameters
     ----------
@@ -23,19 +23,23 @@ def find_labelled(y, unlabeled, known=None):
     known : ndarray or None
         Classes of an earlier fit.
     """
-    y = column_or_1d(np.asarray(y), warn=True)
+    is_array = hasattr(y, "dtype")
+    # an array of strings could not hold missing values, and would turn -1 and NaN into strings
+    y = column_or_1d(np.asarray(y, dtype=None if is_array else object), warn=True)
     values = y.tolist()
     is_labelled = np.array([not is_missing(value) for value in values], dtype=bool)
-    if is_missing(unlabeled):
-        return y, is_labelled
-    if not is_labelled.all():
-        raise ValueError(
-            f"Input y contains NaN or None; missing labels must be {unlabeled!r}. Pass "
-            "unlabeled=None if NaN and None stand for missing labels."
-        )
-    if _are_signs(values if known is None else known.tolist(), unlabeled):
-        return y, is_labelled
-    return y, np.array([not _is_equal(value, unlabeled) for value in values], dtype=bool)
+    if not is_missing(unlabeled):
+        if not is_labelled.all():
+            raise ValueError(
+                f"Input y contains NaN or None; missing labels must be {unlabeled!r}. Pass "
+                "unlabeled=None if NaN and None stand for missing labels."
+            )
+        if not _are_signs(values if known is None else known.tolist(), unlabeled):
+            is_labelled = np.array([not _is_equal(value, unlabeled) for value in values], bool)
+    given = y[is_labelled]
+    if given.dtype.kind == "O" and not (is_array and any(isinstance(one, str) for one in given)):
+        given = np.array(given.tolist())
+    return given, is_labelled
 
 
 def encode_some_labels(y, X, unlabeled, known=None):
@@ -54,20 +58,17 @@ def encode_some_labels(y, X, unlabeled, known=None):
         ``known``, or the distinct labels in ascending order.
     codes : ndarray of int, shape (n_samples,)
     """
-    y, is_labelled = find_labelled(y, unlabeled, known)
-    check_consistent_length(X, y)
+    given, is_labelled = find_labelled(y, unlabeled, known)
+    check_consistent_length(X, is_labelled)
     if not is_labelled.any():
         raise ValueError(
-            f"y must have a label for at least one sample; got {len(y)} times a missing one, "
-            f"{unlabeled!r}. Label some samples, or use skdeep.cluster."
+            f"y must have a label for at least one sample; got {len(is_labelled)} times a missing "
+            f"one, {unlabeled!r}. Label some samples, or use skdeep.cluster."
         )
-    given = y[is_labelled]
-    if given.dtype.kind == "O" and not any(isinstance(value, str) for value in given):
-        given = np.array(given.tolist())
     classes, found = encode_labels(given, given)
     if known is not None:
         classes, found = known, match_classes(classes, found, known)
-    codes = np.full(len(y), -1)
+    codes = np.full(len(is_labelled), -1)
     codes[is_labelled] = found
     return classes, codes
 

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from skdeep._training._tasks import FitTasks
 from skdeep.neural_network import ResNetClassifier
+from skdeep.utils._clusterers import as_fitted
 from skdeep.utils._docs import DocumentationLinkMixin
 from skdeep.utils._params import POSITIVE, POSITIVE_INTEGER, Parameters, param
 from skdeep.utils._random import draw_seed
@@ -72,9 +73,9 @@ class ClusterPretrained(
         self._check_parts()
         check_target_is_given(self, y)
         X, y = indexable(in_memory(X), in_memory(y))
-        y, is_labelled = self._find_labelled(y, X, reset=True)
+        given, is_labelled = self._find_labelled(y, X, reset=True)
         weight = check_weights(sample_weight, X)
-        kept = np.ones(len(y), dtype=bool) if weight is None else weight > 0
+        kept = np.ones(len(is_labelled), dtype=bool) if weight is None else weight > 0
         if not kept[is_labelled].any():
             raise ValueError(
                 "sample_weight must be positive for at least one labelled sample; got zero for all "
@@ -84,15 +85,16 @@ class ClusterPretrained(
         root = self._init_callback_context(max_subtasks=3)
         root.call_on_fit_task_begin(**task)
         parts = _Parts(self._seeded(), root, task)
-        clusters = np.full(len(y), -1)
+        clusters = np.full(len(kept), -1)
         clusters[kept] = parts.cluster(*_take(kept, X, weight))
         _check_clusters(clusters, self.clusterer)
         parts.pretrain(*_take(clusters >= 0, X, clusters, weight))
-        parts.tune(*_take(kept & is_labelled, X, y, weight))
-        transduction = np.array(y, copy=True)
+        X_given, weight_given = _take(kept & is_labelled, X, weight)
+        parts.tune(X_given, given[kept[is_labelled]], weight_given)
+        transduction = np.empty((len(kept), *given.shape[1:]), dtype=given.dtype)
+        transduction[is_labelled] = given
         if not is_labelled.all():
-            found = parts.net.predict(safe_indexing(X, np.flatnonzero(~is_labelled)))
-            transduction[~is_labelled] = found
+            transduction[~is_labelled] = parts.net.predict(*_take(~is_labelled, X))
         # all at once: a failed fit leaves the estimator unchanged
         self.clusterer_, self.estimator_ = parts.clusterer, parts.net
         self.cluster_labels_, self.transduction_ = clusters, transduction
@@ -152,16 +154,17 @@ class ClusterPretrained(
         """
         check_is_fitted(self)
         X, y = indexable(in_memory(X), in_memory(y))
-        y, is_labelled = self._find_labelled(y, X, reset=False)
+        given, is_labelled = self._find_labelled(y, X, reset=False)
         if not is_labelled.any():
             raise ValueError("y must have a label for at least one sample to score; got none.")
-        return self.estimator_.score(*_take(is_labelled, X, y, check_weights(sample_weight, X)))
+        X, weight = _take(is_labelled, X, check_weights(sample_weight, X))
+        return self.estimator_.score(X, given, weight)
 
     # Methods that subclasses define ----------------------------------------------------------
 
     @abstractmethod
     def _find_labelled(self, y, X, *, reset):
-        """Validate targets; return them and a mask of those that are given.
+        """Validate targets; return those that are given and a mask of their samples.
 
         With ``reset``, for ``fit``, there must be one at least.
         """
@@ -275,7 +278,8 @@ class _Parts:
 def _cluster(clusterer, X, **params):
     if hasattr(clusterer, "fit_predict"):
         return clusterer.fit_predict(X, **params)
-    return clusterer.fit(X, None, **params).predict(X)
+    clusterer.fit(X, None, **params)
+    return clusterer.predict(as_fitted(clusterer, X))
 
 
 def _fit(estimator, X, y, **params):
@@ -293,7 +297,9 @@ def _check_clusters(clusters, clusterer):
 
 
 def _take(mask, *arrays):
-    """Select samples from arrays, some of which may be None."""
+    """Select samples from arrays, some of which may be None; all of them without a copy."""
+    if mask.all():
+        return list(arrays)
     rows = np.flatnonzero(mask)
     return [None if array is None else safe_indexing(array, rows) for array in arrays]
 

@@ -217,6 +217,17 @@ def test_any_clusterer_will_do_and_one_seed_is_enough(clusterer, assert_same):
     assert_same(again.estimator_, fitted.estimator_, X)
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.int64])
+@pytest.mark.parametrize("as_frame", [False, True])
+def test_a_frozen_clusterer_takes_samples_of_another_dtype(dtype, as_frame):
+    container = pd.DataFrame if as_frame else np.asarray
+    clusterer = FrozenEstimator(kmeans().fit(container(X)))
+    rows = container(X.astype(dtype))
+    fitted = classifier(clusterer).fit(rows, FEW_LABELS)
+    expected = clusterer.predict(rows.astype(np.float64))
+    np.testing.assert_array_equal(fitted.cluster_labels_, expected)
+
+
 def test_noise_takes_no_part_in_pretraining():
     dbscan = DBSCAN(1.5)
     noise = dbscan.fit_predict(X) < 0
@@ -255,6 +266,21 @@ def test_weights_reach_all_parts():
 
 
 # Containers and persistence ----------------------------------------------------------------
+
+
+class KeepsSamples(KMeans):
+    """k-means that keeps a reference to the samples that it was fitted to."""
+
+    def fit_predict(self, X, y=None, sample_weight=None):
+        self.samples_ = X
+        return super().fit_predict(X, sample_weight=sample_weight)
+
+
+def test_samples_that_all_take_part_are_not_copied(tmp_path):
+    np.save(tmp_path / "X.npy", X)
+    rows = np.load(tmp_path / "X.npy", mmap_mode="r")
+    fitted = classifier(KeepsSamples(3, random_state=0)).fit(rows, FEW_LABELS, np.ones(120))
+    assert np.shares_memory(fitted.clusterer_.samples_, rows)
 
 
 def test_dataframes_sparse_samples_and_images_are_passed_on():
