@@ -156,7 +156,6 @@ class ResNetMixin(TransferMixin):
             image_shape = self.image_shape
             codec = None if image_shape is not None else self._fit_codec(X)
         else:
-            check_features("pretrained", source, X) if reset else None
             if reset:
                 check_features("pretrained", source, X)
             image_shape, codec = source._fitted_image_shape, getattr(source, "_codec", None)
@@ -169,9 +168,11 @@ class ResNetMixin(TransferMixin):
         except ValueError as error:
             if "X contains NaN" not in str(error):
                 raise
+            is_own = self.pretrained is None
+            remedy = f'{"Fit" if is_own else "Pretrain a net"} with missing="indicator"'
             raise ValueError(
-                f'{str(error).splitlines()[0]} Fit with missing="indicator", or impute missing '
-                "values first, for example with SimpleImputer."
+                f"{str(error).splitlines()[0]} {remedy}, or impute missing values first, for "
+                "example with SimpleImputer."
             ) from error
         attributes = {
             "is_categorical_": None if codec is None else codec.is_categorical,
@@ -183,7 +184,8 @@ class ResNetMixin(TransferMixin):
         """Whether numbers may be missing, for samples that are read like those of an estimator."""
         if source is None:
             return self.missing == "indicator"
-        return getattr(source._scaler, "fill", None) is not None
+        scaler = getattr(source, "_scaler", None)  # an estimator that is not suitable has none
+        return getattr(scaler, "fill", None) is not None
 
     @property
     def _codec(self):

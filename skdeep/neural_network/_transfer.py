@@ -27,7 +27,7 @@ class TransferMixin(GradientDescentMixin):
     @property
     def _start(self):
         """Fitted estimator to start from; None to start from scratch."""
-        return None if self.pretrained is None else self.pretrained.estimator
+        return getattr(self.pretrained, "estimator", None)
 
     def _check_start(self):
         """Raise an error unless the net can start from ``pretrained``; return its image shape."""

@@ -273,6 +273,32 @@ def test_an_unsuitable_pretrained_estimator_is_an_error(params, X, error, match)
         net(**params).fit(X, Y)
 
 
+@pytest.mark.parametrize(
+    ("pretrained", "match"),
+    [
+        (ODD, r"'pretrained' parameter of .*FrozenEstimator"),
+        ("odd", r"'pretrained' parameter of .*FrozenEstimator"),
+        (FrozenEstimator(PCA(3)), "FrozenEstimator of a fitted"),
+        (FrozenEstimator(make_pipeline(ODD)), "got one of Pipeline"),
+        (FrozenEstimator(ResNetClassifier()), "not fitted yet"),
+    ],
+)
+@pytest.mark.parametrize("Search", [GridSearchCV, BatchedGridSearchCV])
+def test_an_unsuitable_pretrained_estimator_is_the_same_error_in_a_search(
+    pretrained, match, Search
+):
+    estimator = ResNetClassifier(pretrained=pretrained, **SMALL)
+    assert "ResNetClassifier" in estimator._repr_html_()
+    with pytest.raises((TypeError, ValueError), match=match):
+        Search(estimator, {"lr": [1e-3]}, cv=2, error_score="raise").fit(X, Y)
+
+
+def test_the_remedy_for_missing_values_is_that_of_the_pretrained_net():
+    gaps = np.where(X > 0.9, np.nan, X)
+    with pytest.raises(ValueError, match='Pretrain a net with missing="indicator"'):
+        net(missing="indicator").fit(gaps, Y)
+
+
 def test_a_pretrained_estimator_that_is_not_frozen_is_an_error():
     with pytest.raises(ValueError, match=r"'pretrained' parameter of .*FrozenEstimator"):
         ResNetClassifier(pretrained=ODD).fit(X, Y)
