@@ -76,7 +76,7 @@ class Fit:
         self._options = options
         self._holds_out = bool(getattr(estimator, "early_stopping", False))
         self._callbacks = estimator.callbacks
-        self.seed: int | None = None
+        self.seed: int | None = estimator._seed if self.is_resumed else None
         self._kept: dict[str, Any] = {}
         self._data = self._scaler = self._module = self._rows = None
 
@@ -194,12 +194,11 @@ class Fit:
         **options
             Parameters of the net, such as ``lr``, in place of those of the estimator.
         """
-        estimator = self.estimator
         self.announce(int(n_epochs))
         self._prepare()
         if targets is not None:
             self.set_targets(targets)
-        lr_schedule = estimator.lr_schedule if lr_schedule is None else lr_schedule
+        lr_schedule = lr_schedule or self.estimator.lr_schedule
         holds_out = self._rows[1] is not None
         callbacks = [
             *([] if stopping is None else [stopping]),
@@ -324,18 +323,17 @@ class Fit:
         except Exception:
             self.announce(None)  # so that callbacks see the fit that fails
             raise
-        fraction = self.estimator.validation_fraction if self._holds_out else None
+        estimator = self.estimator
+        fraction = estimator.validation_fraction if self._holds_out else None
         train, valid, weight = split(data, fraction, self.seed)
         part = () if fraction is None else (fraction, self.seed)  # determines the split
         self._data = replace(data, weight=weight)
         if self.is_resumed:
-            self._scaler = self.estimator._scaler
+            self._scaler = estimator._scaler
         else:
-            self._scaler = self.pool.fit_scaler(
-                self.estimator, self._data, (data, *part), self.seed
-            )
+            self._scaler = self.pool.fit_scaler(estimator, self._data, (data, *part), self.seed)
         self._build_module()
-        batch_size = int(self.estimator.batch_size)
+        batch_size = int(estimator.batch_size)
         options = {"scaler": self._scaler, "device": self.device, "batch_size": batch_size}
         self._rows = [
             self.pool.make_rows(data, index, (role, *part), **options)
@@ -347,7 +345,6 @@ class Fit:
         estimator = self.estimator
         check_target_is_given(estimator, self.given[1])
         if self.is_resumed:
-            self.seed = estimator._seed
             return validate(estimator, self.given, reset=False, **self._options)
         data = self.pool.validate(estimator, self.given, self._options)
         if self.seed is None:
@@ -381,11 +378,10 @@ class Fit:
         objective.lifted = estimator._lifted_parameters
         if objective.support is not None:
             check_range(self._data.X, **objective.support)
-        net_class = estimator._net_class
-        options = plain_options(estimator, net_class) | {"phase": phase} | options
+        options = plain_options(estimator, estimator._net_class) | {"phase": phase} | options
         self._net_options = options | {"hyperparameters": objective.hyperparameters}
         self.net = make_net(
-            net_class,
+            estimator._net_class,
             self._module,
             objective,
             options,
