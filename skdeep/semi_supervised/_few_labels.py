@@ -72,7 +72,8 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
         Weight of the expected fractions of the classes relative to the entropy of each sample.
     class_prior : array-like of shape (n_classes,), default=None
         Expected fractions of all samples in the classes, in ascending order of the labels. By
-        default they are those of the labelled samples.
+        default they are those of the labelled samples, multiplied with the weights of samples and
+        classes: with ``class_weight="balanced"`` the fractions are equal.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in the loss, multiplied with ``sample_weight``. Not supported for
         multilabel targets.

@@ -1,5 +1,7 @@
 """Differences between clusterers."""
 
+from typing import Any
+
 import numpy as np
 from sklearn.cluster import BisectingKMeans, KMeans, MiniBatchKMeans
 from sklearn.frozen import FrozenEstimator
@@ -14,7 +16,7 @@ def as_fitted(clusterer, X):
     if not isinstance(fitted, KMeans | MiniBatchKMeans | BisectingKMeans):
         return X
     X = np.asarray(X) if isinstance(X, list | tuple) else X
-    dtypes = np.ravel(getattr(X, "dtypes", getattr(X, "dtype", None)))  # of columns or of an array
-    needed = fitted.cluster_centers_.dtype
+    found: Any = getattr(X, "dtypes", getattr(X, "dtype", None))
+    dtypes, needed = np.ravel(found), fitted.cluster_centers_.dtype  # those of all columns
     is_numeric = all(getattr(one, "kind", "O") in "biuf" for one in dtypes)
     return X.astype(needed) if is_numeric and any(one != needed for one in dtypes) else X
