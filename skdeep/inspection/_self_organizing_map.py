@@ -28,7 +28,7 @@ class SOMDisplay:
     kind : {"u_matrix", "hits", "components", "classes"}, default="u_matrix"
         What the values are.
     names : sequence of str, default=None
-        Names of the panels, or of the classes that the values 0, 1, ... stand for.
+        Names of the panels, or of the classes, which the values 0, 1, ... index.
 
     Attributes
     ----------

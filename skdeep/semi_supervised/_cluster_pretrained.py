@@ -32,7 +32,7 @@ class ClusterPretrainedClassifier(ClassifierMixin, ClusterPretrained):
         Residual net that is cloned for the labels. A classifier with the same parameters is
         trained on the clusters. None for ``ResNetClassifier()``.
     unlabeled : int, float, str or None, default=-1
-        What stands for a missing label in ``y``, for example ``""``. None and NaN stand for any
+        Value that marks a missing label in ``y``, for example ``""``. None and NaN match any
         missing value. If ``y`` contains only -1 and 1, these are two classes, unless
         ``unlabeled`` is something else.
     pretrain_epochs : int, default=50
@@ -42,7 +42,7 @@ class ClusterPretrainedClassifier(ClassifierMixin, ClusterPretrained):
         Number of epochs at the beginning of the fine-tuning in which only the new head is trained.
     trunk_lr : float, default=0.001
         Learning rate of the trunk in the epochs after them. That of the head is ``estimator.lr``,
-        and None stands for it.
+        which None uses, too.
     random_state : int, RandomState instance or None, default=None
         Determines the seeds of clusterer and nets where their own ``random_state`` is None. Pass an
         int for reproducible results across multiple function calls.
@@ -193,7 +193,7 @@ class ClusterPretrainedRegressor(RegressorMixin, ClusterPretrained):
         Number of epochs at the beginning of the fine-tuning in which only the new head is trained.
     trunk_lr : float, default=0.001
         Learning rate of the trunk in the epochs after them. That of the head is ``estimator.lr``,
-        and None stands for it.
+        which None uses, too.
     random_state : int, RandomState instance or None, default=None
         Determines the seeds of clusterer and nets where their own ``random_state`` is None. Pass an
         int for reproducible results across multiple function calls.

@@ -78,7 +78,7 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
         Weights of the classes in the loss, multiplied with ``sample_weight``. Not supported for
         multilabel targets.
     unlabeled : int, float, str or None, default=-1
-        What stands for a missing label in ``y``, for example ``""``. None and NaN stand for any
+        Value that marks a missing label in ``y``, for example ``""``. None and NaN match any
         missing value. If ``y`` contains only -1 and 1, these are two classes, unless
         ``unlabeled`` is something else.
     invariance_strength : float, default=1.0

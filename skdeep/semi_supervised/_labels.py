@@ -19,7 +19,7 @@ def find_labelled(y, unlabeled, known=None):
     ----------
     y : array-like of shape (n_samples,)
     unlabeled : int, float, str or None
-        What stands for a missing label; None and NaN for any missing value.
+        Value that marks a missing label; None and NaN match any missing value.
     known : ndarray or None
         Classes of an earlier fit.
     """
@@ -32,7 +32,7 @@ def find_labelled(y, unlabeled, known=None):
         if not is_labelled.all():
             raise ValueError(
                 f"Input y contains NaN or None; missing labels must be {unlabeled!r}. Pass "
-                "unlabeled=None if NaN and None stand for missing labels."
+                "unlabeled=None if NaN and None mark missing labels."
             )
         if not _are_signs(values if known is None else known.tolist(), unlabeled):
             is_labelled = np.array([not _is_equal(value, unlabeled) for value in values], bool)

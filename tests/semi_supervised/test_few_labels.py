@@ -30,7 +30,7 @@ def few(**params):
 
 
 def hidden(labels, missing, dtype=object):
-    """Labels of the blobs, most of them replaced by what stands for a missing one."""
+    """Labels of the blobs, most of them replaced by the mark of a missing one."""
     y = np.full(120, missing, dtype=dtype)
     y[LABELLED] = labels[BLOB[LABELLED]]
     return y
