@@ -31,7 +31,7 @@ docs: $(VENV)/.docs ## build the documentation, warnings are errors
 bench: $(VENV)/.test ## run every benchmark, except for that of make gpu
 	@set -e; for script in $(BENCHMARKS); do echo "== $$script"; $(BIN)/python $$script; done
 
-gpu: $(VENV)/.test ## every claim that needs a GPU, in six minutes
+gpu: $(VENV)/.test ## every claim that needs a GPU, in eight minutes
 	$(BIN)/python benchmarks/gpu.py --json gpu.json
 
 check: lint test docs ## lint, test and docs

@@ -285,21 +285,18 @@ class TrainingNet(NeuralNet):
         as_batch : bool
             Whether to record the epoch as a batch, too, since skorch's callbacks expect batches.
         """
-        for name, value in means.items():
-            self.history.record(f"{prefix}_{name}", value)
-        self.history.record(f"{prefix}_batch_count", len(sizes))
-        self._record_best(prefix)
+        row = self.history[-1]  # every access to a history takes a while
+        row.update({f"{prefix}_{name}": value for name, value in means.items()})
+        row[f"{prefix}_batch_count"] = len(sizes)
+        row[f"{prefix}_loss_best"] = means["loss"] < self._best_loss(prefix)
         if as_batch:
-            self.history.new_batch()
-            self.history.record_batch(f"{prefix}_loss", means["loss"])
-            self.history.record_batch(f"{prefix}_batch_size", sum(sizes))
+            batch = {f"{prefix}_loss": means["loss"], f"{prefix}_batch_size": sum(sizes)}
+            row["batches"].append(batch)
 
-    def _record_best(self, prefix):
-        """Record whether the epoch is the best so far, as skorch's ``Checkpoint`` expects."""
-        name = f"{prefix}_loss"
-        earlier = (row[name] for row in self.history[:-1] if name in row)
-        is_best = self.history[-1, name] < min(earlier, default=math.inf)
-        self.history.record(f"{name}_best", is_best)
+    def _best_loss(self, prefix):
+        """Return the lowest loss of the earlier epochs, which skorch's ``Checkpoint`` expects."""
+        is_best, loss = f"{prefix}_loss_best", f"{prefix}_loss"
+        return next((row[loss] for row in reversed(self.history) if row.get(is_best)), math.inf)
 
     def _is_listened_to(self):
         """Whether batches must go through skorch's full training step."""

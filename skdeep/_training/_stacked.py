@@ -116,8 +116,7 @@ class _Stack:
         self.weights = StackedWeights([net.module_ for net in self.nets])
         self.gradients = torch.empty_like(self.weights.flat)
         paces = [member.pace for member in self.members]
-        gradients = self.weights.views(self.gradients)
-        self.optimizer = StackedOptimizer(self.nets, gradients, paces)
+        self.optimizer = StackedOptimizer(self.nets, self.weights, self.gradients, paces)
         self.clips = [net.gradient_clip_value for net in self.nets]
         generators = [net.shuffle_generator for net in self.nets]
         runs = [member.run for member in self.members]
@@ -180,7 +179,10 @@ class _Stack:
         parts = self.weights.views(self.gradients).values()
         norms = [torch.linalg.vector_norm(part.flatten(1), dim=1) for part in parts]
         rows = torch.stack(norms, dim=1)  # (members, parameters)
-        total = torch.stack([torch.linalg.vector_norm(row) for row in rows])
+        if rows.is_cuda:
+            total = torch.linalg.vector_norm(rows, dim=1)
+        else:  # in the order of summation of a single net
+            total = torch.stack([torch.linalg.vector_norm(row) for row in rows])
         shares = ((total + 1e-6).reciprocal() * total.new_tensor(self.clips)).clamp(max=1.0)
         self.gradients.mul_(shares.unsqueeze(1))
 

@@ -52,24 +52,32 @@ def step_factors(name, n_epochs, n_batches):
 class StackedOptimizer:
     """Updates the weights of K nets at once, with the state of the nets' own optimizers.
 
-    The result is equal, to the last bit, to that of nets trained one by one.
+    On the CPU, the result is equal, to the last bit, to that of nets trained one by one.
 
     Parameters
     ----------
     nets : list of TrainingNet
-        Their optimizers are of one class. Nets with equal settings are updated together.
-    gradients : dict of str to Tensor of shape (members, ...)
-        Tensors that will hold the gradients of the parameters.
+        Their optimizers are of one class. On the CPU, nets with equal settings are updated
+        together; on a GPU, where every update takes the time to launch it, all of them if possible.
+    weights : StackedWeights
+        Weights of the nets.
+    gradients : Tensor of shape (members, n_entries)
+        Will hold the gradients, in the layout of ``weights.flat``.
     paces : list
         Equal for nets whose learning rates are equal in every step.
     """
 
-    def __init__(self, nets, gradients, paces):
+    def __init__(self, nets, weights, gradients, paces):
         self.nets = nets
+        views = weights.views(gradients)
         for number, net in enumerate(nets):
             for name, parameter in net.module_.named_parameters():
-                parameter.grad = gradients[name][number]
+                parameter.grad = views[name][number]
         first = nets[0].optimizer_
+        self.flat = None
+        if gradients.is_cuda and _is_alike_adam([net.optimizer_ for net in nets]):
+            self.flat = FlatAdam(nets, weights, gradients)
+            return
         fused = _FUSED_ADAM.get(type(first)) if first.defaults.get("fused") else None
         make = _TorchGroup if fused is None else functools.partial(_FusedGroup, fused)
         settings = [
@@ -91,12 +99,15 @@ class StackedOptimizer:
         lr : list of float
             Learning rate of each net.
         """
+        if self.flat is not None:
+            self.flat.step(lr)
+            return
         for first, group in self.groups:
             group.step(lr[first])
 
     def close(self):
         """Leave the optimizers of the nets as if each had made the steps itself."""
-        for _, group in self.groups:
+        for group in [self.flat] if self.flat is not None else [one for _, one in self.groups]:
             group.close()
         for net in self.nets:
             net.optimizer_.zero_grad()
@@ -106,6 +117,82 @@ def _progress(optimizer):
     """Return whether an optimizer has made steps and, if it counts them, how many."""
     counts = [int(entries.get("step", 0)) for entries in optimizer.state.values()]
     return bool(counts), max(counts, default=0)
+
+
+def _is_alike_adam(optimizers):
+    """Whether all optimizers are Adam or AdamW with as many steps."""
+    n_steps = {_progress(optimizer)[1] for optimizer in optimizers}
+    return type(optimizers[0]) in _FUSED_ADAM and len(n_steps) == 1
+
+
+class FlatAdam:
+    """Adam or AdamW for all weights of K nets as one matrix, with a learning rate for each row.
+
+    Equal to torch's up to the order of rounding, in a few kernels for any number of nets.
+
+    Parameters
+    ----------
+    nets, weights, gradients : see StackedOptimizer
+        All optimizers have made equally many steps.
+    """
+
+    def __init__(self, nets, weights, gradients):
+        self.nets, self.weights, self.gradients = nets, weights, gradients
+        optimizer = nets[0].optimizer_
+        options = optimizer.param_groups[0]
+        self.betas, self.eps = options["betas"], options["eps"]
+        self.is_decoupled = isinstance(optimizer, torch.optim.AdamW)
+        self.decay = self._column([net.weight_decay for net in nets])
+        self.decays = any(net.weight_decay for net in nets)
+        self.n_steps = _progress(optimizer)[1]
+        self.moments = [self._join(name) for name in ("exp_avg", "exp_avg_sq")]
+        self.denominators = torch.empty_like(gradients)
+        self.lr, self.lr_column = None, None
+
+    def _column(self, values):
+        return self.weights.flat.new_tensor(values).unsqueeze(1)
+
+    def _join(self, name):
+        """Return one of the moments of all nets, in the layout of the weights."""
+        if not self.n_steps:
+            return torch.zeros_like(self.weights.flat)
+        states = [
+            [net.optimizer_.state[one][name] for one in net.module_.parameters()]
+            for net in self.nets
+        ]
+        return self.weights.join([torch.stack(parts) for parts in zip(*states, strict=True)])
+
+    @torch.no_grad()
+    def step(self, lr):
+        """Update all weights; ``lr`` is a list with the learning rate of each net."""
+        if lr != self.lr:
+            self.lr, self.lr_column = lr, self._column(lr)
+        self.n_steps += 1
+        weights, gradients, (mean, square) = self.weights.flat, self.gradients, self.moments
+        if self.decays and self.is_decoupled:
+            weights.mul_(1 - self.lr_column * self.decay)
+        elif self.decays:
+            gradients = torch.addcmul(gradients, weights, self.decay)
+        mean.lerp_(gradients, 1 - self.betas[0])
+        square.mul_(self.betas[1]).addcmul_(gradients, gradients, value=1 - self.betas[1])
+        first, second = (1 - beta**self.n_steps for beta in self.betas)
+        torch.sqrt(square, out=self.denominators).mul_(second**-0.5).add_(self.eps)
+        step = torch.div(mean, self.denominators, out=self.denominators)
+        weights.addcmul_(step, self.lr_column, value=-1 / first)
+
+    def close(self):
+        """Return the moments to the optimizers of the nets."""
+        if not self.n_steps:
+            return
+        count = self.gradients.new_tensor(self.n_steps)
+        means, squares = (self.weights.views(moment) for moment in self.moments)
+        for number, net in enumerate(self.nets):
+            for name, parameter in net.module_.named_parameters():
+                net.optimizer_.state[parameter] = {
+                    "step": count.clone(),
+                    "exp_avg": means[name][number].clone(),
+                    "exp_avg_sq": squares[name][number].clone(),
+                }
 
 
 class _TorchGroup:

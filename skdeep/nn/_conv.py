@@ -39,6 +39,9 @@ class Conv2d(nn.Module):
 class ConvTranspose2d(nn.Module):
     """Transposed 3 x 3 convolution with stride 2 and a given output size.
 
+    In evaluation mode, its results are the same in every run on a GPU, too, where cuDNN may
+    otherwise choose an algorithm that sums in any order.
+
     **Shape**: (batch, in_channels, ceil(H/2), ceil(W/2)) -> (batch, out_channels, H, W)
 
     Parameters
@@ -62,6 +65,24 @@ class ConvTranspose2d(nn.Module):
 
     def forward(self, x):
         """(batch, in_channels, ceil(H/2), ceil(W/2)) -> (batch, out_channels, H, W)."""
+        if x.is_cuda and not self.training and torch.backends.cudnn.is_acceptable(x):
+            return self._in_fixed_order(x)
         return F.conv_transpose2d(
             x, self.weight, self.bias, stride=2, padding=1, output_padding=self.output_padding
         )
+
+    def _in_fixed_order(self, x):
+        """Transposed convolution by a deterministic algorithm of cuDNN."""
+        result = torch.cudnn_convolution_transpose(
+            x,
+            self.weight,
+            padding=(1, 1),
+            output_padding=self.output_padding,
+            stride=(2, 2),
+            dilation=(1, 1),
+            groups=1,
+            benchmark=False,
+            deterministic=True,
+            allow_tf32=torch.backends.cudnn.allow_tf32,
+        )
+        return result if self.bias is None else result + self.bias.view(-1, 1, 1)

@@ -1,4 +1,4 @@
-"""Elementwise functions whose result for an entry does not depend on its position."""
+"""Functions whose result for an entry or a row does not depend on its position."""
 
 import torch
 from torch.nn import functional as F
@@ -10,6 +10,9 @@ GRAIN = 2**15
 # each thread's part is computed entry by entry, with a different implementation of exp. The largest
 # pair of vectors has 64 entries.
 _VECTORS = 64
+# On a GPU, torch sums long rows four entries at a time, where the first of four is aligned: rows of
+# other lengths would be summed in orders that depend on their places.
+_ALIGNED = 4
 
 
 def in_whole_vectors(function, *tensors):
@@ -39,6 +42,13 @@ def in_whole_vectors(function, *tensors):
         return function(*tensors)
     padded = [F.pad(tensor.flatten(), (0, missing)) for tensor in tensors]
     return function(*padded)[: x.numel()].view(x.shape)
+
+
+def sum_rows(x):
+    """Sum over the last axis, so that equal rows have equal sums."""
+    if x.is_cuda and x.shape[-1] % _ALIGNED:
+        x = F.pad(x, (0, -x.shape[-1] % _ALIGNED))
+    return x.sum(dim=-1)
 
 
 def _missing(n_entries):

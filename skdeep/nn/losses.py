@@ -8,7 +8,7 @@ import math
 import torch
 from torch.nn import functional as F
 
-from skdeep.nn._elementwise import GRAIN, in_whole_vectors
+from skdeep.nn._elementwise import GRAIN, in_whole_vectors, sum_rows
 
 __all__ = [
     "absolute_error",
@@ -200,16 +200,16 @@ def gaussian_log_likelihood(x, mean, log_scale):
     if log_scale.shape[-1] == 1:  # sums over features first: fewer steps, and one per row
         log_scale = log_scale.squeeze(-1)
         distance = x - mean
-        n_features, squares = distance.shape[-1], distance.square().sum(dim=-1)
+        n_features, squares = distance.shape[-1], sum_rows(distance.square())
         return -0.5 * squares * (-2 * log_scale).exp() - n_features * (log_scale + constant)
     log_scale = log_scale.expand_as(mean)
     z = (x - mean) * (-log_scale).exp()
-    return (-0.5 * z.square() - log_scale - constant).sum(dim=-1)
+    return sum_rows(-0.5 * z.square() - log_scale - constant)
 
 
 def bernoulli_log_likelihood(x, logits):
     """Log-probability in nats of ``x`` in [0, 1] for Bernoulli logits; sum over the last axis."""
-    return -in_whole_vectors(_entropy_of_entries, logits, x.expand_as(logits)).sum(dim=-1)
+    return -sum_rows(in_whole_vectors(_entropy_of_entries, logits, x.expand_as(logits)))
 
 
 def divergence(log_p, log_q):
