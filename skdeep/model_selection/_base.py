@@ -1,6 +1,7 @@
 """``fit`` of all batched searches."""
 
 import contextlib
+import os
 import time
 import warnings
 from abc import abstractmethod
@@ -16,6 +17,7 @@ from sklearn.utils.metadata_routing import process_routing
 
 from skdeep._training._tasks import FitTasks
 from skdeep.model_selection._evaluation import evaluate
+from skdeep.model_selection._journal import open_journal
 from skdeep.model_selection._results import choose_best, make_cv_results
 from skdeep.model_selection._stages import SearchData
 from skdeep.utils._docs import DocumentationLinkMixin
@@ -49,6 +51,7 @@ class BatchedSearchMixin(DocumentationLinkMixin, Parameters):
     error_score: str | float = param(default=np.nan)
     return_train_score: bool = param(default=False)
     max_batch_models: int | str = param(POSITIVE_INTEGER, StrOptions({"auto"}), default="auto")
+    journal: str | os.PathLike | None = param(str, os.PathLike, None, default=None)
 
     @with_callbacks
     @fit_context(
@@ -87,7 +90,8 @@ class BatchedSearchMixin(DocumentationLinkMixin, Parameters):
         splitter = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
         self.n_splits_ = splitter.get_n_splits(X, y, **routed["split"])
         data = self._collect(X, y, splitter, routed, scorer)
-        self.cv_results_, first_scores = self._search(data, root)
+        with open_journal(self.journal, data, self.estimator) as data.journal:
+            self.cv_results_, first_scores = self._search(data, root)
         self._choose(first_scores)
         if self.refit:
             self._refit(routed["fit"], task, root)

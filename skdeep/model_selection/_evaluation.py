@@ -9,11 +9,12 @@ from joblib import effective_n_jobs
 from scipy.sparse import issparse
 from sklearn import get_config
 from sklearn.base import clone
-from sklearn.utils.parallel import Parallel, delayed
 
 from skdeep._batched_fit import even_parts
 from skdeep.model_selection._jobs import Candidate, Job, Net, Node
 from skdeep.model_selection._stages import (
+    fail_chunk,
+    fail_job,
     fit_prefix,
     score_union,
     score_whole,
@@ -21,10 +22,13 @@ from skdeep.model_selection._stages import (
     train_chunk,
 )
 from skdeep.model_selection._structure import nets_in
+from skdeep.model_selection._workers import WorkerDiedError, Workers
 from skdeep.utils._sklearn import has_callbacks
 
 # Name of the task of one candidate on one split in scikit-learn's searches.
 _EVALUATION = "candidate-split-evaluation"
+# Results are recorded in a journal after at most this many nets.
+_RECORDED_AT_ONCE = 64
 
 
 def evaluate(search, data, params, context, paused=None):
@@ -51,12 +55,19 @@ def evaluate(search, data, params, context, paused=None):
         for number, one in enumerate(params)
     ]
     jobs = [Job(one, split) for one in candidates for split in range(len(data.splits))]
+    known = {} if data.journal is None else data.journal.find(jobs)
     is_watched = has_callbacks(search)
     for number, job in enumerate(jobs):
+        if number in known:
+            continue
         # callbacks of an ordinary fit may belong to a part of the estimator
         if is_watched or not job.candidate.deep:
             job.context = context.subcontext(_EVALUATION, task_id=number)
-    return _Evaluation(search, data, paused).run(jobs)
+    if known and search.verbose > 0:
+        print(f"{len(known)} fits are in the journal.")
+    new = [job for number, job in enumerate(jobs) if number not in known]
+    results = iter(_Evaluation(search, data, paused).run(new))
+    return [known[number] if number in known else next(results) for number in range(len(jobs))]
 
 
 class _Evaluation:
@@ -71,13 +82,13 @@ class _Evaluation:
             # threads of this process: each uses the device with the fewest other fits
             self.n_workers = n_devices
             options = {"n_jobs": n_devices, "prefer": "threads"}
-        self.parallel = Parallel(pre_dispatch=search.pre_dispatch, **options)
+        self.workers = Workers(pre_dispatch=search.pre_dispatch, **options)
         self.results = {}
         self.log = Counter()
 
     def run(self, jobs):
         """Return the results in the order of the jobs."""
-        with self.parallel:
+        with self.workers:
             for present in self._rounds([job for job in jobs if job.candidate.deep]):
                 self._run_levels(present)
             self._run_whole([job for job in jobs if not job.candidate.deep])
@@ -139,13 +150,18 @@ class _Evaluation:
         for job, stop in jobs:
             key = job.split, len(job.node.steps), job.candidate.key(stop)
             shared.setdefault(key, (stop, []))[1].append(job)
-        nodes = self.parallel(
-            delayed(fit_prefix)(self.data, some[0].candidate, some[0].node, stop, len(some))
-            for stop, some in shared.values()
+        nodes = self.workers.run(
+            [
+                (fit_prefix, self.data, some[0].candidate, some[0].node, stop, len(some))
+                for stop, some in shared.values()
+            ]
         )
         for node, (_, some) in zip(nodes, shared.values(), strict=True):
             for job in some:
-                job.node = node
+                if isinstance(node, WorkerDiedError):
+                    job.node = replace(job.node, error=node)
+                else:
+                    job.node = node
 
     def _train(self, jobs, level):
         """Train the next nets of each job; returns the jobs that have another one after them."""
@@ -158,7 +174,11 @@ class _Evaluation:
     def _train_nets(self, jobs, level):
         """Train the nets that are steps of jobs, and score the jobs that are finished."""
         chunks = self._chunks(jobs, level)
-        parts = self.parallel(delayed(train_chunk)(self.data, nets, self.search) for nets in chunks)
+        tasks = [(train_chunk, self.data, nets, self.search) for nets in chunks]
+        parts = self.workers.run(tasks, lambda number, part: self._record(chunks[number], part))
+        for number, part in enumerate(parts):
+            if isinstance(part, WorkerDiedError):
+                parts[number] = fail_chunk(self.data, chunks[number], part)
         nets = list(itertools.chain.from_iterable(chunks))
         outcomes = list(itertools.chain.from_iterable(parts))
         self._log_nets(nets, outcomes)
@@ -189,10 +209,7 @@ class _Evaluation:
             if job.is_scored and job.is_last(place):
                 finished.append(job)
         self._fit_steps(inputs)
-        results = self.parallel(
-            delayed(score_union)(self.data, job, self.search) for job in finished
-        )
-        self.results.update(zip(map(id, finished), results, strict=True))
+        self._score(score_union, finished)
         for job in finished:
             job.node = None  # release the samples
         self.data.forget()
@@ -226,7 +243,10 @@ class _Evaluation:
             if self.paused is not None:
                 for net in nets:
                     net.paused = self.paused.take(net)
-            chunks += even_parts(nets, max(1, min(self.n_workers, len(nets) // 2)))
+            n_parts = max(1, min(self.n_workers, len(nets) // 2))
+            if self.data.journal is not None:
+                n_parts = max(n_parts, -(-len(nets) // _RECORDED_AT_ONCE))
+            chunks += even_parts(nets, n_parts)
         return chunks
 
     def _shape(self, job, place):
@@ -247,12 +267,31 @@ class _Evaluation:
 
     def _run_whole(self, jobs):
         """Fit jobs without a net that can be stacked."""
-        results = self.parallel(delayed(score_whole)(self.data, job, self.search) for job in jobs)
-        self.results.update(zip(map(id, jobs), results, strict=True))
+        self._score(score_whole, jobs)
         if jobs:
             self.log["{} fits are done one by one: no step is a net that can be stacked"] += len(
                 jobs
             )
+
+    def _score(self, score, jobs):
+        """Fit and score jobs one by one."""
+        results = self.workers.run(
+            [(score, self.data, job, self.search) for job in jobs],
+            lambda number, result: self._append([jobs[number]], [result]),
+        )
+        for job, result in zip(jobs, results, strict=True):
+            if isinstance(result, WorkerDiedError):
+                result = fail_job(self.data, job, result)
+            self.results[id(job)] = result
+
+    def _record(self, nets, outcomes):
+        """Append the results of nets that were trained together to the journal."""
+        for net, outcome in zip(nets, outcomes, strict=True):
+            self._append(net.finished_jobs(), outcome.results)
+
+    def _append(self, jobs, results):
+        if self.data.journal is not None:
+            self.data.journal.append(jobs, results)
 
     def _report(self):
         if self.search.verbose > 0:

@@ -36,7 +36,7 @@ def make_cv_results(params, results, n_splits, extra=None):
     train = scores_by_name(columns["train_scores"]) if "train_scores" in columns else {}
     for name, scores in test.items():
         _add_scores(table, f"test_{name}", table_of(scores))
-        table[f"rank_test_{name}"] = _rank(table[f"mean_test_{name}"])
+        table[f"rank_test_{name}"] = rank(table[f"mean_test_{name}"])
         if name in train:
             _add_scores(table, f"train_{name}", table_of(train[name]))
     return table
@@ -59,8 +59,8 @@ def _add_scores(table, name, values):
         warnings.warn(f"One or more of the {kind} scores are non-finite: {means}", stacklevel=4)
 
 
-def _rank(means):
-    """Ranks, starting at one; candidates without a score share the last rank."""
+def rank(means):
+    """Return ranks, starting at one; candidates without a score share the last rank."""
     if np.isnan(means).all():
         return np.ones(len(means), dtype=np.int32)
     worst = np.nanmin(means) - 1

@@ -61,6 +61,11 @@ class BatchedGridSearchCV(BatchedSearchMixin, GridSearchCV):
         Maximum number of nets in a stack. ``"auto"`` chooses the fastest: as many as fit into the
         caches of a CPU or a quarter of the free memory of a GPU, or one if a stack would be slower.
         An int stacks whatever can be stacked, up to that many nets; 1 disables stacking.
+    journal : str or os.PathLike, default=None
+        File to which the score of each fit is appended as soon as it is known. If the search is
+        repeated, for example after its process was killed, fits that are in this file are not done
+        again. They are recognized by the data, the split, the parameters and the versions of the
+        libraries. Failed fits are repeated. :func:`read_journal` shows the results so far.
 
     Attributes
     ----------
@@ -204,6 +209,11 @@ class BatchedRandomizedSearchCV(BatchedSearchMixin, RandomizedSearchCV):
         Maximum number of nets in a stack. ``"auto"`` chooses the fastest: as many as fit into the
         caches of a CPU or a quarter of the free memory of a GPU, or one if a stack would be slower.
         An int stacks whatever can be stacked, up to that many nets; 1 disables stacking.
+    journal : str or os.PathLike, default=None
+        File to which the score of each fit is appended as soon as it is known. If the search is
+        repeated, for example after its process was killed, fits that are in this file are not done
+        again. They are recognized by the data, the split, the parameters and the versions of the
+        libraries. Failed fits are repeated. :func:`read_journal` shows the results so far.
 
     Attributes
     ----------

@@ -42,6 +42,8 @@ class SearchData:
     has_own_scorer : bool
         Whether scores come from callables of the user, which may modify an estimator.
     n_candidates : int
+    journal : Journal or None
+        Where results are recorded.
     """
 
     X: Any
@@ -52,11 +54,12 @@ class SearchData:
     max_models: int | str
     has_own_scorer: bool = False
     n_candidates: int = 0
+    journal: Any = None
     _folds: dict = field(default_factory=dict)
 
     def __getstate__(self):
-        """Leave out what can be recomputed."""
-        return {**vars(self), "_folds": {}}
+        """Leave out what can be recomputed, and the journal, which stays in the main process."""
+        return {**vars(self), "_folds": {}, "journal": None}
 
     def fold(self, estimator, split):
         """Training samples of a split: X, y and metadata."""
@@ -235,6 +238,21 @@ def _finish(data, net, node, fit, tasks):
         node=node if len(finished) < len(net.jobs) else None,
         paused=net.paused if node.error is None else None,
     )
+
+
+def fail_chunk(data, nets, error):
+    """Outcomes of nets that could not be trained together because of an error."""
+    outcomes = []
+    for net in nets:
+        node = replace(net.before, error=error)
+        results = [fail_job(data, job, error) for job in net.finished_jobs()]
+        outcomes.append(Outcome(results, node=node, paused=None))
+    return outcomes
+
+
+def fail_job(data, job, error):
+    """Return the result of a job whose fit has failed, or raise the error, as the user chose."""
+    return _score_job(data, job, Node(job.split, error=error))
 
 
 def score_union(data, job, caller):
