@@ -66,7 +66,10 @@ def resolve_optimizer(optimizer):
     if not isinstance(optimizer, str):
         return optimizer
     if optimizer.startswith(_TORCH_PREFIX):
-        return getattr(torch.optim, optimizer.removeprefix(_TORCH_PREFIX))
+        named = getattr(torch.optim, optimizer.removeprefix(_TORCH_PREFIX))
+        if not (isinstance(named, type) and issubclass(named, torch.optim.Optimizer)):
+            raise ValueError(f"optimizer must be an optimizer of torch; got {optimizer!r}.")
+        return named
     return OPTIMIZERS[optimizer]
 
 
