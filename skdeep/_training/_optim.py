@@ -1,6 +1,7 @@
 """Optimizers and learning rate schedules."""
 
 import inspect
+import os
 import warnings
 
 import numpy as np
@@ -37,13 +38,15 @@ class OptimizerOptions(StrOptions):
 def plain_parameter(value):
     """Convert the value of a parameter to plain Python types.
 
-    Devices and optimizer classes of torch become strings, see ``resolve_optimizer``. User-defined
+    Paths, devices and optimizer classes of torch become strings, see ``resolve_optimizer``. User-defined
     optimizer classes are kept.
     """
     if isinstance(value, list | tuple):
         return type(value)(map(plain_parameter, value))
     if isinstance(value, torch.device):
         return str(value)
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
     if isinstance(value, np.generic):
         return value.item()
     if not isinstance(value, type):

@@ -158,6 +158,11 @@ class AdversarialNet(TrainingNet):
         warn_of_collapse(self, rows)
         del self.conditions_
 
+    def loop_state(self):
+        """Return the numbers of steps, and the losses of the last step of the generator."""
+        names = ("n_steps_", "n_averaged_", "generator_terms_")
+        return {name: vars(self)[name] for name in names if name in vars(self)}
+
     def get_iterator(self, dataset, training=False):
         """Batches of an epoch, drawn at random."""
         n_rows = self.batch_rows(dataset)
