@@ -38,8 +38,8 @@ class OptimizerOptions(StrOptions):
 def plain_parameter(value):
     """Convert the value of a parameter to plain Python types.
 
-    Paths, devices and optimizer classes of torch become strings, see ``resolve_optimizer``. User-defined
-    optimizer classes are kept.
+    Paths, devices and optimizer classes of torch become strings, see ``resolve_optimizer``.
+    User-defined optimizer classes are kept.
     """
     if isinstance(value, list | tuple):
         return type(value)(map(plain_parameter, value))
