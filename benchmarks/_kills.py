@@ -93,7 +93,8 @@ def kill_and_continue(make, X, y, folder, n_kills, rng, sign=signal.SIGKILL):
     -------
     counts : dict
         Numbers of fits that were killed, that had a checkpoint by then, and that differ at the end
-        from an uninterrupted fit without checkpoints; and what differs.
+        from an uninterrupted fit without checkpoints; what differs; and the time of an
+        uninterrupted fit with checkpoints, relative to one without.
     """
     run, path = folder / "run", folder / "result.pkl"
 
@@ -104,9 +105,10 @@ def kill_and_continue(make, X, y, folder, n_kills, rng, sign=signal.SIGKILL):
         return summary(make(checkpoint=str(run), checkpoint_every=1).fit(X, y), X)
 
     shutil.rmtree(run, ignore_errors=True)
-    expected, _ = result(whole, path)
+    expected, plain_seconds = result(whole, path)
     first, seconds = result(with_checkpoints, path)
     counts = {"killed": 0, "had checkpoints": 0, "differ": 0, "names": differences(first, expected)}
+    counts["time with checkpoints"] = seconds / plain_seconds
     for _ in range(n_kills):
         shutil.rmtree(run)
         child = start(with_checkpoints, path)

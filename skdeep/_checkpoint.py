@@ -1,6 +1,7 @@
 """Checkpoints of a fit, from which the same call continues after the process was killed."""
 
 import contextlib
+import copy
 import errno
 import hashlib
 import io
@@ -31,6 +32,31 @@ _DIGEST = hashlib.sha256().digest_size
 _NOT_COMPARED = {"callbacks", "checkpoint", "checkpoint_every", "device", "random_state", "verbose"}
 
 
+def checkpoints_of(estimator, *, is_part):
+    """Return the checkpoints of a fit; a part of a training, as in ``partial_fit``, has none."""
+    return NoCheckpoints() if is_part or estimator.checkpoint is None else Checkpoints(estimator)
+
+
+class NoCheckpoints:
+    """Stands for the checkpoints of a fit without any."""
+
+    def opened(self):
+        """Return a context manager that does nothing."""
+        return contextlib.nullcontext()
+
+    def begin(self, fit, data):
+        """Return the seed."""
+        return fit.seed
+
+    def branch(self, seed):
+        """Return the same for a restart."""
+        return self
+
+    def resume(self, net, n_epochs, parts):
+        """Return the number of epochs left: all."""
+        return n_epochs
+
+
 class Checkpoints:
     """Checkpoints of a fit in a folder.
 
@@ -44,19 +70,26 @@ class Checkpoints:
     """
 
     def __init__(self, estimator):
-        if estimator.callbacks:
-            raise ValueError(
-                "callbacks must be None with checkpoint, as their state is not saved; got "
-                f"{estimator.callbacks!r}. Use set_callbacks for callbacks of scikit-learn."
-            )
         self.folder = Path(estimator.checkpoint)
-        self.every = int(estimator.checkpoint_every)
-        self.n_trainings = 0
+        self.every = estimator.checkpoint_every
+        self.callbacks = estimator.callbacks
+        self.prefix, self.n_trainings = "", 0
         self.has_begun = False
+
+    def branch(self, seed):
+        """Return the checkpoints of a restart of the fit, whose trainings are numbered anew."""
+        branch = copy.copy(self)
+        branch.prefix, branch.n_trainings = f"seed{seed}-", 0
+        return branch
 
     @contextlib.contextmanager
     def opened(self):
         """Context manager in which nobody else can use the folder, which is made if needed."""
+        if self.callbacks:
+            raise ValueError(
+                "callbacks must be None with checkpoint, as their state is not saved; got "
+                f"{self.callbacks!r}. Use set_callbacks for callbacks of scikit-learn."
+            )
         with contextlib.ExitStack() as stack:
             with _explained("checkpoint must be a folder that can be written"):
                 self.folder.mkdir(parents=True, exist_ok=True)
@@ -90,21 +123,21 @@ class Checkpoints:
         parts : tuple
             Arguments of ``training_state`` after the net.
         """
-        number = self.n_trainings
+        name = f"{self.prefix}training{self.n_trainings:03d}"
         self.n_trainings += 1
-        has_ended, state = self._find(number, net.device)
+        has_ended, state = self._find(name, net.device)
         if has_ended:
             restore_training(state, net, *parts)
             return 0
         n_before = len(net.history)
         n_done = 0 if state is None else len(state["history"]) - n_before
-        saver = SaveState(self, number, state, n_before + n_epochs, parts)
+        saver = SaveState(self, name, state, n_before + n_epochs, parts)
         net.callbacks_.append(("save_state", saver))
         return n_epochs - n_done
 
-    def _find(self, number, device):
+    def _find(self, name, device):
         """Return whether a training has ended and its last state, which is None before one."""
-        for path in sorted(self.folder.glob(f"training{number:03d}-*.pt"), reverse=True):
+        for path in sorted(self.folder.glob(f"{name}-*.pt"), reverse=True):
             data = path.read_bytes()
             if hashlib.sha256(data[_DIGEST:]).digest() == data[:_DIGEST]:
                 stream = io.BytesIO(data[_DIGEST:])
@@ -112,14 +145,14 @@ class Checkpoints:
                 return path.stem.endswith("-end"), state
         return False, None
 
-    def save(self, number, n_epochs, state, *, is_end):
+    def save(self, name, n_epochs, state, *, is_end):
         """Save the state of a training; older ones that are not needed are removed."""
         stream = io.BytesIO()
         torch.save(state, stream)
         content = stream.getvalue()
-        name = f"training{number:03d}-" + ("end" if is_end else f"{n_epochs:09d}")
-        older = sorted(self.folder.glob(f"training{number:03d}-0*.pt"))
-        self._write(self.folder / f"{name}.pt", hashlib.sha256(content).digest() + content)
+        older = sorted(self.folder.glob(f"{name}-0*.pt"))
+        point = "end" if is_end else f"{n_epochs:09d}"
+        self._write(self.folder / f"{name}-{point}.pt", hashlib.sha256(content).digest() + content)
         for path in older if is_end else older[:-1]:
             path.unlink(missing_ok=True)
 
@@ -136,8 +169,8 @@ class SaveState(Callback):
     Parameters
     ----------
     checkpoints : Checkpoints
-    number : int
-        Number of the training.
+    name : str
+        Name of the training.
     state : dict or None
         State to start from.
     last_epoch : int
@@ -146,8 +179,8 @@ class SaveState(Callback):
         Arguments of ``training_state`` after the net.
     """
 
-    def __init__(self, checkpoints, number, state, last_epoch, parts):
-        self.checkpoints, self.number = checkpoints, number
+    def __init__(self, checkpoints, name, state, last_epoch, parts):
+        self.checkpoints, self.name = checkpoints, name
         self.state, self.last_epoch, self.parts = state, last_epoch, parts
         self.n_since = 0
 
@@ -173,7 +206,7 @@ class SaveState(Callback):
 
     def _save(self, net, *, is_end):
         state = training_state(net, *self.parts)
-        self.checkpoints.save(self.number, len(net.history), state, is_end=is_end)
+        self.checkpoints.save(self.name, len(net.history), state, is_end=is_end)
 
 
 def in_subfolder(estimator, name):

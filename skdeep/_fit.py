@@ -6,8 +6,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from skdeep._batched_fit import train_runs
-from skdeep._checkpoint import Checkpoints
+from skdeep._batched_fit import carry_out
+from skdeep._checkpoint import checkpoints_of
 from skdeep._fit_data import DataPool, split, validate
 from skdeep._fitted_attributes import replace_attributes, unchanged_on_failure
 from skdeep._training._callbacks import (
@@ -75,8 +75,7 @@ class Fit:
         #: whether later fits are expected to continue from this one
         self.in_parts = self.is_resumed and estimator._is_fitted_in_parts
         self._options = options
-        self._uses_checkpoints = plan is None and estimator.checkpoint is not None
-        self.checkpoints: Checkpoints | None = None
+        self.checkpoints = checkpoints_of(estimator, is_part=plan is not None)
         self._holds_out = bool(getattr(estimator, "early_stopping", False))
         self._callbacks = estimator.callbacks
         self.seed: int | None = estimator._seed if self.is_resumed else None
@@ -85,16 +84,7 @@ class Fit:
 
     def run(self):
         """Carry out the plan, one training after the other, and return the fitted estimator."""
-        runs = self.runs(self.estimator.device)
-        with contextlib.suppress(StopIteration):
-            ready = next(runs)
-            while True:
-                try:
-                    train_runs(ready)
-                except BaseException as error:
-                    ready = runs.throw(error)
-                else:
-                    ready = next(runs)
+        carry_out(self.runs(self.estimator.device))
         return self.estimator
 
     def runs(self, device):
@@ -108,8 +98,8 @@ class Fit:
             lease = contextlib.nullcontext(self.estimator.device_)
         try:
             with unchanged_on_failure(self.estimator, self.is_resumed), lease as self.device:
-                with self._checkpoints_open(), show_progress(self.estimator) as self._progress:
-                    yield from filter(None, self.plan(self))
+                with self.checkpoints.opened(), show_progress(self.estimator) as self._progress:
+                    yield from self.plan(self)
                 if self._module is not None:
                     replace_attributes(self.estimator, self.attributes())
         finally:
@@ -212,7 +202,8 @@ class Fit:
             *([] if self._progress is None else [self._progress]),
         ]
         self._make_net(phase, optimizer, options, callbacks)
-        n_left = self._resume(int(n_epochs), stopping, on_epoch, on_step)
+        parts = self.streams, self._rows, stopping, (on_epoch, on_step)
+        n_left = self.checkpoints.resume(self.net, int(n_epochs), parts) if n_epochs else 0
         if n_left:
             self.net.on_step = None if on_step is None else partial(on_step, self)
             run = Run(
@@ -225,8 +216,6 @@ class Fit:
             )
             yield [run]
             self.net.on_step = None  # it refers to the data
-        elif n_epochs:
-            yield []  # so that restarts stay in step
         self._module.eval()
         if stopping is not None and stopping.restore_best:
             self._kept["best_epoch_"] = stopping.best_epoch_
@@ -356,24 +345,8 @@ class Fit:
             data = self.pool.validate(estimator, self.given, self._options)
         if self.seed is None:
             self.seed = draw_seed(estimator.random_state)
-        if self.checkpoints is not None:
-            self.seed = self.checkpoints.begin(self, data)
+        self.seed = self.checkpoints.begin(self, data)
         return data
-
-    def _checkpoints_open(self):
-        """Context manager in which the folder of the checkpoints is ours; None without one."""
-        if not self._uses_checkpoints:
-            return contextlib.nullcontext()
-        self.checkpoints = Checkpoints(self.estimator)
-        return self.checkpoints.opened()
-
-    def _resume(self, n_epochs, stopping, *hooks):
-        """Prepare the net for what is left of a training; return the number of epochs."""
-        if self.checkpoints is None or not n_epochs:
-            return n_epochs
-        owners = [getattr(hook, "__self__", hook) for hook in hooks]
-        parts = self.streams, self._rows, stopping, owners
-        return self.checkpoints.resume(self.net, n_epochs, parts)
 
     def _build_module(self):
         """Build the module; to resume, with the fitted weights and states of the generators."""

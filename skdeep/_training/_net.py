@@ -219,10 +219,6 @@ class TrainingNet(NeuralNet):
         self.stop_requested_ = False
         self.notify("on_train_begin", X=run.rows, y=None)
 
-    def loop_state(self):
-        """Return the attributes that change during training, apart from weights and history."""
-        return {}
-
     def end_training(self, run):
         """Finish after the last epoch of ``train_on``."""
         self.notify("on_train_end", X=run.rows, y=None)

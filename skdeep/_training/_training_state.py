@@ -18,9 +18,9 @@ def training_state(net, streams, rows, stopping, hooks):
     rows : list of TensorRows, StreamedRows or None
         Their targets and partners may change during training.
     stopping : EarlyStopping or None
-    hooks : list of object
-        What is called between epochs or steps. The attributes that it lists in ``saved`` change
-        during training.
+    hooks : sequence of callable or None
+        What is called between epochs or steps: objects or their methods. The attributes that the
+        objects list in ``saved`` change during training.
     """
     schedule = net.schedule_
     return {
@@ -31,9 +31,9 @@ def training_state(net, streams, rows, stopping, hooks):
         "history": as_plain(list(net.history)),
         "n_epochs": net.n_epochs_,
         "stop_requested": net.stop_requested_,
-        "net": as_plain(net.loop_state()),
+        "net": as_plain(_saved(net)),
         "stopping": as_plain(_seen(stopping)),
-        "hooks": [as_plain(_saved(hook)) for hook in hooks],
+        "hooks": [as_plain(_saved(_owner(hook))) for hook in hooks],
         "rows": [None if part is None else (part.y, part.partners) for part in rows],
     }
 
@@ -51,7 +51,8 @@ def restore_training(state, net, streams, rows, stopping, hooks):
         vars(stopping).update(state["stopping"])
     for hook, values in zip(hooks, state["hooks"], strict=True):
         for name, value in values.items():
-            setattr(hook, name, _like(getattr(hook, name), value))
+            owner = _owner(hook)
+            setattr(owner, name, _like(getattr(owner, name), value))
     for part, tensors in zip(rows, state["rows"], strict=True):
         if part is not None:
             part.y, part.partners = tensors
@@ -72,8 +73,13 @@ def _seen(callback):
     return {name: value for name, value in values.items() if name.endswith("_")}
 
 
-def _saved(hook):
-    return {name: getattr(hook, name) for name in getattr(hook, "saved", ())}
+def _owner(hook):
+    """Return the object of a method, or the object that is called itself."""
+    return getattr(hook, "__self__", hook)
+
+
+def _saved(owner):
+    return {name: getattr(owner, name) for name in getattr(owner, "saved", ())}
 
 
 def as_plain(value):

@@ -96,6 +96,8 @@ class AdversarialNet(TrainingNet):
         Parameters of ``TrainingNet``.
     """
 
+    #: attributes that change during training, apart from weights and history
+    saved = ("n_steps_", "n_averaged_", "generator_terms_")
     estimator_parameters = (
         "batch_size",
         "betas",
@@ -157,11 +159,6 @@ class AdversarialNet(TrainingNet):
         super().train_on(run)
         warn_of_collapse(self, rows)
         del self.conditions_
-
-    def loop_state(self):
-        """Return the numbers of steps, and the losses of the last step of the generator."""
-        names = ("n_steps_", "n_averaged_", "generator_terms_")
-        return {name: vars(self)[name] for name in names if name in vars(self)}
 
     def get_iterator(self, dataset, training=False):
         """Batches of an epoch, drawn at random."""

@@ -6,10 +6,10 @@ from inspect import isfunction
 import scipy.sparse as sp
 from sklearn import feature_selection, model_selection
 from sklearn.metrics import get_scorer, get_scorer_names
-from sklearn.metrics._scorer import _PassthroughScorer
 from sklearn.utils import Bunch
 
 from skdeep.utils._discovery import public_estimators
+from skdeep.utils._sklearn import PassthroughScorer
 
 
 @functools.cache
@@ -35,7 +35,7 @@ def trusted_names():
     scores = [getattr(feature_selection, name) for name in _names(feature_selection)]
     classes = [cls for _, cls in public_estimators()]
     return {
-        "ObjectNode": _paths([*classes, *splitters, *map(type, scorers), _PassthroughScorer]),
+        "ObjectNode": _paths([*classes, *splitters, *map(type, scorers), PassthroughScorer]),
         "FunctionNode": _paths(
             [*(scorer._score_func for scorer in scorers), *filter(isfunction, scores)]
         ),
