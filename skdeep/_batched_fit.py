@@ -132,6 +132,19 @@ def _train_stack(runs):
     return [None]
 
 
+def carry_out(plan):
+    """Carry out a generator of lists of trainings, with the errors of trainings thrown into it."""
+    with contextlib.suppress(StopIteration):
+        ready = next(plan)
+        while True:
+            try:
+                train_runs(ready)
+            except BaseException as error:
+                ready = plan.throw(error)
+            else:
+                ready = next(plan)
+
+
 def train_runs(runs):
     """Train the nets of a single fit, in stacks where that is faster.
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from skdeep._batched_fit import train_runs
+from skdeep._batched_fit import carry_out
+from skdeep._checkpoint import checkpoints_of
 from skdeep._fit_data import DataPool, split, validate
 from skdeep._fitted_attributes import replace_attributes, unchanged_on_failure
 from skdeep._training._callbacks import (
@@ -74,6 +75,7 @@ class Fit:
         #: whether later fits are expected to continue from this one
         self.in_parts = self.is_resumed and estimator._is_fitted_in_parts
         self._options = options
+        self.checkpoints = checkpoints_of(estimator, is_part=plan is not None)
         self._holds_out = bool(getattr(estimator, "early_stopping", False))
         self._callbacks = estimator.callbacks
         self.seed: int | None = estimator._seed if self.is_resumed else None
@@ -82,16 +84,7 @@ class Fit:
 
     def run(self):
         """Carry out the plan, one training after the other, and return the fitted estimator."""
-        runs = self.runs(self.estimator.device)
-        with contextlib.suppress(StopIteration):
-            ready = next(runs)
-            while True:
-                try:
-                    train_runs(ready)
-                except BaseException as error:
-                    ready = runs.throw(error)
-                else:
-                    ready = next(runs)
+        carry_out(self.runs(self.estimator.device))
         return self.estimator
 
     def runs(self, device):
@@ -105,7 +98,7 @@ class Fit:
             lease = contextlib.nullcontext(self.estimator.device_)
         try:
             with unchanged_on_failure(self.estimator, self.is_resumed), lease as self.device:
-                with show_progress(self.estimator) as self._progress:
+                with self.checkpoints.opened(), show_progress(self.estimator) as self._progress:
                     yield from self.plan(self)
                 if self._module is not None:
                     replace_attributes(self.estimator, self.attributes())
@@ -209,12 +202,14 @@ class Fit:
             *([] if self._progress is None else [self._progress]),
         ]
         self._make_net(phase, optimizer, options, callbacks)
-        if n_epochs:
+        parts = self.streams, self._rows, stopping, (on_epoch, on_step)
+        n_left = self.checkpoints.resume(self.net, int(n_epochs), parts) if n_epochs else 0
+        if n_left:
             self.net.on_step = None if on_step is None else partial(on_step, self)
             run = Run(
                 self.net,
                 *self._rows,
-                n_epochs=int(n_epochs),
+                n_epochs=n_left,
                 lr_schedule=lr_schedule,
                 n_schedule_epochs=int(n_schedule_epochs or n_epochs),
                 first_epoch=first_epoch,
@@ -345,10 +340,12 @@ class Fit:
         estimator = self.estimator
         check_target_is_given(estimator, self.given[1])
         if self.is_resumed:
-            return validate(estimator, self.given, reset=False, **self._options)
-        data = self.pool.validate(estimator, self.given, self._options)
+            data = validate(estimator, self.given, reset=False, **self._options)
+        else:
+            data = self.pool.validate(estimator, self.given, self._options)
         if self.seed is None:
             self.seed = draw_seed(estimator.random_state)
+        self.seed = self.checkpoints.begin(self, data)
         return data
 
     def _build_module(self):

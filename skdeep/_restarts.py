@@ -89,6 +89,7 @@ def _branch(fit, seed):
     """Return a copy of a fit on the same data, with a new module for another seed."""
     branch = copy.copy(fit)
     branch._kept = {}
+    branch.checkpoints = fit.checkpoints.branch(seed)
     branch._rows = [copy.copy(rows) for rows in fit._rows]  # with targets of their own
     branch.streams = make_streams(seed, fit.device)
     branch._make_module()

@@ -1,6 +1,6 @@
 """Custom errors and warnings of skdeep."""
 
-__all__ = ["DeviceUnavailableWarning", "DivergenceError", "ModeCollapseWarning"]
+__all__ = ["DeviceUnavailableWarning", "DivergenceError", "ModeCollapseWarning", "PersistenceError"]
 
 
 class DivergenceError(ValueError):
@@ -8,6 +8,14 @@ class DivergenceError(ValueError):
 
     The message names the epoch and the learning rate. An unfitted estimator remains unfitted; a
     fitted one keeps the state that it had before the call.
+    """
+
+
+class PersistenceError(ValueError):
+    """Error raised when an estimator cannot be saved, or a file cannot be loaded safely.
+
+    The message says why: the file is damaged, was not written by skdeep, was written by a newer
+    version, or contains types that are not trusted. Nothing is restored from such a file.
     """
 
 

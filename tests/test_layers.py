@@ -13,8 +13,10 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 TESTS = sorted(pathlib.Path(__file__).parent.rglob("*.py"))
 
 _LAYERS = {"exceptions": 0, "utils": 0, "datasets": 0, "nn": 1, "_preprocessing": 1, "_training": 2}
-_LAYERS |= dict.fromkeys(["_batched_fit", "_fit", "_fit_data", "_fitted_attributes"], 3)
-_LAYERS |= dict.fromkeys(["_device_estimator", "_encoder", "_gradient_descent"], 3)
+_LAYERS |= dict.fromkeys(["_batched_fit", "_checkpoint", "_fit", "_fit_data"], 3)
+_LAYERS |= dict.fromkeys(
+    ["_device_estimator", "_encoder", "_fitted_attributes", "_gradient_descent"], 3
+)
 _LAYERS |= dict.fromkeys(["_invariance", "_neighbors", "_restarts", "_scores"], 3)
 _LAYERS |= dict.fromkeys(["_transfer", "_views", "base"], 3)
 _LAYERS |= dict.fromkeys(["model_selection", "inspection", "persistence"], 5)

@@ -1,6 +1,7 @@
 """Optimizers and learning rate schedules."""
 
 import inspect
+import os
 import warnings
 
 import numpy as np
@@ -37,13 +38,15 @@ class OptimizerOptions(StrOptions):
 def plain_parameter(value):
     """Convert the value of a parameter to plain Python types.
 
-    Devices and optimizer classes of torch become strings, see ``resolve_optimizer``. User-defined
-    optimizer classes are kept.
+    Paths, devices and optimizer classes of torch become strings, see ``resolve_optimizer``.
+    User-defined optimizer classes are kept.
     """
     if isinstance(value, list | tuple):
         return type(value)(map(plain_parameter, value))
     if isinstance(value, torch.device):
         return str(value)
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
     if isinstance(value, np.generic):
         return value.item()
     if not isinstance(value, type):
@@ -66,7 +69,10 @@ def resolve_optimizer(optimizer):
     if not isinstance(optimizer, str):
         return optimizer
     if optimizer.startswith(_TORCH_PREFIX):
-        return getattr(torch.optim, optimizer.removeprefix(_TORCH_PREFIX))
+        named = getattr(torch.optim, optimizer.removeprefix(_TORCH_PREFIX))
+        if not (isinstance(named, type) and issubclass(named, torch.optim.Optimizer)):
+            raise ValueError(f"optimizer must be an optimizer of torch; got {optimizer!r}.")
+        return named
     return OPTIMIZERS[optimizer]
 
 

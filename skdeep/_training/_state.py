@@ -21,8 +21,8 @@ LIVE_ATTRIBUTES = (
     "_streams",
 )
 
-# Parameters that may be objects of torch.
-_NAMED_BY_TORCH = {"device", "optimizer"}
+# Parameters that may be objects of torch, or paths.
+_NAMED_BY_OTHERS = {"checkpoint", "device", "optimizer"}
 
 
 def fitted_state(estimator, *, has_optimizer=True):
@@ -108,8 +108,8 @@ def existing_device(name, estimator_name):
 
 
 def plain_parameters(state):
-    """Replace devices and optimizer classes of torch by strings in an instance state."""
-    return state | {name: plain_parameter(state[name]) for name in _NAMED_BY_TORCH & state.keys()}
+    """Replace paths, and devices and optimizer classes of torch, by strings in a state."""
+    return state | {name: plain_parameter(state[name]) for name in _NAMED_BY_OTHERS & state.keys()}
 
 
 def restore_parameters(state):

@@ -1,7 +1,7 @@
 """What a clusterer does between two epochs."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -18,6 +18,8 @@ class EpochEnd:
     n_steps: int
     rng: np.random.Generator
     labels: np.ndarray | None = None
+    #: attributes that change during training
+    saved: ClassVar[tuple[str, ...]] = ("rng", "labels")
 
     def draw_partners(self, fit):
         """Draw the partners of the next epoch."""

@@ -17,6 +17,7 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from skdeep._checkpoint import in_subfolder
 from skdeep._training._tasks import FitTasks
 from skdeep.base import DeepEstimator
 from skdeep.ensemble._members import Member, fit_members
@@ -84,6 +85,8 @@ class DeepEnsemble(
         self._check_estimator()
         metadata = self._metadata("fit", sample_weight)
         members = self._make_members(resume=bool(self.estimator.warm_start))
+        for number, member in enumerate(members):
+            in_subfolder(member, f"member{number}")
         root = self._init_callback_context(max_subtasks=len(members))
         task = FitTasks(self, X, y, sample_weight).task
         root.call_on_fit_task_begin(**task)

@@ -10,6 +10,7 @@ from sklearn.utils import get_tags, indexable
 from sklearn.utils.metadata_routing import UNUSED, MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
+from skdeep._checkpoint import in_subfolder
 from skdeep._training._tasks import FitTasks
 from skdeep.ensemble._members import Member, fit_members
 from skdeep.utils._clusterers import as_fitted
@@ -171,7 +172,8 @@ class Clusterwise(
         constant = self._constant(X, y)
         if constant is not None:
             return constant
-        members.append(Member(clone(self.estimator), X, y, params))
+        estimator = in_subfolder(clone(self.estimator), f"member{len(members)}")
+        members.append(Member(estimator, X, y, params))
         return members[-1].estimator
 
     # Inference -------------------------------------------------------------------------------

@@ -96,6 +96,8 @@ class AdversarialNet(TrainingNet):
         Parameters of ``TrainingNet``.
     """
 
+    #: attributes that change during training, apart from weights and history
+    saved = ("n_steps_", "n_averaged_", "generator_terms_")
     estimator_parameters = (
         "batch_size",
         "betas",

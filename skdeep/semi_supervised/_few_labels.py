@@ -156,6 +156,11 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
         callback that calls ``net.request_stop()``, ends training after the current epoch. Callbacks
         that predict, such as ``EpochScoring``, are not supported, as the net is trained on batches
         of scaled samples. Pass scikit-learn callbacks to ``set_callbacks``.
+    checkpoint : str or path-like, default=None
+        Folder for checkpoints of ``fit``. If the process is killed, the same call continues from
+        the last one, see :doc:`/guide/saving`.
+    checkpoint_every : int, default=5
+        Number of epochs between checkpoints.
     device : str, torch.device or list of these, default="auto"
         Device to train on. ``"auto"`` uses CUDA if available, else MPS, else the CPU. If a list,
         each parallel worker uses one of its devices.
@@ -366,12 +371,7 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
         n_epochs, n_done = self._n_epochs(fit), len(fit.net.history) if fit.is_resumed else 0
         fit.announce(n_epochs)
         graph = self._neighbor_graph(fit.rows, fit.seed)
-        rng = np.random.default_rng([fit.seed, n_done])
-
-        def draw_partners(fit):
-            if graph is not None:
-                graph.draw_partners(fit.rows, _WALK, rng)
-
+        draw_partners = _DrawPartners(graph, np.random.default_rng([fit.seed, n_done]))
         if graph is not None:
             fit.rows.y = _with_radius(fit.rows.y, graph.radius)
         draw_partners(fit)
@@ -479,6 +479,27 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         return tags
+
+
+class _DrawPartners:
+    """Draws a neighbor of each sample before each epoch.
+
+    Parameters
+    ----------
+    graph : NeighborGraph or None
+    rng : numpy.random.Generator
+    """
+
+    #: attributes that change during training
+    saved = ("rng",)
+
+    def __init__(self, graph, rng):
+        self.graph, self.rng = graph, rng
+
+    def __call__(self, fit):
+        """Draw the neighbors."""
+        if self.graph is not None:
+            self.graph.draw_partners(fit.rows, _WALK, self.rng)
 
 
 def _with_radius(targets, radius):

@@ -12,6 +12,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import get_tags, indexable
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
+from skdeep._checkpoint import in_subfolder
 from skdeep._training._tasks import FitTasks
 from skdeep.neural_network import ResNetClassifier
 from skdeep.utils._clusterers import as_fitted
@@ -205,7 +206,9 @@ class ClusterPretrained(
             **{name: getattr(net, name) for name in shared - own},
         )
         first.set_params(max_epochs=self.pretrain_epochs)
+        in_subfolder(first, "pretraining")
         second = clone(net).set_params(freeze_epochs=self.freeze_epochs, trunk_lr=self.trunk_lr)
+        in_subfolder(second, "fine-tuning")
         return [_with_seeds(part, seeds) for part in (self.clusterer, first, second)]
 
     def _of_net(self, method, X):

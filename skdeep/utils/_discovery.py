@@ -22,6 +22,12 @@ def all_estimators():
     >>> [name for name, _ in all_estimators()]  # doctest: +ELLIPSIS
     ['Autoencoder', ..., 'GANSampler', ..., 'VariationalAutoencoder']
     """
+    estimators = public_estimators()
+    return [(name, cls) for name, cls in estimators if not issubclass(cls, MetaEstimatorMixin)]
+
+
+def public_estimators():
+    """List the public estimators of skdeep, including meta-estimators; see ``all_estimators``."""
     package = importlib.import_module("skdeep")
     found = {}
     for module_info in pkgutil.iter_modules(package.__path__, "skdeep."):
@@ -34,7 +40,6 @@ def all_estimators():
                 inspect.isclass(thing)
                 and issubclass(thing, BaseEstimator)
                 and not inspect.isabstract(thing)
-                and not issubclass(thing, MetaEstimatorMixin)
                 and hasattr(thing, "fit")
             ):
                 found[name] = thing

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import numpy as np
 import sklearn.callback
 from sklearn.base import _fit_context
+from sklearn.metrics._scorer import _PassthroughScorer as PassthroughScorer
 from sklearn.model_selection._search import (
     _yield_masked_array_for_each_param as masked_parameters,
 )
@@ -31,6 +32,7 @@ from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 __all__ = [
     "HasMethods",
     "Interval",
+    "PassthroughScorer",
     "StrOptions",
     "accepts_sample_weight",
     "aggregate_score_dicts",
