@@ -32,7 +32,7 @@ class AutoencoderImputer(ImputerMixin, GradientDescentMixin, DeepEstimator):
 
     Parameters
     ----------
-    missing_values : int, float, str, None or np.nan, default=np.nan
+    missing_values : int, float, str, None or np.nan, default=nan
         Marker of missing entries. NaN, None and ``pandas.NA`` match each other. A number marks
         missing entries of all features, a string those of categorical features; then NaN is an
         error in numerical features, and is also missing in categorical ones.
@@ -50,7 +50,7 @@ class AutoencoderImputer(ImputerMixin, GradientDescentMixin, DeepEstimator):
         Whether to keep features without an observed entry in the training samples. Their missing
         numbers are replaced by zero, as by :class:`sklearn.impute.SimpleImputer`, while missing
         categories stay as they are. If False, these features are dropped, with a warning.
-    categorical_features : "from_dtype", None or array-like, default="from_dtype"
+    categorical_features : "from_dtype" or array-like of shape (n,) or None, default="from_dtype"
         Names, indices or mask of the categorical features. ``"from_dtype"``: the columns of a
         dataframe that have a categorical dtype or contain only strings. Imputed categories are
         categories of the training samples. Other categories of new samples are kept, and ignored

@@ -51,7 +51,7 @@ class Table(NamedTuple):
 class ImputerMixin(TransformerMixin, Parameters):
     """Reads numbers and categories with missing entries, and returns completed tables."""
 
-    missing_values: Any = param(MissingValues(), default=np.nan, data=True)
+    missing_values: Any = param(MissingValues(), default=np.nan, data=True, kw_only=False)
     add_indicator: bool = param("boolean", default=False)
     keep_empty_features: bool = param("boolean", default=False)
     categorical_features: str | Sequence[str | int | bool] | None = param(
@@ -220,13 +220,13 @@ class ImputerMixin(TransformerMixin, Parameters):
 
         Parameters
         ----------
-        input_features : array-like of str, default=None
+        input_features : array-like of shape (n_features,), default=None
             Names of the input features. None for ``feature_names_in_`` if it is defined, else
             ``["x0", "x1", ...]``.
 
         Returns
         -------
-        names : ndarray of str objects
+        names : ndarray of shape (n_features_out,), str objects
             Names of the input features, then those of the missing indicators.
         """
         check_is_fitted(self)
@@ -246,6 +246,7 @@ class ImputerMixin(TransformerMixin, Parameters):
         """Missing values are allowed if NaN marks them; sparse matrices are not."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = False
+        tags.input_tags.categorical = True
         tags.input_tags.allow_nan = is_missing(self.missing_values)
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
