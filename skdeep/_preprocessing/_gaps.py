@@ -5,11 +5,17 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from skdeep._preprocessing._distribution import sample_rows
+from skdeep._preprocessing._gaussian import fit_gaussian
 from skdeep._preprocessing._linear import LinearScaler
-from skdeep._preprocessing._quantile import QuantileScaler, fit_feature_scaler
 from skdeep._preprocessing._scaler import Scaler, scaler_from_state
 from skdeep._preprocessing._table import make_code_map
 from skdeep.utils._slabs import dense, slabs
+
+# With more columns than this, covariances take too long to invert.
+_MOST_COVARIANCES = 100
+# Multiply-adds of their inversion in all rows; they are learned from fewer rows if necessary.
+_MOST_PRODUCTS = 2e9
 
 
 @dataclass(eq=False, repr=False)
@@ -21,7 +27,7 @@ class GapScaler(Scaler, kind="gaps"):
 
     Parameters
     ----------
-    numbers : LinearScaler or QuantileScaler
+    numbers : LinearScaler
         Scaler of the numeric columns, learned from their observed entries.
     numeric, categorical : ndarray of int
         Indices of the numeric and of the categorical columns that have an observed entry.
@@ -31,6 +37,8 @@ class GapScaler(Scaler, kind="gaps"):
         Smallest and largest observed number of each numeric column.
     rates : tuple of float
         Fraction of missing entries of each column: first the numeric, then the categorical ones.
+    gaussian : (tuple, tuple) or None
+        Mean and covariance of the scaled numbers; None for very many columns.
     """
 
     numbers: Scaler
@@ -40,10 +48,11 @@ class GapScaler(Scaler, kind="gaps"):
     low: np.ndarray
     high: np.ndarray
     rates: tuple[float, ...]
+    gaussian: tuple[tuple, tuple] | None = None
 
     @classmethod
-    def fit(cls, X, sample_weight=None, *, rng, scaling="standard", is_categorical=None):
-        """Learn scales, codes, bounds and rates from the observed entries.
+    def fit(cls, X, sample_weight=None, *, rng, is_categorical=None):
+        """Learn scales, codes, bounds, rates and covariances from the observed entries.
 
         Parameters
         ----------
@@ -52,9 +61,7 @@ class GapScaler(Scaler, kind="gaps"):
         sample_weight : ndarray of shape (n_samples,) or None
             Samples of weight zero are ignored.
         rng : numpy.random.Generator
-            Chooses the samples that quantiles are learned from.
-        scaling : {"quantile", "standard"}
-            How numbers are scaled.
+            Chooses the samples that covariances are learned from.
         is_categorical : ndarray of bool or None
         """
         if is_categorical is None:
@@ -62,10 +69,10 @@ class GapScaler(Scaler, kind="gaps"):
         rates, has_entries = _missing_rates(X, sample_weight, is_categorical)
         numeric = np.flatnonzero(~is_categorical & has_entries)
         categorical = np.flatnonzero(is_categorical & has_entries)
-        fits = [_fit_column(X, column, sample_weight, rng, scaling) for column in numeric]
+        fits = [_fit_column(X, column, sample_weight) for column in numeric]
         bounds = np.array([bounds for _, bounds in fits]).reshape(-1, 2)
-        return cls(
-            _merge([scaler for scaler, _ in fits], scaling),
+        scaler = cls(
+            _merge([scaler for scaler, _ in fits]),
             numeric,
             categorical,
             [make_code_map(X[:, column], sample_weight) for column in categorical],
@@ -73,6 +80,20 @@ class GapScaler(Scaler, kind="gaps"):
             bounds[:, 1],
             tuple(rates[np.concatenate([numeric, categorical])].tolist()),
         )
+        if 0 < len(numeric) <= _MOST_COVARIANCES:
+            scaler._learn_covariances(X, sample_weight, rng)
+        return scaler
+
+    def _learn_covariances(self, X, sample_weight, rng):
+        rows = sample_rows(X, sample_weight, rng)
+        n_numeric = len(self.numeric)
+        limit = max(10 * n_numeric, int(_MOST_PRODUCTS / n_numeric**3))
+        if len(rows) > limit:
+            rows = np.sort(rng.choice(rows, limit, replace=False))
+        weight = np.ones(len(rows)) if sample_weight is None else sample_weight[rows]
+        scaled = self.to_tensor(X[rows]).numpy()[:, : 2 * n_numeric].astype(np.float64)
+        mean, covariance = fit_gaussian(scaled[:, :n_numeric], scaled[:, n_numeric:], weight)
+        self.gaussian = tuple(mean.tolist()), tuple(map(tuple, covariance.tolist()))
 
     @property
     def cardinalities(self):
@@ -166,7 +187,7 @@ def _missing_rates(X, sample_weight, is_categorical):
     return missing / total, has_entries
 
 
-def _fit_column(X, column, sample_weight, rng, scaling):
+def _fit_column(X, column, sample_weight):
     """Scaler and bounds of the observed numbers of a column."""
     values = np.asarray(X[:, column])
     kept = ~np.isnan(values)
@@ -174,19 +195,14 @@ def _fit_column(X, column, sample_weight, rng, scaling):
         kept &= sample_weight > 0
     weight = None if sample_weight is None else sample_weight[kept]
     values = values[kept].reshape(-1, 1)
-    scaler = fit_feature_scaler(values, weight, rng=rng, scaling=scaling)
+    scaler = LinearScaler.fit(values, weight, scaling="standard")
     return scaler, (float(values.min()), float(values.max()))
 
 
-def _merge(scalers, scaling):
+def _merge(scalers):
     """Make a scaler of several columns from the scalers of each."""
-    if scaling == "quantile":
-        values, positions = (
-            [getattr(one, name)[0] for one in scalers] for name in ("values", "positions")
-        )
-        return QuantileScaler(values, positions)
     mean, scale = (
         np.concatenate([np.empty(0), *(getattr(one, name) for one in scalers)])
         for name in ("mean", "scale")
     )
-    return LinearScaler(len(scalers), mean, scale, scaling)
+    return LinearScaler(len(scalers), mean, scale, "standard")

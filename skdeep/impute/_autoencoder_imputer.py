@@ -1,11 +1,13 @@
 """Imputation by an autoencoder that is trained to predict hidden entries."""
 
+import sys
 from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
 
 from skdeep._gradient_descent import GradientDescentMixin
+from skdeep._training._callbacks import EarlyStopping
 from skdeep._training._objective import Objective
 from skdeep.base import DeepEstimator
 from skdeep.impute._base import ImputerMixin
@@ -18,9 +20,6 @@ from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import StrOptions, fit_context, with_callbacks
 from skdeep.utils._validation import check_layer_sizes, check_n_samples, check_weights
 
-# Steps of the optimizer for max_epochs="auto".
-_N_STEPS = 2000
-
 
 class AutoencoderImputer(ImputerMixin, GradientDescentMixin, DeepEstimator):
     """Imputation of missing values by an autoencoder that predicts hidden entries.
@@ -28,7 +27,9 @@ class AutoencoderImputer(ImputerMixin, GradientDescentMixin, DeepEstimator):
     A single net predicts all features from those that are observed. In each step of training it
     sees random subsets of the observed entries, and minimizes the error of the others [1]_ [2]_:
     the squared error of numbers, in units of their variance, and the cross-entropy of categories.
-    ``transform`` replaces missing entries by predictions and leaves all others as they are.
+    Numbers are first predicted by the conditional means of a normal distribution that is fitted by
+    expectation maximization [3]_, and the net learns a correction. ``transform`` replaces missing
+    entries by predictions and leaves all others as they are.
 
     Parameters
     ----------
@@ -43,6 +44,17 @@ class AutoencoderImputer(ImputerMixin, GradientDescentMixin, DeepEstimator):
     n_imputations : int, default=1
         Number of draws for ``sample_posterior=True``. ``transform`` returns the mean of their
         numbers, and the most frequent of their categories.
+    hidden_layer_sizes : int or tuple of int, default=(256, 256)
+        Number of units in each hidden layer, each of which is followed by a residual block. ``()``
+        makes predictions linear.
+    activation : str, default="relu"
+        Activation function of the hidden layers: ``"identity"``, ``"relu"``, ``"leaky_relu"``,
+        ``"elu"``, ``"gelu"``, ``"silu"``, ``"softplus"``, ``"tanh"`` or ``"logistic"``.
+    dropout : float, default=0.5
+        Fraction of the hidden units that are set to zero during training; in a GAN, of those of the
+        critic.
+    embedding_dim : int, default=8
+        Dimension of the embeddings of categories.
     add_indicator : bool, default=False
         Whether to append an indicator for each feature that has missing entries in the training
         samples, as :class:`sklearn.impute.MissingIndicator` returns it.
@@ -55,25 +67,13 @@ class AutoencoderImputer(ImputerMixin, GradientDescentMixin, DeepEstimator):
         dataframe that have a categorical dtype or contain only strings. Imputed categories are
         categories of the training samples. Other categories of new samples are kept, and ignored
         by the predictions for the rest of the sample.
-    hidden_layer_sizes : int or tuple of int, default=(128, 128)
-        Number of units in each hidden layer, each of which is followed by a residual block. A
-        linear map of the inputs is added to the output of the last one. ``()`` makes the
-        predictions of numbers linear.
-    activation : str, default="relu"
-        Activation function of the hidden layers: ``"identity"``, ``"relu"``, ``"leaky_relu"``,
-        ``"elu"``, ``"gelu"``, ``"silu"``, ``"softplus"``, ``"tanh"`` or ``"logistic"``.
-    dropout : float, default=0.1
-        Fraction of the hidden units that are set to zero during training; in a GAN, of those of the
-        critic.
-    embedding_dim : int, default=8
-        Dimension of the embeddings of categories.
     early_stopping : bool, default=False
         Whether to hold out a validation set, stratified by class for classifiers, to stop training
         when its loss stops improving, and to keep the weights of the best epoch.
     validation_fraction : float, default=0.1
         Fraction of the training samples that are held out as the validation set if
         ``early_stopping=True``.
-    n_iter_no_change : int, default=50
+    n_iter_no_change : int, default=10
         Training stops when the loss of the validation set has not improved by at least ``tol`` for
         more than this number of consecutive epochs. Ignored if ``early_stopping=False``.
     tol : float, default=1e-4
@@ -85,15 +85,15 @@ class AutoencoderImputer(ImputerMixin, GradientDescentMixin, DeepEstimator):
         Floating-point precision of training. ``"bf16-mixed"`` can be faster on recent GPUs.
     compile : bool, default=False
         Whether to train through ``torch.compile``. Only worthwhile for large nets on GPUs.
-    max_epochs : int or "auto", default="auto"
-        Maximum number of epochs. ``"auto"`` is enough of them for 2000 steps of the optimizer.
+    max_epochs : int, default=100
+        Maximum number of epochs.
     batch_size : int, default=128
         Number of samples per mini-batch. If the training set has no more samples than that, each
         epoch is a single batch, and the result depends neither on the order of the samples nor on
         whether a sample appears twice or has twice the weight.
     lr : float, default=2e-3
         Learning rate of the optimizer; with a schedule, its maximum.
-    weight_decay : float, default=1e-2
+    weight_decay : float, default=0.1
         Weight decay, for all weights; AdamW applies it decoupled from the gradient.
     lr_schedule : {"constant", "cosine", "onecycle", "plateau"}, default="cosine"
         Learning rate schedule. ``"cosine"`` decreases the learning rate to zero over
@@ -167,6 +167,9 @@ class AutoencoderImputer(ImputerMixin, GradientDescentMixin, DeepEstimator):
     each step. It is distributed over the features in proportion to their fractions of missing
     entries, where those below 0.1 count as 0.1.
 
+    The normal distribution is left out for more than 100 numerical features. Its correlations are
+    shrunk by 2 %.
+
     Draws of ``sample_posterior`` are normal with a predicted standard deviation, and within the
     range of the training samples. Features are drawn in at most 16 parts, each given those before.
 
@@ -176,6 +179,8 @@ class AutoencoderImputer(ImputerMixin, GradientDescentMixin, DeepEstimator):
        Autoencoders", ICML.
     .. [2] Gondara and Wang (2018), "MIDA: Multiple Imputation using Denoising Autoencoders",
        PAKDD.
+    .. [3] Little and Rubin (2019), "Statistical Analysis with Missing Data", 3rd edition, Wiley,
+       chapter 11.
 
     Examples
     --------
@@ -184,7 +189,7 @@ class AutoencoderImputer(ImputerMixin, GradientDescentMixin, DeepEstimator):
     >>> x = np.linspace(0, 1, 100)
     >>> X = np.column_stack([x, 2 * x, 1 - x])
     >>> X[50, 1] = np.nan
-    >>> imputer = AutoencoderImputer(max_epochs=200, random_state=0)
+    >>> imputer = AutoencoderImputer(max_epochs=50, random_state=0)
     >>> imputer.fit_transform(X)[50].round(1).tolist()
     [0.5, 1.0, 0.5]
     """
@@ -192,15 +197,13 @@ class AutoencoderImputer(ImputerMixin, GradientDescentMixin, DeepEstimator):
     sample_posterior: bool = param("boolean", default=False)
     n_imputations: int = param(POSITIVE_INTEGER, default=1)
     hidden_layer_sizes: int | Sequence[int] = param(
-        POSITIVE_INTEGER, "array-like", default=(128, 128)
+        POSITIVE_INTEGER, "array-like", default=(256, 256)
     )
     activation: str = param(StrOptions(set(ACTIVATIONS)), default="relu")
-    dropout: float = param(BELOW_ONE, default=0.1, lifted=True)
+    dropout: float = param(BELOW_ONE, default=0.5, lifted=True)
     embedding_dim: int = param(POSITIVE_INTEGER, default=8)
-    n_iter_no_change: int = param(default=50)
-    max_epochs: int | str = param(POSITIVE_INTEGER, StrOptions({"auto"}), default="auto")
     lr: float = param(default=2e-3)
-    weight_decay: float = param(default=1e-2)
+    weight_decay: float = param(default=0.1)
     lr_schedule: str = param(default="cosine")
     gradient_clip_value: float | None = param(default=1.0)
 
@@ -328,16 +331,15 @@ class AutoencoderImputer(ImputerMixin, GradientDescentMixin, DeepEstimator):
     # Recipe --------------------------------------------------------------------------------
 
     def _plan(self, fit):
-        yield from self._train(fit, self._n_epochs(fit), stopping=self._stopping())
-
-    def _n_epochs(self, fit):
-        if self.max_epochs != "auto":
-            return int(self.max_epochs)
-        return -(-_N_STEPS // -(-len(fit.rows) // int(self.batch_size)))
+        yield from self._train(fit, self.max_epochs, stopping=self._stopping())
 
     def _stopping(self, *, pauses=False):
-        # the training loss changes with the entries that are hidden
-        return super()._stopping(pauses=pauses) if self.early_stopping else None
+        if self.early_stopping:
+            return super()._stopping(pauses=pauses)
+        # never, as the training loss changes with the entries that are hidden
+        return EarlyStopping(
+            "train_loss", patience=sys.maxsize, tol=self.tol, restore_best=False, pauses=pauses
+        )
 
     # Hooks ---------------------------------------------------------------------------------
 
@@ -353,6 +355,7 @@ class AutoencoderImputer(ImputerMixin, GradientDescentMixin, DeepEstimator):
             "n_numeric": len(scaler.numeric),
             "cardinalities": scaler.cardinalities,
             "rates": scaler.rates,
+            "gaussian": scaler.gaussian,
             "hidden_layer_sizes": check_layer_sizes(self.hidden_layer_sizes, auto=None),
             "activation": self.activation,
             "dropout": float(self.dropout),

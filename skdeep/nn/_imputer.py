@@ -46,11 +46,44 @@ def _fill_uniform(part, _, generator):
     part.uniform_(generator=generator)
 
 
+class GaussianConditional(nn.Module):
+    """Means of missing numbers given the observed ones, of a normal distribution.
+
+    **Shape**: (batch, n_numeric) numbers, zero if missing, and masks of the observed ones -> the
+    same with means in place of missing numbers
+
+    Parameters
+    ----------
+    mean : sequence of float, length n_numeric
+    covariance : sequence of sequence of float, n_numeric x n_numeric
+    """
+
+    mean: torch.Tensor
+    covariance: torch.Tensor
+
+    def __init__(self, mean, covariance):
+        super().__init__()
+        for name, value in (("mean", mean), ("covariance", covariance)):
+            value = torch.tensor(value, dtype=torch.float32)
+            self.register_buffer(name, value, persistent=False)
+
+    def forward(self, numbers, masks):
+        """(batch, n_numeric) twice -> (batch, n_numeric)."""
+        with torch.no_grad(), torch.autocast(numbers.device.type, enabled=False):
+            mean, covariance = self.mean.unsqueeze(-2), self.covariance.unsqueeze(-3)
+            pairs = masks.unsqueeze(-1) * masks.unsqueeze(-2)  # (batch, n_numeric, n_numeric)
+            observed = covariance * pairs + torch.diag_embed(1 - masks)
+            distance = ((numbers - mean) * masks).unsqueeze(-1)
+            scores = torch.linalg.solve(observed, distance)  # zero for missing numbers
+            means = mean + (covariance * scores).sum(dim=-2)
+            return torch.where(masks > 0, numbers, means)
+
+
 class ImputerNet(nn.Module):
     """Net that is trained to predict entries that it does not see: a masked autoencoder [1]_.
 
-    Residual blocks beside a linear map. At first it predicts zero, the mean of scaled numbers, and
-    equal probabilities of categories.
+    Residual blocks, a linear map beside them, and for numbers the conditional means of a normal
+    distribution, which they correct. At first, categories have equal probabilities.
 
     **Shape**: (batch, 2 * n_numeric + n_categorical) -> ``ImputerOutput``; see ``GapScaler``
 
@@ -61,6 +94,9 @@ class ImputerNet(nn.Module):
         Number of categories of each categorical column.
     rates : tuple of float, length n_columns
         Fraction of missing entries of each column; entries are hidden in proportion to it.
+    gaussian : (tuple, tuple) or None
+        Mean and covariance of the numbers, by which they are first predicted from the observed
+        ones; None predicts their mean, zero.
     hidden_layer_sizes : tuple of int
     activation : str
         Key of ``ACTIVATIONS``.
@@ -83,6 +119,7 @@ class ImputerNet(nn.Module):
         n_numeric,
         cardinalities,
         rates,
+        gaussian,
         hidden_layer_sizes,
         activation,
         dropout,
@@ -94,6 +131,7 @@ class ImputerNet(nn.Module):
         self.noise_generator = streams["noise"]
         rates = torch.tensor(rates, dtype=torch.float32).clamp(min=_LEAST_RATE)
         self.register_buffer("rates", rates / rates.mean(), persistent=False)
+        self.conditional = None if gaussian is None else GaussianConditional(*gaussian)
         options = {"generator": streams["weights"]}
         gaps = (True,) * len(cardinalities)  # as categories are hidden
         self.embedding = (
@@ -123,13 +161,16 @@ class ImputerNet(nn.Module):
     def predict(self, x):
         """Predict all entries from the observed ones; (batch, width) -> Prediction."""
         numbers, masks, codes = x.split(self._sizes(), dim=-1)
-        parts = [numbers, masks - 0.5]
+        base = numbers if self.conditional is None else self.conditional(numbers, masks)
+        parts = [base, masks - 0.5]
         if self.embedding is not None:
             parts.append(self.embedding(codes))
         inputs = torch.cat(parts, dim=-1)
         z = self.trunk(inputs)
         outputs = self.head(z) + self.linear(inputs)
         mean, *logits = outputs.split((self.n_numeric, *self.cardinalities), dim=-1)
+        if self.conditional is not None:
+            mean = base + mean
         if self.spread is None:
             log_scale = mean
         else:  # learned beside the means, which must not depend on it
