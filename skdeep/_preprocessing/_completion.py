@@ -56,6 +56,8 @@ def _fill_pandas(series, missing, new):
         series = series.astype(object).mask(missing).astype(np.float64)
     else:
         series = series.copy()
+        if new.dtype.kind == "f":
+            new = new.astype(getattr(series.dtype, "numpy_dtype", series.dtype))
     series.iloc[np.flatnonzero(missing)] = new
     return series
 

@@ -37,6 +37,8 @@ class GapScaler(Scaler, kind="gaps"):
         Smallest and largest observed number of each numeric column.
     rates : tuple of float
         Fraction of missing entries of each column: first the numeric, then the categorical ones.
+    baseline : tuple of float
+        Logarithms of the frequencies of all categories, column by column.
     gaussian : (tuple, tuple) or None
         Mean and covariance of the scaled numbers; None for very many columns.
     """
@@ -48,6 +50,7 @@ class GapScaler(Scaler, kind="gaps"):
     low: np.ndarray
     high: np.ndarray
     rates: tuple[float, ...]
+    baseline: tuple[float, ...] = ()
     gaussian: tuple[tuple, tuple] | None = None
 
     @classmethod
@@ -71,14 +74,22 @@ class GapScaler(Scaler, kind="gaps"):
         categorical = np.flatnonzero(is_categorical & has_entries)
         fits = [_fit_column(X, column, sample_weight) for column in numeric]
         bounds = np.array([bounds for _, bounds in fits]).reshape(-1, 2)
+        code_maps = [make_code_map(X[:, column], sample_weight) for column in categorical]
         scaler = cls(
             _merge([scaler for scaler, _ in fits]),
             numeric,
             categorical,
-            [make_code_map(X[:, column], sample_weight) for column in categorical],
+            code_maps,
             bounds[:, 0],
             bounds[:, 1],
             tuple(rates[np.concatenate([numeric, categorical])].tolist()),
+            tuple(
+                log_frequency
+                for column, codes in zip(categorical, code_maps, strict=True)
+                for log_frequency in _log_frequencies(
+                    codes[X[:, column].astype(int)], sample_weight
+                )
+            ),
         )
         if 0 < len(numeric) <= _MOST_COVARIANCES:
             scaler._learn_covariances(X, sample_weight, rng)
@@ -197,6 +208,12 @@ def _fit_column(X, column, sample_weight):
     values = values[kept].reshape(-1, 1)
     scaler = LinearScaler.fit(values, weight, scaling="standard")
     return scaler, (float(values.min()), float(values.max()))
+
+
+def _log_frequencies(codes, sample_weight):
+    """Logarithms of the frequencies of the codes from one on."""
+    mass = np.bincount(codes, weights=sample_weight)[1:]
+    return np.log(mass / mass.sum()).tolist()
 
 
 def _merge(scalers):

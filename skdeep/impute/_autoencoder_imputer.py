@@ -355,6 +355,7 @@ class AutoencoderImputer(ImputerMixin, GradientDescentMixin, DeepEstimator):
             "n_numeric": len(scaler.numeric),
             "cardinalities": scaler.cardinalities,
             "rates": scaler.rates,
+            "baseline": scaler.baseline,
             "gaussian": scaler.gaussian,
             "hidden_layer_sizes": check_layer_sizes(self.hidden_layer_sizes, auto=None),
             "activation": self.activation,

@@ -14,6 +14,7 @@ from skdeep.nn._table import CategoryEmbedding
 
 # Range of the mean probability that an entry is hidden in training.
 _LEAST_HIDDEN, _MOST_HIDDEN = 0.05, 0.5
+_MEAN_HIDDEN = (_LEAST_HIDDEN + _MOST_HIDDEN) / 2
 # Columns with fewer missing entries are hidden as if this fraction of theirs were missing.
 _LEAST_RATE = 0.1
 # Every entry of a validation sample is hidden once, in one of this many passes.
@@ -40,6 +41,8 @@ class ImputerOutput(NamedTuple):
     prediction: Prediction
     #: (passes, batch, n_columns) one for entries that are observed but hidden, else zero
     hidden: torch.Tensor
+    #: (passes, batch) expected number of such entries
+    count: torch.Tensor
 
 
 def _fill_uniform(part, _, generator):
@@ -83,7 +86,7 @@ class ImputerNet(nn.Module):
     """Net that is trained to predict entries that it does not see: a masked autoencoder [1]_.
 
     Residual blocks, a linear map beside them, and for numbers the conditional means of a normal
-    distribution, which they correct. At first, categories have equal probabilities.
+    distribution, which they correct. At first, categories have the probabilities of ``baseline``.
 
     **Shape**: (batch, 2 * n_numeric + n_categorical) -> ``ImputerOutput``; see ``GapScaler``
 
@@ -94,6 +97,8 @@ class ImputerNet(nn.Module):
         Number of categories of each categorical column.
     rates : tuple of float, length n_columns
         Fraction of missing entries of each column; entries are hidden in proportion to it.
+    baseline : tuple of float
+        Initial logits of all categories.
     gaussian : (tuple, tuple) or None
         Mean and covariance of the numbers, by which they are first predicted from the observed
         ones; None predicts their mean, zero.
@@ -119,6 +124,7 @@ class ImputerNet(nn.Module):
         n_numeric,
         cardinalities,
         rates,
+        baseline,
         gaussian,
         hidden_layer_sizes,
         activation,
@@ -157,6 +163,8 @@ class ImputerNet(nn.Module):
         for layer in (self.head, self.linear, self.spread):
             for parameter in [] if layer is None else layer.parameters():
                 nn.init.zeros_(parameter)
+        with torch.no_grad():
+            self.head.bias[n_numeric:] = torch.tensor(baseline, dtype=torch.float32)
 
     def predict(self, x):
         """Predict all entries from the observed ones; (batch, width) -> Prediction."""
@@ -190,8 +198,7 @@ class ImputerNet(nn.Module):
         """Sum and number of the losses of a sample's entries, each from the others, (batch, 2)."""
         output = self(x)
         numbers, categories, _ = errors(output, x)
-        count = output.hidden.sum(dim=-1)
-        return torch.stack([numbers + categories, count], dim=-1).sum(dim=-3)
+        return torch.stack([numbers + categories, output.count], dim=-1).sum(dim=-3)
 
     def predict_each(self, x):
         """As ``complete``, but from the other entries of a sample; a part of them at a time."""
@@ -221,7 +228,10 @@ class ImputerNet(nn.Module):
             tuple(_unflatten(one, n_passes) for one in logits),
         )
         observed = torch.cat([masks, (codes > 0).to(x)], dim=-1)
-        return ImputerOutput(prediction, hidden * observed)
+        # Expected numbers: a loss divided by the number of entries that happen to be hidden would
+        # weight them by the inverse of the number of others.
+        shares = _MEAN_HIDDEN * self.rates.unsqueeze(-2).unsqueeze(-2) if self.training else hidden
+        return ImputerOutput(prediction, hidden * observed, (shares * observed).sum(dim=-1))
 
     def _draw_hidden(self, x):
         """Draw a mask of entries to hide, (1, batch, n_columns)."""
@@ -259,7 +269,7 @@ def loss_terms(output, batch, hyperparameters):
     """Losses by name, means over hidden entries: scalars, or one value for each net of a stack."""
     numbers, categories, spread = errors(output, batch.x)
     terms = {"numbers": numbers, "categories": categories, "spread": spread}
-    count = _weighted_mean(output.hidden.sum(dim=-1), batch.weight).clamp(min=1e-6)
+    count = _weighted_mean(output.count, batch.weight).clamp(min=1e-6)
     return {name: _weighted_mean(term, batch.weight) / count for name, term in terms.items()}
 
 
