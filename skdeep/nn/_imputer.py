@@ -42,7 +42,7 @@ class ImputerOutput(NamedTuple):
     #: (passes, batch, n_columns) one for entries that are observed but hidden, else zero
     hidden: torch.Tensor
     #: (passes, batch) expected number of such entries
-    count: torch.Tensor
+    n_hidden: torch.Tensor
 
 
 def _fill_uniform(part, _, generator):
@@ -198,7 +198,7 @@ class ImputerNet(nn.Module):
         """Sum and number of the losses of a sample's entries, each from the others, (batch, 2)."""
         output = self(x)
         numbers, categories, _ = errors(output, x)
-        return torch.stack([numbers + categories, output.count], dim=-1).sum(dim=-3)
+        return torch.stack([numbers + categories, output.n_hidden], dim=-1).sum(dim=-3)
 
     def predict_each(self, x):
         """As ``complete``, but from the other entries of a sample; a part of them at a time."""
@@ -269,7 +269,7 @@ def loss_terms(output, batch, hyperparameters):
     """Losses by name, means over hidden entries: scalars, or one value for each net of a stack."""
     numbers, categories, spread = errors(output, batch.x)
     terms = {"numbers": numbers, "categories": categories, "spread": spread}
-    count = _weighted_mean(output.count, batch.weight).clamp(min=1e-6)
+    count = _weighted_mean(output.n_hidden, batch.weight).clamp(min=1e-6)
     return {name: _weighted_mean(term, batch.weight) / count for name, term in terms.items()}
 
 
