@@ -18,7 +18,8 @@ time of ``fit`` and ``transform``. The last tables are mean ranks.
   categories more often than others.
 
 At most ``--rows`` samples of a table, a third of which are test samples. scikit-learn's imputers
-get standardized numbers and one-hot encoded categories, of which the largest value is taken.
+get standardized numbers and one-hot encoded categories, of which the largest value is taken; trees
+get codes, which are rounded.
 ``iterative-trees`` is ``IterativeImputer(ExtraTreesRegressor())``, ``iterative`` the default.
 
     python benchmarks/imputation.py
@@ -125,10 +126,10 @@ def _calibrated(scores, rate):
 
 
 class Encoded:
-    """An imputer of scikit-learn for tables with categories: standardized and one-hot encoded."""
+    """An imputer of scikit-learn for tables with categories: standardized and encoded."""
 
-    def __init__(self, imputer):
-        self.imputer = imputer
+    def __init__(self, imputer, *, one_hot):
+        self.imputer, self.one_hot = imputer, one_hot
 
     def fit(self, table):
         numbers = table[numbers_of(table)]
@@ -147,10 +148,13 @@ class Encoded:
             result[column] = table[column].fillna(pd.Series(numbers[:, place], index=table.index))
         start = n_numbers
         for column, known in self.known.items():
-            best = found[:, start : start + len(known)].argmax(axis=1)
+            if self.one_hot:
+                best = found[:, start : start + len(known)].argmax(axis=1)
+            else:
+                best = found[:, start].round().astype(int).clip(0, len(known) - 1)
             filled = pd.Series(np.array(known, dtype=object)[best], index=table.index)
             result[column] = table[column].where(table[column].notna(), filled)
-            start += len(known)
+            start += len(known) if self.one_hot else 1
         return result
 
     def _encode(self, table):
@@ -158,8 +162,9 @@ class Encoded:
         for column, known in self.known.items():
             values = table[column]
             hot = np.array([values == one for one in known], dtype=float).T
-            hot[values.isna()] = np.nan
-            parts.append(hot)
+            codes = hot if self.one_hot else hot.argmax(axis=1, keepdims=True).astype(float)
+            codes[values.isna()] = np.nan
+            parts.append(codes)
         return np.hstack(parts)
 
 
@@ -179,7 +184,8 @@ def build(method, args, seed):
             trees, random_state=seed, max_iter=1 if args.smoke else 10, **options
         ),
     }
-    return Encoded(peers[method])
+    # trees learn a column of a one-hot encoding from the others that are imputed together with it
+    return Encoded(peers[method], one_hot=method != "iterative-trees")
 
 
 def evaluate(method, table, y, hidden, args, seed):
