@@ -29,6 +29,7 @@ __all__ = [
     "numbers",
     "pendigits",
     "pima",
+    "titanic",
     "validation_split",
     "without_test",
 ]
@@ -270,3 +271,23 @@ def pima(*, smoke=False):
         return table[:, :-1], table[:, -1].astype(int)
     X, y = fetch_openml("diabetes", version=1, as_frame=False, return_X_y=True)
     return X.astype(np.float64), (y == "tested_positive").astype(int)
+
+
+def titanic(*, smoke=False):
+    """1309 passengers: a DataFrame of numbers and categories with gaps, and 1 for survivors.
+
+    Read from the folder ``SKDEEP_DATA``, else downloaded from OpenML.
+    """
+    import pandas as pd  # not required by the other benchmarks
+
+    names = ["pclass", "sex", "age", "sibsp", "parch", "fare", "embarked"]
+    if smoke:
+        rng = np.random.default_rng(0)
+        table = pd.DataFrame(rng.normal(size=(300, 7)), columns=names)
+        y = (table["fare"] > 0).to_numpy().astype(int)
+        return table.assign(sex=np.where(y, "female", "male"), embarked="S"), y
+    if path := _local("titanic_openml_1309.csv.gz"):
+        table = pd.read_csv(path, na_values="?")
+        return table[names], table["survived"].to_numpy()
+    table, y = fetch_openml("titanic", version=1, as_frame=True, return_X_y=True)
+    return table[names], y.to_numpy().astype(int)

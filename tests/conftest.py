@@ -15,6 +15,7 @@ os.environ["OMP_WAIT_POLICY"] = "passive"
 import numpy as np
 import pytest
 import torch
+from sklearn.utils import get_tags
 
 import skdeep
 from skdeep.utils import all_estimators
@@ -41,6 +42,10 @@ def pytest_configure(config):
         "markers, all count",
     )
     config.addinivalue_line(
+        "markers",
+        "taking(**kinds): only estimators whose input tags have these values, such as sparse=True",
+    )
+    config.addinivalue_line(
         "markers", "nets(variants): every estimator with each of the params that it has"
     )
 
@@ -51,24 +56,32 @@ def _has(Estimator, names):
     )
 
 
+def _takes(Estimator, kinds):
+    tags = get_tags(Estimator()).input_tags
+    return all(getattr(tags, name) == value for name, value in kinds.items())
+
+
 def _knows(Estimator):
     return inspect.signature(Estimator).parameters.keys()
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_generate_tests(metafunc):
-    """Choose the estimators of a test marked ``having``, and the nets of one marked ``nets``.
+    """Choose the estimators of a test marked ``having`` or ``taking``, and the nets of ``nets``.
 
-    The latter takes a dict of parameters by name; the test asks for ``params``.
+    The last one takes a dict of parameters by name; the test asks for ``params``.
     """
     having = list(metafunc.definition.iter_markers("having"))
+    taking = list(metafunc.definition.iter_markers("taking"))
     nets = metafunc.definition.get_closest_marker("nets")
-    if "Estimator" not in metafunc.fixturenames or (not having and nets is None):
+    is_plain = not having and not taking and nets is None
+    if "Estimator" not in metafunc.fixturenames or is_plain:
         return
     chosen = [
         (name, cls)
         for name, cls in all_estimators()
         if all(_has(cls, mark.args) for mark in having)
+        and all(_takes(cls, mark.kwargs) for mark in taking)
     ]
     if nets is None:
         names, cases = "Estimator", [pytest.param(cls, id=name) for name, cls in chosen]

@@ -148,6 +148,7 @@ def warnings_that_say_what_is_checked_anyway():
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=ModeCollapseWarning)
         warnings.filterwarnings("ignore", message="All samples are in one of")
+        warnings.filterwarnings("ignore", message="Features without any observed value")
         warnings.filterwarnings("ignore", message="A column-vector y was passed")
         warnings.filterwarnings("ignore", message="The number of unique classes is greater than")
         warnings.filterwarnings(

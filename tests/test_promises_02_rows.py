@@ -159,6 +159,7 @@ def test_importance_weighted_bound_of_a_row_does_not_depend_on_the_others(fit_on
 
 
 @each_with_rows
+@pytest.mark.taking(sparse=True)
 def test_sparse_row_gives_the_bits_of_the_dense_row(fit_on, row_outputs):
     estimator, X = fit_on(13)
     X = np.where(X > 0.5, X, 0.0)

@@ -91,6 +91,7 @@ def test_other_objects_are_refused_with_a_remedy(case, make):
 
 
 @pytest.mark.having("transform")
+@pytest.mark.taking(categorical=False)
 @pytest.mark.parametrize("case", STRINGS)
 def test_strings_are_refused_with_a_remedy(case, make):
     _check(make(), STRINGS[case], ".*", "OneHotEncoder")

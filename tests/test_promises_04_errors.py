@@ -36,12 +36,15 @@ BAD_ROWS = {
     "a series": (pd.Series(X_ROWS[0]), "2-dimensional|2D"),
     "ragged": ([[1.0, 2.0], [3.0]], "inhomogeneous|sequence"),
 }
-# What a table of mixed columns may hold, but rows of numbers must not.
-BAD_NUMBERS = {
+# What an imputer may be given, but most others must not.
+MISSING = {
     "nan": (_with(np.nan), "NaN"),
     "nan in float32": (_with(np.nan).astype(np.float32), "NaN"),
     "nan in a sparse matrix": (sp.csr_array(_with(np.nan)), "NaN"),
     "missing value in a frame": (pd.DataFrame(X_ROWS).mask(X_ROWS > 1), "NaN"),
+}
+# What a table of mixed columns may hold, but rows of numbers must not.
+BAD_NUMBERS = {
     "strings": (np.full((20, 6), "a"), "numeric|string|str"),
     "dates": (np.full((20, 6), "2020-01-01", dtype="datetime64[D]"), "numeric|dtype|DType"),
 }
@@ -181,16 +184,33 @@ def test_rows_that_are_no_numbers_are_refused(case, make):
     _assert_refused(*BAD_NUMBERS[case], make(), "fit")
 
 
-@pytest.mark.parametrize("case", [*BAD_ROWS, *BAD_NUMBERS])
+@pytest.mark.parametrize("case", MISSING)
+@pytest.mark.taking(allow_nan=False)
+@each_with_rows
+def test_missing_values_are_refused(case, make):
+    _assert_refused(*MISSING[case], make(), "fit")
+
+
+@pytest.mark.parametrize("case", [*BAD_ROWS, *BAD_NUMBERS, *MISSING])
 @pytest.mark.having("partial_fit")
 def test_parts_that_cannot_be_trained_on_are_refused(case, make):
-    _assert_refused(*{**BAD_ROWS, **BAD_NUMBERS}[case], make(), "partial_fit")
+    _assert_refused(*{**BAD_ROWS, **BAD_NUMBERS, **MISSING}[case], make(), "partial_fit")
 
 
 @pytest.mark.parametrize("case", [*BAD_ROWS, *BAD_NUMBERS, *NEW_ROWS])
 @each_with_rows
 def test_rows_that_cannot_be_mapped_are_refused(case, make, row_outputs):
-    X, message = {**BAD_ROWS, **BAD_NUMBERS, **NEW_ROWS}[case]
+    _assert_not_mapped(*{**BAD_ROWS, **BAD_NUMBERS, **NEW_ROWS}[case], make, row_outputs)
+
+
+@pytest.mark.parametrize("case", MISSING)
+@pytest.mark.taking(allow_nan=False)
+@each_with_rows
+def test_missing_values_are_not_mapped(case, make, row_outputs):
+    _assert_not_mapped(*MISSING[case], make, row_outputs)
+
+
+def _assert_not_mapped(X, message, make, row_outputs):
     estimator = make(max_epochs=1).fit(X_ROWS, Y)
     for name in row_outputs(estimator, X_ROWS):
         with pytest.raises((ValueError, TypeError), match=message):

@@ -89,6 +89,7 @@ def test_lazy_frames_of_polars_are_collected(make, outputs, X, y):
 
 
 @pytest.mark.having("transform", "embed", "score_samples")
+@pytest.mark.taking(allow_nan=False)
 def test_masked_numbers_are_missing_ones(make, row_outputs, assert_same, X, y):
     estimator = make(max_epochs=1).fit(X, y)
     masked = np.ma.masked_array(X, X > 1)

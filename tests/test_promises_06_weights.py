@@ -64,6 +64,7 @@ def test_weighted_rows_equal_repeated_rows_in_full_batches(assert_weights_are_re
 
 
 @each_with_rows
+@pytest.mark.taking(sparse=True)
 def test_weighted_rows_equal_repeated_rows_in_full_sparse_batches(assert_weights_are_repetitions):
     assert_weights_are_repetitions("fit", sp.csr_array)
 
@@ -116,6 +117,7 @@ def test_weight_zero_equals_the_row_removed(batch_size, params, make_random, out
 
 
 @each_with_rows
+@pytest.mark.taking(sparse=True)
 @pytest.mark.parametrize("batch_size", [16, 200])
 def test_weight_zero_equals_the_sparse_row_removed(batch_size, make_random, outputs, X, y):
     keep, sparse = WEIGHT > 0, sp.csr_array(X)

@@ -82,7 +82,7 @@ class CategoryCodec:
             )
             table[:, numeric] = as_numbers(numbers_of_X)
         for column, known in zip(np.flatnonzero(self.is_categorical), self.categories, strict=True):
-            keys = _keys(X, column)
+            keys = category_keys(X, column)
             _check_kind(keys, known, X.columns[column] if hasattr(X, "columns") else int(column))
             codes = {category: code for code, category in enumerate(known, start=1)}
             table[:, column] = [codes.get(key, 0) for key in keys]
@@ -107,7 +107,7 @@ def find_categories(X, is_categorical):
         Strings, numbers and booleans; other categories, such as intervals, as their text.
     """
     return [
-        sorted(set(_keys(X, column)) - {None}, key=_sort_key)
+        sorted(set(category_keys(X, column)) - {None}, key=_sort_key)
         for column in np.flatnonzero(is_categorical)
     ]
 
@@ -157,13 +157,14 @@ def _check_kind(keys, known, name):
         )
 
 
-def _keys(X, column):
-    """Entries of a column as strings, numbers and booleans; None for missing ones."""
+def category_keys(X, column):
+    """List the entries of a column as strings, numbers and booleans; None for missing ones."""
     values = np.asarray(safe_indexing(X, column, axis=1), dtype=object).tolist()
-    return [_key(value) for value in values]
+    return [category_key(value) for value in values]
 
 
-def _key(value):
+def category_key(value):
+    """Return a category as a string, number or boolean; None if it is missing."""
     if isinstance(value, str):
         return str(value)
     if is_missing(value):

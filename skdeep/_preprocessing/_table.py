@@ -90,7 +90,7 @@ class TableScaler(Scaler, kind="table"):
         if is_categorical is None:
             is_categorical = np.zeros(X.shape[1], dtype=bool)
         numeric, categorical = np.flatnonzero(~is_categorical), np.flatnonzero(is_categorical)
-        code_maps = [_code_map(X[:, column], sample_weight) for column in categorical]
+        code_maps = [make_code_map(X[:, column], sample_weight) for column in categorical]
         gaps = tuple(_has_gap(X[:, column], sample_weight) for column in categorical)
         unscaled = LinearScaler(len(numeric))
         scaler = cls(unscaled, numeric, categorical, None, np.arange(0), code_maps, gaps)
@@ -189,7 +189,7 @@ class TableScaler(Scaler, kind="table"):
         return cls(**{**state, **scalers})
 
 
-def _code_map(codes, sample_weight):
+def make_code_map(codes, sample_weight):
     """Map codes of samples of positive weight to codes from one on, all others to 0."""
     codes = codes.astype(int)
     seen = np.unique(codes if sample_weight is None else codes[sample_weight > 0])

@@ -12,6 +12,7 @@ from skdeep.nn._cluster_net import ClusterNet
 from skdeep.nn._coder_trunk import CoderTrunk
 from skdeep.nn._draw import MemberGenerators
 from skdeep.nn._dropout import Dropout
+from skdeep.nn._imputer import GaussianConditional, ImputerNet
 from skdeep.nn._linear import TiedLinear
 from skdeep.nn._norm import BatchNorm
 from skdeep.nn._residual import BasicBlock, ResidualBlock, ResidualConvBlock
@@ -217,7 +218,9 @@ _RANK_FREE = {
     ClusterNet,
     CoderTrunk,
     Dropout,
+    GaussianConditional,
     ImageTrunk,
+    ImputerNet,
     ResNet,
     ResidualBlock,
     ResidualConvBlock,

@@ -20,23 +20,27 @@ from sklearn.model_selection._validation import (
 )
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing as safe_indexing
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, MissingValues, StrOptions
+from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.metadata_routing import _raise_for_params as raise_for_params
 from sklearn.utils.metadata_routing import _routing_enabled as is_routing_enabled
 from sklearn.utils.metadata_routing import get_routing_for_object, process_routing
 from sklearn.utils.metaestimators import _safe_split as safe_split
 from sklearn.utils.validation import _check_categorical_features
+from sklearn.utils.validation import _check_feature_names_in as check_feature_names_in
 from sklearn.utils.validation import _check_method_params as check_method_params
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
 __all__ = [
     "HasMethods",
     "Interval",
+    "MissingValues",
     "PassthroughScorer",
     "StrOptions",
     "accepts_sample_weight",
     "aggregate_score_dicts",
     "check_categorical_features",
+    "check_feature_names_in",
     "check_method_params",
     "check_names_of_params",
     "check_sample_weight",
@@ -48,6 +52,7 @@ __all__ = [
     "is_routing_enabled",
     "is_valid_composition",
     "masked_parameters",
+    "output_container",
     "params_of_part",
     "params_of_step",
     "raise_for_params",
@@ -96,6 +101,11 @@ def check_categorical_features(X, categorical_features):
             "Remove the duplicates."
         )
     return mask
+
+
+def output_container(estimator):
+    """Return the container of what ``transform`` returns: "default", "pandas" or "polars"."""
+    return _get_output_config("transform", estimator)["dense"]
 
 
 def has_callbacks(estimator):

@@ -94,13 +94,22 @@ def check_layer_sizes(hidden_layer_sizes, *, auto):
     return tuple(int(size) for size in sizes)
 
 
-def check_n_samples(n_samples):
+def check_n_samples(n_samples, name="n_samples"):
     """Raise ``ValueError`` unless a number of samples to draw is a positive integer."""
     if isinstance(n_samples, bool) or not isinstance(n_samples, Integral) or n_samples < 1:
-        raise ValueError(f"n_samples must be a positive integer; got {n_samples!r}.")
+        raise ValueError(f"{name} must be a positive integer; got {n_samples!r}.")
 
 
-def check_rows(estimator, X, *, reset, image_shape=None, allow_nan=False, hints=None):
+def check_rows(
+    estimator,
+    X,
+    *,
+    reset,
+    image_shape=None,
+    allow_nan=False,
+    accept_sparse="csr",
+    hints=None,
+):
     """Validate samples without copying or converting them, if possible.
 
     Parameters
@@ -113,6 +122,7 @@ def check_rows(estimator, X, *, reset, image_shape=None, allow_nan=False, hints=
     reset : bool
     image_shape : (int, int, int) or None
     allow_nan : bool
+    accept_sparse : "csr" or False
     hints : dict of str to str or None
         Additional advice about non-numeric entries, see ``must_be_numbers``.
 
@@ -127,7 +137,7 @@ def check_rows(estimator, X, *, reset, image_shape=None, allow_nan=False, hints=
         X = validate_data(
             estimator,
             X,
-            accept_sparse="csr",
+            accept_sparse=accept_sparse,
             dtype="numeric",
             ensure_all_finite="allow-nan" if allow_nan else True,
             reset=reset,

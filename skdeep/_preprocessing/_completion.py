@@ -1,0 +1,99 @@
+"""Tables whose missing entries are filled in, in the container and with the dtypes of the user."""
+
+import numpy as np
+
+from skdeep._preprocessing._categories import category_key
+from skdeep.utils._sklearn import safe_indexing
+from skdeep.utils._validation import output_dtype
+
+
+def fill_entries(X, missing, values, columns):
+    """Return a table with new values in place of missing ones; everything else stays as it is.
+
+    Parameters
+    ----------
+    X : ndarray or dataframe of shape (n_rows, n_features)
+    missing : ndarray of bool of shape (n_rows, n_features)
+    values : list of ndarray
+        New values of the missing entries of each of ``columns``, in order.
+    columns : ndarray of int
+        Columns of ``X`` to return.
+
+    Returns
+    -------
+    table : of the type of ``X``
+        Integer columns become float64 if new values are filled in.
+    """
+    if not hasattr(X, "columns"):
+        return _fill_array(X, missing, values, columns)
+    fill = _fill_polars if hasattr(X, "get_column") else _fill_pandas
+    table = safe_indexing(X, columns.tolist(), axis=1)
+    filled = [
+        fill(safe_indexing(X, column, axis=1), missing[:, column], new)
+        for column, new in zip(columns.tolist(), values, strict=True)
+    ]
+    if fill is _fill_polars:
+        return table.with_columns(filled)
+    table = table.copy()
+    for place, series in enumerate(filled):
+        table.isetitem(place, series)
+    return table
+
+
+def _fill_array(X, missing, values, columns):
+    table = X[:, columns].astype(output_dtype(X) if X.dtype.kind in "biuf" else object)
+    for place, (column, new) in enumerate(zip(columns, values, strict=True)):
+        table[missing[:, column], place] = new
+    return table
+
+
+def _fill_pandas(series, missing, new):
+    if not len(new):
+        return series
+    if hasattr(series.dtype, "categories"):
+        series, new = _as_declared(series, new)
+    elif new.dtype.kind == "f" and getattr(series.dtype, "kind", "O") != "f":
+        series = series.astype(object).mask(missing).astype(np.float64)
+    else:
+        series = series.copy()
+        if new.dtype.kind == "f":
+            new = new.astype(getattr(series.dtype, "numpy_dtype", series.dtype))
+    series.iloc[np.flatnonzero(missing)] = new
+    return series
+
+
+def _as_declared(series, new):
+    """Bring categories to the form in which the dtype of a column declares them."""
+    declared = {category_key(one): one for one in series.dtype.categories}
+    unknown = sorted(set(new.tolist()) - declared.keys(), key=str)
+    series = series.cat.add_categories(unknown) if unknown else series.copy()
+    originals = np.empty(len(new), dtype=object)
+    originals[:] = [declared.get(one, one) for one in new.tolist()]
+    return series, originals
+
+
+def _fill_polars(series, missing, new):
+    if not len(new):
+        return series
+    entries = np.array([*series.to_list(), None], dtype=object)[:-1]
+    entries[missing] = new
+    dtype = series.dtype
+    if new.dtype.kind == "f":
+        entries, dtype = entries.astype(np.float64), dtype if dtype.is_float() else None
+    return type(series)(series.name, entries.tolist(), dtype=dtype)
+
+
+def append_columns(X, columns, names):
+    """Append columns of booleans to a table; as numbers, if it is an array of them.
+
+    Parameters
+    ----------
+    X : ndarray or dataframe of shape (n_rows, n_features)
+    columns : ndarray of bool of shape (n_rows, n_columns)
+    names : list of str
+    """
+    if not hasattr(X, "columns"):
+        return np.hstack([X, columns.astype(X.dtype)])
+    if hasattr(X, "get_column"):
+        return X.with_columns(**dict(zip(names, columns.T, strict=True)))
+    return X.assign(**dict(zip(names, columns.T, strict=True)))

@@ -1,0 +1,212 @@
+"""AutoencoderImputer on dataframes and on tables with categories."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from sklearn.compose import make_column_transformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+
+from skdeep.impute import AutoencoderImputer
+from skdeep.neural_network import ResNetClassifier
+
+N = 120
+COLORS = np.array(["red", "green", "blue"], dtype=object)
+CODES = np.arange(N) % 3
+SIZES = CODES + 0.1 * np.random.default_rng(0).normal(size=N)
+NO_COLOR = np.arange(N) % 5 == 0
+NO_SIZE = np.arange(N) % 7 == 3
+
+
+def table():
+    """Color and size determine each other; both have gaps."""
+    return pd.DataFrame(
+        {
+            "count": np.arange(N),
+            "color": pd.Series(np.where(NO_COLOR, None, COLORS[CODES]), dtype=object),
+            "size": np.where(NO_SIZE, np.nan, SIZES).astype(np.float32),
+            "shape": pd.Categorical(
+                np.where(CODES == 1, "round", "flat"), ["round", "flat", "odd"]
+            ),
+            "name": pd.Series(COLORS[CODES], dtype="str"),
+        }
+    )
+
+
+def small(**params):
+    fast = {"max_epochs": 3, "hidden_layer_sizes": (16,), "device": "cpu", "random_state": 0}
+    return AutoencoderImputer(**{**fast, **params})
+
+
+def trained(**params):
+    """Imputer that is trained for long enough to find categories."""
+    return small(max_epochs=100, lr=1e-2, dropout=0.0, **params)
+
+
+def test_categories_are_found_from_numbers_and_numbers_from_categories():
+    frame = table()[["color", "size"]]
+    found = trained().fit_transform(frame)
+    both = NO_COLOR & NO_SIZE  # nothing is known of them
+    assert (found["color"] == COLORS[CODES])[NO_COLOR & ~both].mean() > 0.9
+    assert np.abs(found["size"] - SIZES)[NO_SIZE & ~both].mean() < 0.3
+
+
+def test_columns_dtypes_index_and_observed_entries_stay():
+    frame = table().set_index(np.arange(N)[::-1] * 2)
+    found = small().fit_transform(frame)
+    assert not found.isna().any().any()
+    assert found.dtypes.tolist() == frame.dtypes.tolist()
+    assert found.columns.tolist() == frame.columns.tolist()
+    assert found.index.tolist() == frame.index.tolist()
+    pd.testing.assert_frame_equal(found.where(frame.notna()), frame.where(frame.notna()))
+    assert found["color"].isin(COLORS).all()
+
+
+def test_polars_frames_stay_polars_frames():
+    frame = pl.from_pandas(table()[["count", "size"]]).with_columns(
+        color=pl.Series(table()["color"].tolist(), dtype=pl.String),
+        kind=pl.Series(table()["color"].tolist(), dtype=pl.Enum(["green", "blue", "red", "odd"])),
+        group=pl.Series(table()["color"].tolist(), dtype=pl.Categorical),
+        rank=pl.Series([None if gap else 1 for gap in NO_SIZE]),
+    )
+    found = small().fit_transform(frame)
+    assert sum(found.null_count().row(0)) == 0
+    assert found.columns == frame.columns
+    kept = ["count", "size", "color", "kind", "group"]
+    assert found[kept].dtypes == frame[kept].dtypes
+    assert found["rank"].dtype == pl.Float64  # an integer cannot hold an imputed number
+    for name in kept:
+        is_known = frame[name].is_not_null() & ~frame[name].cast(pl.String).eq("NaN")
+        assert found[name].filter(is_known).to_list() == frame[name].filter(is_known).to_list()
+
+
+def test_arrays_of_objects_stay_arrays_of_objects():
+    X = table()[["color", "size"]].to_numpy()
+    found = trained(categorical_features=[0]).fit_transform(X)
+    assert isinstance(found, np.ndarray) and found.dtype == object
+    np.testing.assert_array_equal(found[~NO_COLOR, 0], X[~NO_COLOR, 0])
+    assert set(found[:, 0]) == set(COLORS)
+
+
+def test_numbers_may_be_categories_of_an_array():
+    X = np.column_stack([np.where(NO_COLOR, np.nan, CODES), SIZES])
+    found = trained(categorical_features=[0]).fit_transform(X)
+    assert found.dtype == np.float64
+    assert set(found[:, 0]) == {0.0, 1.0, 2.0}
+    assert (found[NO_COLOR, 0] == CODES[NO_COLOR]).mean() > 0.9
+
+
+@pytest.mark.parametrize("fit_on", ["pandas", "polars"])
+@pytest.mark.parametrize("container", ["default", "pandas", "polars"])
+def test_set_output_chooses_the_container(container, fit_on):
+    frame = table()[["size", "count"]]
+    frame = frame if fit_on == "pandas" else pl.from_pandas(frame)
+    imputer = small(add_indicator=True).set_output(transform=container)
+    found = imputer.fit_transform(frame)
+    kinds = {"default": np.ndarray, "pandas": pd.DataFrame, "polars": pl.DataFrame}
+    assert isinstance(found, kinds[container])
+    names = ["size", "count", "missingindicator_size"]
+    assert imputer.get_feature_names_out().tolist() == names
+    if container != "default":
+        assert list(found.columns) == names
+    np.testing.assert_array_equal(np.asarray(found)[:, 2], NO_SIZE)
+
+
+def test_frames_with_categories_have_indicators_and_chosen_containers():
+    imputer = small(add_indicator=True).fit(table())
+    found = imputer.transform(table())
+    assert found.columns[-2:].tolist() == ["missingindicator_color", "missingindicator_size"]
+    np.testing.assert_array_equal(found["missingindicator_color"], NO_COLOR)
+    pandas = imputer.set_output(transform="pandas").transform(table())
+    pd.testing.assert_frame_equal(pandas, found)
+    polars = imputer.set_output(transform="polars").transform(table())
+    assert isinstance(polars, pl.DataFrame)
+    assert polars.columns == found.columns.tolist()
+
+
+def test_categories_that_were_not_in_training_are_kept_and_ignored():
+    frame = table()[["color", "size"]]
+    imputer = trained().fit(frame)
+    new = pd.DataFrame({"color": ["violet", "violet", None], "size": [np.nan, 2.0, 2.0]})
+    found = imputer.transform(new)
+    assert found["color"].tolist() == ["violet", "violet", "blue"]
+    unknown = imputer.transform(pd.DataFrame({"color": [None], "size": [np.nan]}))
+    assert found["size"][0] == pytest.approx(unknown["size"][0])
+
+
+def test_categories_that_the_dtype_of_new_samples_lacks_are_added_to_it():
+    frame = table()[["shape", "size"]]
+    imputer = trained().fit(frame)
+    new = pd.DataFrame({"shape": pd.Categorical([None], ["flat"]), "size": [1.0]})
+    assert imputer.transform(new)["shape"].tolist() == ["round"]
+
+
+def test_a_string_may_mark_missing_categories():
+    frame = table()[["color", "count"]]
+    marked = frame.fillna({"color": "?"})
+    found = trained(missing_values="?").fit_transform(marked)
+    assert set(found["color"]) == set(COLORS)
+    pd.testing.assert_frame_equal(found, trained().fit_transform(frame))
+
+
+def test_empty_columns_of_categories_are_dropped_or_stay_empty():
+    nothing = pd.Series([None] * N, dtype="str")
+    frame = table()[["color", "size"]].assign(nothing=nothing)
+    with pytest.warns(UserWarning, match=r"\['nothing'\]"):
+        assert small().fit_transform(frame).columns.tolist() == ["color", "size"]
+    kept = small(keep_empty_features=True).fit_transform(frame)
+    assert kept["nothing"].isna().all()
+    assert not kept[["color", "size"]].isna().any().any()
+
+
+def test_integer_columns_become_float_only_where_numbers_are_imputed():
+    frame = table()[["color", "count"]].astype({"count": "Int64"})
+    assert small().fit_transform(frame)["count"].dtype == "Int64"
+    frame.loc[::4, "count"] = pd.NA
+    found = small().fit_transform(frame)["count"]
+    assert found.dtype == np.float64
+    np.testing.assert_array_equal(found[1::4], frame["count"][1::4].astype(float))
+
+
+def test_completed_tables_suit_the_next_step():
+    y = CODES == 1
+    encode = make_column_transformer((OneHotEncoder(), ["color", "shape"]), remainder="passthrough")
+    frame = table().drop(columns="name")
+    pipe = make_pipeline(small(), encode, LogisticRegression(max_iter=10_000))
+    assert pipe.fit(frame, y).score(frame, y) > 0.9
+    net = ResNetClassifier(1, width=16, max_epochs=40, lr=1e-2, device="cpu", random_state=0)
+    assert make_pipeline(small(), net).fit(frame, y).score(frame, y) > 0.9
+
+
+def test_draws_of_categories_have_their_frequencies():
+    frame = pd.DataFrame({"color": np.where(np.arange(N) % 4 < 3, "red", "blue"), "one": 1.0})
+    imputer = trained(sample_posterior=True, n_imputations=31).fit(frame)
+    empty = pd.DataFrame({"color": pd.Series([None] * 400, dtype=object), "one": 1.0})
+    drawn = imputer.draw_imputations(empty, 1, random_state=0)[0]
+    assert (drawn["color"] == "red").mean() == pytest.approx(0.75, abs=0.1)
+    assert (imputer.transform(empty)["color"] == "red").mean() > 0.95
+
+
+def test_copies_of_imputers_of_categories_are_plain_and_equal():
+    imputer = small().fit(table())
+    copied = pickle.loads(pickle.dumps(imputer))
+    pd.testing.assert_frame_equal(copied.transform(table()), imputer.transform(table()))
+
+
+def test_score_and_reconstruction_take_tables_with_categories():
+    frame = table()[["color", "size"]]
+    imputer = trained().fit(frame)
+    assert imputer.score(frame) > small(max_epochs=1, lr=1e-9).fit(frame).score(frame)
+    found = imputer.reconstruct(frame)
+    assert (found["color"] == COLORS[CODES])[~NO_COLOR & ~NO_SIZE].mean() > 0.9
+
+
+def test_a_column_of_numbers_with_strings_is_refused_by_name():
+    frame = table()[["count", "color"]].astype({"count": object})
+    frame.loc[3, "count"] = "many"
+    with pytest.raises(ValueError, match="the string 'many' in column 'count'"):
+        small().fit(frame)
