@@ -8,8 +8,10 @@ from torch import nn
 
 from skdeep.nn._activation import ACTIVATIONS
 from skdeep.nn._autoencoder import AutoencoderModule
+from skdeep.nn._autoencoder_ensemble import AutoencoderEnsemble, LinearEnsemble
 from skdeep.nn._cluster_net import ClusterNet
 from skdeep.nn._coder_trunk import CoderTrunk
+from skdeep.nn._diffusion_time import DiffusionTimeNet
 from skdeep.nn._draw import MemberGenerators
 from skdeep.nn._dropout import Dropout
 from skdeep.nn._linear import TiedLinear
@@ -212,12 +214,15 @@ _RANK_FREE = {
     *ACTIVATIONS.values(),
     nn.Sequential,
     nn.Softmax,
+    AutoencoderEnsemble,
     AutoencoderModule,
     BasicBlock,
     ClusterNet,
     CoderTrunk,
+    DiffusionTimeNet,
     Dropout,
     ImageTrunk,
+    LinearEnsemble,
     ResNet,
     ResidualBlock,
     ResidualConvBlock,
