@@ -1,6 +1,8 @@
 """Data sets of the benchmarks; ``smoke`` uses small substitutes without files or network."""
 
+import io
 import os
+import urllib.request
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,9 +17,11 @@ from sklearn.datasets import (
 from sklearn.model_selection import train_test_split
 
 __all__ = [
+    "ADBENCH",
     "ADULT_KINDS",
     "IMBALANCED",
     "Parts",
+    "adbench",
     "adult",
     "adult_like",
     "california_housing",
@@ -34,6 +38,16 @@ __all__ = [
 ]
 
 UCI = "https://archive.ics.uci.edu/ml/machine-learning-databases/adult"
+# Files of the data sets of ADBench.
+ADBENCH = {
+    "cardio": "6_cardio",
+    "annthyroid": "2_annthyroid",
+    "pendigits": "28_pendigits",
+    "satellite": "30_satellite",
+    "thyroid": "38_thyroid",
+    "musk": "25_musk",
+}
+ADBENCH_URL = "https://raw.githubusercontent.com/Minqi824/ADBench/main/adbench/datasets/Classical"
 # Number of categories of each column of Adult; 0 for numbers, -1 for numbers that are mostly zero.
 ADULT_KINDS = {
     "age": 0,
@@ -270,3 +284,24 @@ def pima(*, smoke=False):
         return table[:, :-1], table[:, -1].astype(int)
     X, y = fetch_openml("diabetes", version=1, as_frame=False, return_X_y=True)
     return X.astype(np.float64), (y == "tested_positive").astype(int)
+
+
+# Outliers ----------------------------------------------------------------------------------
+
+
+def adbench(name, *, smoke=False):
+    """Samples of a data set of ADBench, and labels: 1 for outliers, 0 for others.
+
+    Read from the folder ``adbench`` in ``SKDEEP_DATA``, else downloaded.
+    """
+    if smoke:
+        rng = np.random.default_rng(0)
+        X = np.concatenate([rng.normal(size=(200, 5)), rng.uniform(-5, 5, size=(20, 5))])
+        return X, np.repeat([0, 1], [200, 20])
+    file = f"{ADBENCH[name]}.npz"
+    source = _local(f"adbench/{file}")
+    if source is None:
+        with urllib.request.urlopen(f"{ADBENCH_URL}/{file}") as answer:
+            source = io.BytesIO(answer.read())
+    with np.load(source) as parts:
+        return parts["X"].astype(np.float64), parts["y"].astype(int)

@@ -15,7 +15,7 @@ from sklearn.model_selection import GridSearchCV
 
 # Parameters that enable randomness in training.
 DRAWS = {
-    "dropout": {"dropout": 0.5, "batch_size": 50},
+    "dropout": {"dropout": 0.4, "batch_size": 50},
     "residual dropout": {"residual_dropout": 0.5, "batch_size": 50},
     "noise": {"noise": 0.3, "batch_size": 50},
     "split": {"early_stopping": True, "batch_size": 50},

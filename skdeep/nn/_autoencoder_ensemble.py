@@ -1,5 +1,7 @@
 """An ensemble of denoising autoencoders as one torch module."""
 
+import itertools
+
 import torch
 from torch import nn
 
@@ -50,9 +52,12 @@ class AutoencoderEnsemble(nn.Module):
 
     Parameters
     ----------
-    widths : list of int
-        Number of features, widths of the hidden layers, number of features.
+    n_features : int
     streams : dict of str to torch.Generator
+    n_components : int
+        Width of the middle layer.
+    hidden_layer_sizes : tuple of int
+        Widths of the layers between the input and the middle layer.
     activation : str
         Key of ``ACTIVATIONS``.
     noise : tuple of float, length n_estimators
@@ -61,9 +66,12 @@ class AutoencoderEnsemble(nn.Module):
 
     noise: torch.Tensor
 
-    def __init__(self, widths, streams, *, activation, noise):
+    def __init__(
+        self, n_features, streams, *, n_components, hidden_layer_sizes, activation, noise
+    ):
         super().__init__()
-        pairs = zip(widths, widths[1:], strict=False)
+        widths = n_features, *hidden_layer_sizes, n_components
+        pairs = itertools.pairwise([*widths, *widths[-2::-1]])
         layers = [LinearEnsemble(len(noise), *pair) for pair in pairs]
         for number in range(len(noise)):  # net by net: a larger ensemble has the same first nets
             for layer in layers:

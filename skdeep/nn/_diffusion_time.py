@@ -41,28 +41,31 @@ class DiffusionTimeNet(nn.Module):
 
     Parameters
     ----------
-    widths : list of int
-        Number of features, widths of the hidden layers, number of bins.
+    n_features : int
     streams : dict of str to torch.Generator
+    hidden_layer_sizes : tuple of int
     activation : str
         Key of ``ACTIVATIONS``.
     dropout : float
         Fraction of the units of all hidden layers but the first one that are set to zero.
-    n_steps : int
+    n_steps, n_bins : int
     """
 
     levels: torch.Tensor
 
-    def __init__(self, widths, streams, *, activation, dropout, n_steps):
+    def __init__(
+        self, n_features, streams, *, hidden_layer_sizes, activation, dropout, n_steps, n_bins
+    ):
         super().__init__()
+        widths = n_features, *hidden_layer_sizes
         layers: list[nn.Module] = []
-        for number, pair in enumerate(itertools.pairwise(widths[:-1])):
+        for number, pair in enumerate(itertools.pairwise(widths)):
             layers += [Linear(*pair, generator=streams["weights"]), ACTIVATIONS[activation]()]
             if number and dropout:
                 layers.append(Dropout(dropout, generator=streams["dropout"]))
-        last = Linear(*widths[-2:], generator=streams["weights"])
+        last = Linear(widths[-1], n_bins, generator=streams["weights"])
         self.layers = nn.Sequential(*layers, last)
-        self.n_bins = widths[-1]
+        self.n_bins = n_bins
         self.n_steps = n_steps
         self.generator = streams["noise"]
         levels = torch.tensor(noise_levels(n_steps), dtype=torch.float32)

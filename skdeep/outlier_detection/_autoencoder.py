@@ -226,9 +226,10 @@ class AutoencoderOutlierDetector(OutlierDetectorMixin, DeepEstimator):
         return fit_feature_scaler(data.X, data.weight, **options)
 
     def _architecture(self, data, scaler):
-        hidden = check_layer_sizes(self.hidden_layer_sizes, auto=())
         return {
-            "widths": (scaler.width, *hidden, int(self.n_components), *hidden[::-1], scaler.width),
+            "n_features": scaler.width,
+            "n_components": int(self.n_components),
+            "hidden_layer_sizes": check_layer_sizes(self.hidden_layer_sizes, auto=()),
             "activation": self.activation,
             "noise": self._noise_levels(),
         }

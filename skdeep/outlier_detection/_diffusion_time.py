@@ -181,9 +181,10 @@ class DiffusionTimeDetector(OutlierDetectorMixin, DeepEstimator):
         return fit_feature_scaler(data.X, data.weight, **options)
 
     def _architecture(self, data, scaler):
-        hidden = check_layer_sizes(self.hidden_layer_sizes, auto=())
         return {
-            "widths": (scaler.width, *hidden, int(self.n_bins)),
+            "n_features": scaler.width,
+            "hidden_layer_sizes": check_layer_sizes(self.hidden_layer_sizes, auto=()),
+            "n_bins": int(self.n_bins),
             "activation": self.activation,
             "dropout": float(self.dropout),
             "n_steps": int(self.n_steps),
@@ -191,8 +192,7 @@ class DiffusionTimeDetector(OutlierDetectorMixin, DeepEstimator):
 
     @staticmethod
     def _make_module(architecture, streams):
-        options = dict(architecture)
-        return DiffusionTimeNet(options.pop("widths"), streams, **options)
+        return DiffusionTimeNet(streams=streams, **architecture)
 
     def _objective(self, phase):
         return Objective(_loss_terms)
@@ -203,4 +203,4 @@ class DiffusionTimeDetector(OutlierDetectorMixin, DeepEstimator):
 
 def _loss_terms(output, batch, hyperparameters):
     """Cross-entropy of each sample, (batch,)."""
-    return {"cross_entropy": losses.cross_entropy(output.logits, output.bins)}
+    return {"cross_entropy": losses.cross_entropy(output.logits, output.bins.long())}
