@@ -7,7 +7,7 @@ ROC-AUC over all data sets.
 - ``clean``: trained on half of the normal samples, scored on the other half and all outliers.
 - ``contaminated``: trained and scored on all samples.
 - kNN is the distance to the fifth nearest neighbor, PCA the reconstruction error with 90 % of the
-  variance. They, LOF and OneClassSVM get standardized features; methods of PyOD scale by themselves.
+  variance. They, LOF and OneClassSVM get standardized features; PyOD's methods scale by themselves.
 
 The defaults of AutoencoderOutlierDetector and DiffusionTimeDetector were chosen on these data sets,
 so that their figures may be too good. Labels are only used for scores.

@@ -6,7 +6,6 @@ import torch
 from torch import nn
 
 from skdeep.nn._activation import ACTIVATIONS
-from skdeep.nn._draw import draw
 from skdeep.nn._linear import init_uniform, linear
 
 
@@ -34,13 +33,11 @@ class LinearEnsemble(nn.Module):
 
     def forward(self, x):
         """(n_estimators, batch, in_features) -> (n_estimators, batch, out_features)."""
-        nets = x.flatten(0, -3), self.weight.flatten(0, -3), self.bias.flatten(0, -2)
         if self.training:
-            rows, weight, bias = nets
-            y = torch.baddbmm(bias.unsqueeze(1), rows, weight.mT)
-        else:  # a batched product of a row may depend on the other rows
-            y = torch.stack([linear(*net) for net in zip(*nets, strict=True)])
-        return y.unflatten(0, x.shape[:-2])
+            return torch.baddbmm(self.bias.unsqueeze(1), x, self.weight.mT)
+        # a batched product of a row may depend on the other rows
+        nets = zip(x, self.weight, self.bias, strict=True)
+        return torch.stack([linear(*net) for net in nets])
 
 
 class AutoencoderEnsemble(nn.Module):
@@ -54,10 +51,8 @@ class AutoencoderEnsemble(nn.Module):
     ----------
     n_features : int
     streams : dict of str to torch.Generator
-    n_components : int
-        Width of the middle layer.
     hidden_layer_sizes : tuple of int
-        Widths of the layers between the input and the middle layer.
+        Widths of the layers from the input to the code. ``()`` makes the nets linear.
     activation : str
         Key of ``ACTIVATIONS``.
     noise : tuple of float, length n_estimators
@@ -66,12 +61,10 @@ class AutoencoderEnsemble(nn.Module):
 
     noise: torch.Tensor
 
-    def __init__(
-        self, n_features, streams, *, n_components, hidden_layer_sizes, activation, noise
-    ):
+    def __init__(self, n_features, streams, *, hidden_layer_sizes, activation, noise):
         super().__init__()
-        widths = n_features, *hidden_layer_sizes, n_components
-        pairs = itertools.pairwise([*widths, *widths[-2::-1]])
+        decoder = hidden_layer_sizes[-2::-1]
+        pairs = itertools.pairwise([n_features, *hidden_layer_sizes, *decoder, n_features])
         layers = [LinearEnsemble(len(noise), *pair) for pair in pairs]
         for number in range(len(noise)):  # net by net: a larger ensemble has the same first nets
             for layer in layers:
@@ -106,12 +99,12 @@ class AutoencoderEnsemble(nn.Module):
         """(batch, n_features) -> (n_estimators, batch, n_features)."""
         x = self._copies(x)
         if self.training:
-            x = x + self.noise * draw(_fill_normal, x, 1.0, self.generator, idle=0.0)
+            x = x + self.noise * _normal_like(x, self.generator)
         return self._denoise(x)
 
     def _copies(self, x):
         """Return the samples once for each net."""
-        return x.unsqueeze(-3).expand(*x.shape[:-2], self.noise.shape[-3], *x.shape[-2:])
+        return x.expand(len(self.noise), *x.shape)
 
     def _denoise(self, x):
         return self.layers(x / (1 + self.noise.square()).sqrt())
@@ -119,22 +112,22 @@ class AutoencoderEnsemble(nn.Module):
 
 def loss_terms(output, batch, hyperparameters):
     """Mean squared error of the samples, averaged over nets: (batch,), or scalar if trimmed."""
-    errors = (output - batch.x.unsqueeze(-3)).square().mean(dim=-1)  # (n_estimators, batch)
+    errors = (output - batch.x).square().mean(dim=-1)  # (n_estimators, batch)
     trim = hyperparameters["trim"]
     if not trim:
-        return {"reconstruction": errors.mean(dim=-2)}
-    weight = torch.ones_like(errors) if batch.weight is None else batch.weight.unsqueeze(-2)
-    return {"reconstruction": _trimmed_mean(errors, weight, trim).mean(dim=-1)}
+        return {"reconstruction": errors.mean(dim=0)}
+    weight = torch.ones_like(errors) if batch.weight is None else batch.weight.expand_as(errors)
+    return {"reconstruction": _trimmed_mean(errors, weight, trim).mean()}
 
 
 def _trimmed_mean(errors, weight, trim):
     """Mean over the last axis without the largest entries, a fraction ``trim`` of the weight."""
     errors, order = errors.sort(dim=-1)
-    weight = weight.expand_as(errors).gather(-1, order)
+    weight = weight.gather(-1, order)
     reached = weight.cumsum(dim=-1)
     kept = ((1 - trim) * reached[..., -1:] - (reached - weight)).clamp(min=0).minimum(weight)
     return (kept * errors).sum(dim=-1) / kept.sum(dim=-1)
 
 
-def _fill_normal(part, amount, generator):
-    part.normal_(generator=generator)
+def _normal_like(x, generator):
+    return torch.empty_like(x, memory_format=torch.contiguous_format).normal_(generator=generator)

@@ -17,7 +17,7 @@ _FIRST, _LAST = 1e-4, 1e-2
 
 
 def noise_levels(n_steps):
-    r"""Standard deviation of the noise after each step of the diffusion, (n_steps,).
+    r"""Return the standard deviation of the noise after each step of the diffusion, (n_steps,).
 
     :math:`\sigma_t = (1 - \prod_{s \le t} (1 - \beta_s))^{1/2}` with :math:`\beta` linear in
     :math:`t`.

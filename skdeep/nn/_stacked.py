@@ -8,7 +8,6 @@ from torch import nn
 
 from skdeep.nn._activation import ACTIVATIONS
 from skdeep.nn._autoencoder import AutoencoderModule
-from skdeep.nn._autoencoder_ensemble import AutoencoderEnsemble, LinearEnsemble
 from skdeep.nn._cluster_net import ClusterNet
 from skdeep.nn._coder_trunk import CoderTrunk
 from skdeep.nn._diffusion_time import DiffusionTimeNet
@@ -214,7 +213,6 @@ _RANK_FREE = {
     *ACTIVATIONS.values(),
     nn.Sequential,
     nn.Softmax,
-    AutoencoderEnsemble,
     AutoencoderModule,
     BasicBlock,
     ClusterNet,
@@ -222,7 +220,6 @@ _RANK_FREE = {
     DiffusionTimeNet,
     Dropout,
     ImageTrunk,
-    LinearEnsemble,
     ResNet,
     ResidualBlock,
     ResidualConvBlock,

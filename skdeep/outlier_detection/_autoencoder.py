@@ -45,21 +45,19 @@ class AutoencoderOutlierDetector(OutlierDetectorMixin, DeepEstimator):
         ``offset_``. With ``"auto"``, outliers are samples whose score is more than three robust
         standard deviations below the median of the training samples, see Notes. It does not
         affect scores.
-    n_components : int, default=64
-        Number of units in the middle layer of each net.
     n_estimators : int, default=10
         Number of nets, which differ in their initial weights and in their noise.
     noise : float or tuple of two floats, default=(0.3, 4.0)
         Standard deviation of the noise, in units of the scaled features. Those of the nets are
         spaced geometrically between two values. With 0, nets are plain autoencoders, for which
-        ``n_components`` should be small.
+        the last hidden layer should be narrow.
     trim : float, default=0.1
         Fraction of the samples with the largest errors that are ignored, by each net: of each
         batch in the loss, and of the training samples in the robust mean of the errors of each
         feature. Should be at least the fraction of outliers that is expected.
-    hidden_layer_sizes : int or tuple of int, default=()
-        Number of units in each hidden layer between the input and the middle layer; those between
-        the middle layer and the output mirror them.
+    hidden_layer_sizes : int or tuple of int, default=(64,)
+        Number of units in each hidden layer of the encoder of each net; the last one computes the
+        code. The decoder mirrors the others. ``()`` makes the nets linear, without a code.
     activation : str, default="relu"
         Activation function of the hidden layers: ``"identity"``, ``"relu"``, ``"leaky_relu"``,
         ``"elu"``, ``"gelu"``, ``"silu"``, ``"softplus"``, ``"tanh"`` or ``"logistic"``.
@@ -76,26 +74,31 @@ class AutoencoderOutlierDetector(OutlierDetectorMixin, DeepEstimator):
     compile : bool, default=False
         Whether to train through ``torch.compile``. Only worthwhile for large nets on GPUs.
     max_epochs : int or "auto", default="auto"
-        Maximum number of epochs. ``"auto"`` gives about 500 steps of the optimizer.
+        Maximum number of epochs. ``"auto"`` gives about 500 steps of the optimizer for
+        tables, 2000 for DiffusionTimeDetector, and 1000 for images; if there are more than 10,000
+        images, 2000 for clusters and 4000 for classes.
     batch_size : int, default=128
         Number of samples per mini-batch. If the training set has no more samples than that, each
         epoch is a single batch, and the result depends neither on the order of the samples nor on
-        whether a sample appears twice or has twice the weight.
+        whether a sample appears twice or has twice the weight. In a GAN, batches are drawn with
+        replacement instead, whatever the number of samples.
     lr : float, default=0.002
         Learning rate of the optimizer; with a schedule, its maximum.
     weight_decay : float, default=0.0
         Weight decay, for all weights; AdamW applies it decoupled from the gradient.
     lr_schedule : {"constant", "cosine", "onecycle", "plateau"}, default="cosine"
         Learning rate schedule. ``"cosine"`` decreases the learning rate to zero over
-        ``max_epochs``; ``"onecycle"`` increases it first; ``"plateau"`` divides it by five whenever
-        the loss has not improved for five epochs.
+        ``max_epochs``; ``"onecycle"`` increases it first; ``"plateau"``, which GANs do not have,
+        divides it by five whenever the loss has not improved for ``n_iter_no_change // 2`` epochs.
+        ``partial_fit`` always uses a constant learning rate.
     gradient_clip_value : float, default=None
         Maximum norm of the gradient with respect to all weights of a net. None disables gradient
         clipping.
     warm_start : bool, default=False
         Whether ``fit`` continues from the fitted state instead of training from scratch. Feature
-        scaling, device and random number generators are kept from the first fit. The state of the
-        optimizer is pickled only if ``warm_start=True``.
+        scaling, categories, classes, target scaling, device and random number generators are kept
+        from the first fit. The state of the optimizer is pickled only if ``warm_start=True`` or,
+        for estimators that have it, after ``partial_fit``.
     callbacks : list of skorch.callbacks.Callback, default=None
         Callbacks of skorch, or tuples ``(name, callback)``. skorch's ``EarlyStopping``, and any
         callback that calls ``net.request_stop()``, ends training after the current epoch. Callbacks
@@ -105,8 +108,9 @@ class AutoencoderOutlierDetector(OutlierDetectorMixin, DeepEstimator):
         Device to train on. ``"auto"`` uses CUDA if available, else MPS, else the CPU. If a list,
         each parallel worker uses one of its devices.
     random_state : int, RandomState instance or None, default=None
-        Determines random number generation for weight initialization, batch sampling, dropout and
-        noise. Pass an int for reproducible results across multiple function calls.
+        Determines random number generation for weight initialization, the validation split, batch
+        sampling, dropout, noise and augmentation. Pass an int for reproducible results across
+        multiple function calls.
     verbose : int, default=0
         0 prints nothing, 1 shows a progress bar over the epochs, 2 prints a line for each epoch.
 
@@ -171,11 +175,10 @@ class AutoencoderOutlierDetector(OutlierDetectorMixin, DeepEstimator):
     array([ 1, -1])
     """
 
-    n_components: int = param(POSITIVE_INTEGER, default=64)
     n_estimators: int = param(POSITIVE_INTEGER, default=10)
     noise: float | Sequence[float] = param(NON_NEGATIVE, "array-like", default=(0.3, 4.0))
     trim: float = param(Interval(Real, 0, 1, closed="left"), default=0.1)
-    hidden_layer_sizes: int | Sequence[int] = param(POSITIVE_INTEGER, "array-like", default=())
+    hidden_layer_sizes: int | Sequence[int] = param(POSITIVE_INTEGER, "array-like", default=(64,))
     lr: float = param(default=2e-3)
 
     _n_steps = 500
@@ -228,7 +231,6 @@ class AutoencoderOutlierDetector(OutlierDetectorMixin, DeepEstimator):
     def _architecture(self, data, scaler):
         return {
             "n_features": scaler.width,
-            "n_components": int(self.n_components),
             "hidden_layer_sizes": check_layer_sizes(self.hidden_layer_sizes, auto=()),
             "activation": self.activation,
             "noise": self._noise_levels(),

@@ -58,26 +58,31 @@ class DiffusionTimeDetector(OutlierDetectorMixin, DeepEstimator):
     compile : bool, default=False
         Whether to train through ``torch.compile``. Only worthwhile for large nets on GPUs.
     max_epochs : int or "auto", default="auto"
-        Maximum number of epochs. ``"auto"`` gives about 2000 steps of the optimizer.
+        Maximum number of epochs. ``"auto"`` gives about 500 steps of the optimizer for
+        tables, 2000 for DiffusionTimeDetector, and 1000 for images; if there are more than 10,000
+        images, 2000 for clusters and 4000 for classes.
     batch_size : int, default=128
         Number of samples per mini-batch. If the training set has no more samples than that, each
         epoch is a single batch, and the result depends neither on the order of the samples nor on
-        whether a sample appears twice or has twice the weight.
+        whether a sample appears twice or has twice the weight. In a GAN, batches are drawn with
+        replacement instead, whatever the number of samples.
     lr : float, default=0.001
         Learning rate of the optimizer; with a schedule, its maximum.
     weight_decay : float, default=0.0005
         Weight decay, for all weights; AdamW applies it decoupled from the gradient.
     lr_schedule : {"constant", "cosine", "onecycle", "plateau"}, default="cosine"
         Learning rate schedule. ``"cosine"`` decreases the learning rate to zero over
-        ``max_epochs``; ``"onecycle"`` increases it first; ``"plateau"`` divides it by five whenever
-        the loss has not improved for five epochs.
+        ``max_epochs``; ``"onecycle"`` increases it first; ``"plateau"``, which GANs do not have,
+        divides it by five whenever the loss has not improved for ``n_iter_no_change // 2`` epochs.
+        ``partial_fit`` always uses a constant learning rate.
     gradient_clip_value : float, default=None
         Maximum norm of the gradient with respect to all weights of a net. None disables gradient
         clipping.
     warm_start : bool, default=False
         Whether ``fit`` continues from the fitted state instead of training from scratch. Feature
-        scaling, device and random number generators are kept from the first fit. The state of the
-        optimizer is pickled only if ``warm_start=True``.
+        scaling, categories, classes, target scaling, device and random number generators are kept
+        from the first fit. The state of the optimizer is pickled only if ``warm_start=True`` or,
+        for estimators that have it, after ``partial_fit``.
     callbacks : list of skorch.callbacks.Callback, default=None
         Callbacks of skorch, or tuples ``(name, callback)``. skorch's ``EarlyStopping``, and any
         callback that calls ``net.request_stop()``, ends training after the current epoch. Callbacks
@@ -87,8 +92,9 @@ class DiffusionTimeDetector(OutlierDetectorMixin, DeepEstimator):
         Device to train on. ``"auto"`` uses CUDA if available, else MPS, else the CPU. If a list,
         each parallel worker uses one of its devices.
     random_state : int, RandomState instance or None, default=None
-        Determines random number generation for weight initialization, batch sampling, dropout and
-        noise. Pass an int for reproducible results across multiple function calls.
+        Determines random number generation for weight initialization, the validation split, batch
+        sampling, dropout, noise and augmentation. Pass an int for reproducible results across
+        multiple function calls.
     verbose : int, default=0
         0 prints nothing, 1 shows a progress bar over the epochs, 2 prints a line for each epoch.
 
