@@ -170,6 +170,11 @@ class DiffusionTimeDetector(OutlierDetectorMixin, DeepEstimator):
     _n_steps = 2000
     _changeable = ("dropout",)
 
+    @property
+    def noise_levels_(self) -> np.ndarray:
+        """Standard deviation of the noise after each step of the diffusion."""
+        return noise_levels(self._fitted_architecture["n_steps"])
+
     def _score(self, module, apply, state):
         return -apply(module.predict)[:, 0].astype(np.float64)
 
@@ -202,9 +207,6 @@ class DiffusionTimeDetector(OutlierDetectorMixin, DeepEstimator):
 
     def _objective(self, phase):
         return Objective(_loss_terms)
-
-    def _record(self, fit):
-        return {**super()._record(fit), "noise_levels_": noise_levels(int(self.n_steps))}
 
 
 def _loss_terms(output, batch, hyperparameters):
