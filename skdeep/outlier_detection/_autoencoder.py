@@ -47,7 +47,7 @@ class AutoencoderOutlierDetector(OutlierDetectorMixin, DeepEstimator):
         affect scores.
     n_estimators : int, default=10
         Number of nets, which differ in their initial weights and in their noise.
-    noise : float or tuple of two floats, default=(0.3, 4.0)
+    noise : float or tuple of two floats, default=(0.3, 8.0)
         Standard deviation of the noise, in units of the scaled features. Those of the nets are
         spaced geometrically between two values. With 0, nets are plain autoencoders, for which
         the last hidden layer should be narrow.
@@ -176,7 +176,7 @@ class AutoencoderOutlierDetector(OutlierDetectorMixin, DeepEstimator):
     """
 
     n_estimators: int = param(POSITIVE_INTEGER, default=10)
-    noise: float | Sequence[float] = param(NON_NEGATIVE, "array-like", default=(0.3, 4.0))
+    noise: float | Sequence[float] = param(NON_NEGATIVE, "array-like", default=(0.3, 8.0))
     trim: float = param(Interval(Real, 0, 1, closed="left"), default=0.1)
     hidden_layer_sizes: int | Sequence[int] = param(POSITIVE_INTEGER, "array-like", default=(64,))
     lr: float = param(default=2e-3)
