@@ -27,13 +27,14 @@ _MOST_ENTRIES, _LEAST_ROWS = 2**22, 256
 class AutoencoderOutlierDetector(OutlierDetectorMixin, DeepEstimator):
     r"""Outlier detection by the reconstruction errors of an ensemble of denoising autoencoders.
 
-    Narrow autoencoders [1]_ are trained to remove noise of different strength, all at once as one
+    Small autoencoders [1]_ are trained to remove noise of different strength, all at once as one
     stack. Weak noise makes a net sensitive to samples far from their neighbors, strong noise to
     samples far from the bulk of the data. Each net minimizes the mean squared error of the
     reconstructions, without the worst samples of each batch, so that outliers among the training
     samples are not learned. The score of a sample is minus
 
-    .. math:: \frac{1}{M d} \sum_{m=1}^M \sum_{j=1}^d \frac{(x_j - r_{mj}(x))^2}{s_{mj}}
+    .. math:: \Bigl( \frac{1}{M} \sum_{m=1}^M e_m(x)^2 \Bigr)^{1/2}, \quad
+        e_m(x) = \frac{1}{d} \sum_{j=1}^d \frac{(x_j - r_{mj}(x))^2}{s_{mj}}
 
     with the reconstruction :math:`r_m` of each net and a robust mean :math:`s_{mj}` of its errors
     on the training samples.
@@ -47,7 +48,7 @@ class AutoencoderOutlierDetector(OutlierDetectorMixin, DeepEstimator):
         affect scores.
     n_estimators : int, default=10
         Number of nets, which differ in their initial weights and in their noise.
-    noise : float or tuple of two floats, default=(0.3, 8.0)
+    noise : float or tuple of two floats, default=(0.1, 8.0)
         Standard deviation of the noise, in units of the scaled features. Those of the nets are
         spaced geometrically between two values. With 0, nets are plain autoencoders, for which
         the last hidden layer should be narrow.
@@ -55,7 +56,7 @@ class AutoencoderOutlierDetector(OutlierDetectorMixin, DeepEstimator):
         Fraction of the samples with the largest errors that are ignored, by each net: of each
         batch in the loss, and of the training samples in the robust mean of the errors of each
         feature. Should be at least the fraction of outliers that is expected.
-    hidden_layer_sizes : int or tuple of int, default=(64,)
+    hidden_layer_sizes : int or tuple of int, default=(128,)
         Number of units in each hidden layer of the encoder of each net; the last one computes the
         code. The decoder mirrors the others. ``()`` makes the nets linear, without a code.
     activation : str, default="relu"
@@ -82,7 +83,7 @@ class AutoencoderOutlierDetector(OutlierDetectorMixin, DeepEstimator):
         epoch is a single batch, and the result depends neither on the order of the samples nor on
         whether a sample appears twice or has twice the weight. In a GAN, batches are drawn with
         replacement instead, whatever the number of samples.
-    lr : float, default=0.002
+    lr : float, default=0.005
         Learning rate of the optimizer; with a schedule, its maximum.
     weight_decay : float, default=0.0
         Weight decay, for all weights; AdamW applies it decoupled from the gradient.
@@ -176,10 +177,10 @@ class AutoencoderOutlierDetector(OutlierDetectorMixin, DeepEstimator):
     """
 
     n_estimators: int = param(POSITIVE_INTEGER, default=10)
-    noise: float | Sequence[float] = param(NON_NEGATIVE, "array-like", default=(0.3, 8.0))
+    noise: float | Sequence[float] = param(NON_NEGATIVE, "array-like", default=(0.1, 8.0))
     trim: float = param(Interval(Real, 0, 1, closed="left"), default=0.1)
-    hidden_layer_sizes: int | Sequence[int] = param(POSITIVE_INTEGER, "array-like", default=(64,))
-    lr: float = param(default=2e-3)
+    hidden_layer_sizes: int | Sequence[int] = param(POSITIVE_INTEGER, "array-like", default=(128,))
+    lr: float = param(default=5e-3)
 
     _n_steps = 500
     _changeable = ("noise",)
@@ -187,7 +188,7 @@ class AutoencoderOutlierDetector(OutlierDetectorMixin, DeepEstimator):
     def _score(self, module, apply, state):
         scale = torch.from_numpy(state["_error_scale"])
         errors = apply(partial(module.errors, scale=scale))  # (n_samples, n_estimators)
-        return -errors.mean(axis=1, dtype=np.float64)
+        return -np.sqrt(np.square(errors, dtype=np.float64).mean(axis=1))
 
     # Recipe --------------------------------------------------------------------------------
 
