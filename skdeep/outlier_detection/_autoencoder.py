@@ -8,7 +8,6 @@ import numpy as np
 import torch
 
 from skdeep._preprocessing._distribution import sample_rows
-from skdeep._preprocessing._quantile import fit_feature_scaler
 from skdeep._training._objective import Objective
 from skdeep.base import DeepEstimator
 from skdeep.nn._autoencoder_ensemble import AutoencoderEnsemble, loss_terms
@@ -224,10 +223,6 @@ class AutoencoderOutlierDetector(OutlierDetectorMixin, DeepEstimator):
         if n_estimators == 1:
             return (float(np.sqrt(low * high)),)
         return tuple(np.geomspace(low, high, n_estimators).tolist())
-
-    def _fit_scaler(self, data, rng):
-        options = {"rng": rng, "scaling": self.feature_scaling}
-        return fit_feature_scaler(data.X, data.weight, **options)
 
     def _architecture(self, data, scaler):
         return {

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import OutlierMixin
 
 from skdeep._gradient_descent import OptimizerMixin
+from skdeep._preprocessing._quantile import fit_feature_scaler
 from skdeep.nn._activation import ACTIVATIONS
 from skdeep.utils._params import POSITIVE_INTEGER, Parameters, param
 from skdeep.utils._settings import own_settings
@@ -146,6 +147,10 @@ class OutlierDetectorMixin(OutlierMixin, OptimizerMixin, Parameters):
         """
         X = self._check_new(X)
         return self._score(self.module_, lambda function: self._apply(function, X), vars(self))
+
+    def _fit_scaler(self, data, rng):
+        options = {"rng": rng, "scaling": self.feature_scaling}
+        return fit_feature_scaler(data.X, data.weight, **options)
 
     # Recipe --------------------------------------------------------------------------------
 

@@ -5,7 +5,6 @@ from numbers import Integral
 
 import numpy as np
 
-from skdeep._preprocessing._quantile import fit_feature_scaler
 from skdeep._training._objective import Objective
 from skdeep.base import DeepEstimator
 from skdeep.nn import losses
@@ -142,8 +141,8 @@ class DiffusionTimeDetector(OutlierDetectorMixin, DeepEstimator):
     Scores of training samples and of new ones are computed in the same way: ``predict`` may be
     called on either, and there is no parameter ``novelty``.
 
-    Departures from the code of [1]_: a learning rate of 0.001 that decreases to zero, and 2000
-    steps of the optimizer instead of 400 epochs.
+    Departures from the code of [1]_: batches of 128 samples, a learning rate of 0.001 that decreases
+    to zero, decoupled weight decay, and 2000 steps of the optimizer instead of 400 epochs.
 
     References
     ----------
@@ -186,10 +185,6 @@ class DiffusionTimeDetector(OutlierDetectorMixin, DeepEstimator):
                 f"n_steps must be >= n_bins; got n_steps={self.n_steps} and n_bins={self.n_bins}. "
                 "Raise n_steps, or lower n_bins."
             )
-
-    def _fit_scaler(self, data, rng):
-        options = {"rng": rng, "scaling": self.feature_scaling}
-        return fit_feature_scaler(data.X, data.weight, **options)
 
     def _architecture(self, data, scaler):
         return {
