@@ -96,8 +96,8 @@ for name in detectors():
 # %%
 # Finding
 # -------
-# Nearest neighbors win here, in both settings. On normal digits, both nets beat the isolation forest,
-# and the diffusion time by far. It loses most of that with outliers among the training samples,
+# Nearest neighbors win here, in both settings. On normal digits, both nets beat the isolation
+# forest, the diffusion time by far. It loses most of that with outliers among the training samples,
 # which it learns, too; the autoencoders, which ignore the samples with the largest errors, lose
 # less. On two moons they are no better than the forest: most of their nets remove noise that is
 # wider than the gap between the moons. Forests and autoencoders are at their best in tables whose

@@ -141,8 +141,9 @@ class DiffusionTimeDetector(OutlierDetectorMixin, DeepEstimator):
     Scores of training samples and of new ones are computed in the same way: ``predict`` may be
     called on either, and there is no parameter ``novelty``.
 
-    Departures from the code of [1]_: batches of 128 samples, a learning rate of 0.001 that decreases
-    to zero, decoupled weight decay, and 2000 steps of the optimizer instead of 400 epochs.
+    Departures from the code of [1]_: batches of 128 samples, a learning rate of 0.001 that
+    decreases to zero, decoupled weight decay, and 2000 steps of the optimizer instead of 400
+    epochs.
 
     References
     ----------
