@@ -1,6 +1,8 @@
 """Data sets of the benchmarks; ``smoke`` uses small substitutes without files or network."""
 
+import io
 import os
+import urllib.request
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,9 +17,11 @@ from sklearn.datasets import (
 from sklearn.model_selection import train_test_split
 
 __all__ = [
+    "ADBENCH",
     "ADULT_KINDS",
     "IMBALANCED",
     "Parts",
+    "adbench",
     "adult",
     "adult_like",
     "california_housing",
@@ -35,6 +39,16 @@ __all__ = [
 ]
 
 UCI = "https://archive.ics.uci.edu/ml/machine-learning-databases/adult"
+# Files of the data sets of ADBench.
+ADBENCH = {
+    "cardio": "6_cardio",
+    "annthyroid": "2_annthyroid",
+    "pendigits": "28_pendigits",
+    "satellite": "30_satellite",
+    "thyroid": "38_thyroid",
+    "musk": "25_musk",
+}
+ADBENCH_URL = "https://raw.githubusercontent.com/Minqi824/ADBench/main/adbench/datasets/Classical"
 # Number of categories of each column of Adult; 0 for numbers, -1 for numbers that are mostly zero.
 ADULT_KINDS = {
     "age": 0,
@@ -291,3 +305,24 @@ def titanic(*, smoke=False):
         return table[names], table["survived"].to_numpy()
     table, y = fetch_openml("titanic", version=1, as_frame=True, return_X_y=True)
     return table[names], y.to_numpy().astype(int)
+
+
+# Outliers ----------------------------------------------------------------------------------
+
+
+def adbench(name, *, smoke=False):
+    """Samples of a data set of ADBench, and labels: 1 for outliers, 0 for others.
+
+    Read from the folder ``adbench`` in ``SKDEEP_DATA``, else downloaded.
+    """
+    if smoke:
+        rng = np.random.default_rng(0)
+        X = np.concatenate([rng.normal(size=(200, 5)), rng.uniform(-5, 5, size=(20, 5))])
+        return X, np.repeat([0, 1], [200, 20])
+    file = f"{ADBENCH[name]}.npz"
+    source = _local(f"adbench/{file}")
+    if source is None:
+        with urllib.request.urlopen(f"{ADBENCH_URL}/{file}") as answer:
+            source = io.BytesIO(answer.read())
+    with np.load(source) as parts:
+        return parts["X"].astype(np.float64), parts["y"].astype(int)

@@ -11,7 +11,7 @@ import torch
 from joblib import Parallel, delayed
 
 LARGE = {
-    "layers": {"hidden_layer_sizes": (256, 160)},
+    "layers": {"hidden_layer_sizes": (256, 200)},
     "blocks": {"width": 128},
     "image": {"width": 128, "image_shape": (8, 8), "stem_width": 16},
 }

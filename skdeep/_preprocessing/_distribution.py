@@ -21,10 +21,10 @@ def column_bounds(X, sample_weight=None):
     return low, high
 
 
-def sample_rows(X, sample_weight, rng):
+def sample_rows(X, sample_weight, rng, most=_SAMPLE_ROWS):
     """Choose rows of positive weight, a random subset if X is large; ascending indices."""
     kept = np.arange(X.shape[0]) if sample_weight is None else np.flatnonzero(sample_weight)
-    limit = max(1, min(_SAMPLE_ROWS, _SAMPLE_BYTES // (8 * max(1, X.shape[1]))))
+    limit = max(1, min(most, _SAMPLE_BYTES // (8 * max(1, X.shape[1]))))
     if len(kept) <= limit:
         return kept
     return np.sort(rng.choice(kept, limit, replace=False))

@@ -6,6 +6,7 @@ from skdeep._training._callbacks import DivergenceGuard, EarlyStopping, EpochEnd
 from skdeep._training._data import TensorRows
 from skdeep._training._net import TrainingNet
 from skdeep._training._stacked_optim import can_be_stacked
+from skdeep.nn._autoencoder_ensemble import AutoencoderEnsemble
 from skdeep.nn._stacked import has_twins, signature, sums_in_order
 
 # Multiply-adds per step above which a single net makes full use of a CPU
@@ -33,6 +34,8 @@ def reason_to_train_alone(run, max_models="auto"):
         return "max_batch_models=1"
     if type(net) is not TrainingNet:
         return "its training has steps of its own"
+    if isinstance(net.module_, AutoencoderEnsemble):
+        return "it is a stack of nets itself"
     has_phases = net.phase is not None or net.on_step is not None
     if has_phases and not net.criterion_.is_stackable:
         return "its training has phases"

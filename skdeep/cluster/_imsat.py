@@ -138,8 +138,8 @@ class IMSAT(DeepClusterMixin, InvarianceMixin, EncoderMixin, DeepEstimator):
         Whether to train through ``torch.compile``. Only worthwhile for large nets on GPUs.
     max_epochs : int or "auto", default="auto"
         Maximum number of epochs. ``"auto"`` gives about 500 steps of the optimizer for
-        tables and 1000 for images; if there are more than 10,000 images, 2000 for clusters and
-        4000 for classes.
+        tables, 2000 for DiffusionTimeDetector, and 1000 for images; if there are more than 10,000
+        images, 2000 for clusters and 4000 for classes.
     batch_size : int, default=256
         Number of samples per mini-batch. If the training set has no more samples than that, each
         epoch is a single batch, and the result depends neither on the order of the samples nor on

@@ -10,6 +10,7 @@ from skdeep.nn._activation import ACTIVATIONS
 from skdeep.nn._autoencoder import AutoencoderModule
 from skdeep.nn._cluster_net import ClusterNet
 from skdeep.nn._coder_trunk import CoderTrunk
+from skdeep.nn._diffusion_time import DiffusionTimeNet
 from skdeep.nn._draw import MemberGenerators
 from skdeep.nn._dropout import Dropout
 from skdeep.nn._imputer import GaussianConditional, ImputerNet
@@ -217,6 +218,7 @@ _RANK_FREE = {
     BasicBlock,
     ClusterNet,
     CoderTrunk,
+    DiffusionTimeNet,
     Dropout,
     GaussianConditional,
     ImageTrunk,
