@@ -110,7 +110,8 @@ def register_converters():
         if error.name != "skl2onnx":
             raise
         return False
-    importlib.import_module("skdeep.persistence._onnx_registry").register()
+    for name in ("_onnx_registry", "_onnx_clusterwise"):
+        importlib.import_module(f"skdeep.persistence.{name}").register()
     return True
 
 

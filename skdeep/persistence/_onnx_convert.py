@@ -35,6 +35,9 @@ def convert(model, X, options, opset):
             "has no converter for it. Leave the step out of the graph, or register a converter by "
             "skl2onnx.update_registered_converter."
         ) from error
+    except (NameError, NotImplementedError, RuntimeError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ValueError(f"{type(model).__name__} cannot be exported to ONNX: {reason}") from error
 
 
 def _words(error):

@@ -14,6 +14,8 @@ OLDEST_OPSET = 18
 ML_DOMAIN, ML_OPSET = "ai.onnx.ml", 3
 # Where the exporter reports that torchvision, which nothing here uses, is not installed.
 _NOISY_LOGGER = "torch.onnx._internal.exporter._registration"
+# Starts of warnings of the exporter about its own code, and about inputs of the same length.
+_REPORTS = "`isinstance\\(treespec, LeafSpec\\)`", "# The axis name: batch will not be used"
 
 
 def export(graph, inputs, output_names, opset):
@@ -64,7 +66,8 @@ def _quiet():
     """Context manager that silences what torch's exporter reports about itself."""
     logger = logging.getLogger(_NOISY_LOGGER)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "`isinstance\\(treespec, LeafSpec\\)`", FutureWarning)
+        for start in _REPORTS:
+            warnings.filterwarnings("ignore", start)
         logger.addFilter(_is_other)
         try:
             yield

@@ -1,5 +1,7 @@
 """Inputs of ONNX graphs: samples as one matrix, or one column after the other."""
 
+import math
+
 import numpy as np
 from onnx import TensorProto, helper
 from skl2onnx.common.data_types import (
@@ -112,9 +114,10 @@ class Columns:
         self.spans = [range(end - self._width(t), end) for end, t in zip(ends, self.types)]
 
     def _width(self, type_):
-        if len(self.types) == 1:  # images, or a width that is not known
+        sizes = type_.shape[1:]
+        if len(self.types) == 1 and None in sizes:  # the output of another operator
             return self.n_features
-        return type_.shape[1] or 1
+        return math.prod(one or 1 for one in sizes)
 
     @property
     def coded(self):

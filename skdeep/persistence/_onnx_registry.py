@@ -39,6 +39,8 @@ EXTRAS = {
     "embed": "embedding",
     "return_std": "std",
 }
+#: Options of skl2onnx for classifiers, and their values.
+CLASSIFIER_OPTIONS = {"zipmap": [True, False, "columns"], "nocl": [True, False]}
 #: Option that leaves only the output of ``transform``, for steps of a pipeline.
 AS_TRANSFORMER = "as_transformer"
 
@@ -71,16 +73,22 @@ OUTPUTS = {
     SelfOrganizingMap: Outputs(("label", "variable")),
     VariationalAutoencoder: Outputs(("variable",), ("reconstruct",)),
 }
+# Options that cannot be used, and why.
+_IMPOSSIBLE = {
+    (VariationalAutoencoder, "score_samples"): "the draws that it averages depend on the bits of "
+    "each sample. Export reconstruct instead.",
+}
 
 
 def register():
     """Register the converters with skl2onnx; those of an earlier call are replaced."""
     for estimator, outputs in OUTPUTS.items():
-        options = dict.fromkeys(outputs.extras, [True, False])
+        impossible = [option for owner, option in _IMPOSSIBLE if owner is estimator]
+        options = dict.fromkeys([*outputs.extras, *impossible], [True, False])
         if "variable" in outputs.always or "transform" in outputs.extras:
             options[AS_TRANSFORMER] = [True, False]
         if _has_classes(estimator):
-            options["zipmap"] = [True, False, "columns"]
+            options |= CLASSIFIER_OPTIONS
         update_registered_converter(
             estimator,
             f"Skdeep{estimator.__name__}",
@@ -99,6 +107,11 @@ def _names(model, options):
     """Names of the outputs of a model, by its options."""
     if options.get(AS_TRANSFORMER):
         return ("variable",)
+    for (estimator, option), reason in _IMPOSSIBLE.items():
+        if isinstance(model, estimator) and options.get(option):
+            raise ValueError(
+                f"{option} of {type(model).__name__} cannot be exported to ONNX, as {reason}"
+            )
     outputs = OUTPUTS[type(model)]
     added = [EXTRAS[option] for option in outputs.extras if options.get(option)]
     return (*outputs.always, *added)
@@ -111,13 +124,18 @@ def _parse(scope, model, inputs, custom_parsers=None):
     operator = scope.declare_local_operator(f"Skdeep{type(model).__name__}", model)
     operator.inputs = inputs
     for name in names:
-        type_ = Int64TensorType() if name == "label" else _number_type(inputs)()
+        type_ = Int64TensorType() if name == "label" else number_type(inputs)()
         operator.outputs.append(scope.declare_local_variable(name, type_))
-    zipmap = options.get("zipmap", _has_classes(model))
-    if not zipmap or names[0] != "label" or _is_multilabel(model):
-        return operator.outputs
-    mapped = _apply_zipmap(zipmap, scope, model, _number_type(inputs)(), operator.outputs[:2])
-    return [*mapped, *operator.outputs[2:]]
+    return with_zipmap(scope, model, names, operator.outputs)
+
+
+def with_zipmap(scope, model, names, outputs):
+    """Return the outputs of a classifier after those of skl2onnx's option ``"zipmap"``."""
+    zipmap = scope.get_options(model).get("zipmap", _has_classes(model))
+    if not zipmap or names[:2] != _CLASSIFIER or _is_multilabel(model):
+        return outputs
+    mapped = _apply_zipmap(zipmap, scope, model, outputs[1].type, outputs[:2])
+    return [*mapped, *outputs[2:]]
 
 
 def _is_multilabel(model):
@@ -127,7 +145,7 @@ def _is_multilabel(model):
     return getattr(getattr(model, "estimator_", model), "_target_kind", None) == "multilabel"
 
 
-def _number_type(inputs):
+def number_type(inputs):
     """Type of the numeric outputs: double if an input is double."""
     is_double = any(isinstance(one.type, DoubleTensorType) for one in inputs)
     return DoubleTensorType if is_double else FloatTensorType
@@ -139,7 +157,7 @@ def _graph(operator, names):
     net = getattr(model, "estimator_", getattr(model, "estimators_", [model]))
     net = net[0] if isinstance(net, list) else net
     columns = Columns(operator.inputs, model, getattr(net, "_codec", None))
-    is_double = _number_type(operator.inputs) is DoubleTensorType
+    is_double = number_type(operator.inputs) is DoubleTensorType
     dtype = torch.float64 if is_double else torch.float32
     return columns, make_graph(model, names, dtype, columns.coded).eval()
 
@@ -157,14 +175,12 @@ def _names_of(operator, options):
 
 def _set_types(operator):
     """Set types and shapes of the outputs of an operator."""
-    names = operator.scope_inst.get_options(operator.raw_operator)
-    names = _names_of(operator, names)
+    names = _names_of(operator, operator.scope_inst.get_options(operator.raw_operator))
     columns, graph = _graph(operator, names)
     with torch.no_grad():
         results = graph(_example(columns))
-    number_type = _number_type(operator.inputs)
     for name, variable, result in zip(names, operator.outputs, results, strict=True):
-        type_ = number_type
+        type_ = number_type(operator.inputs)
         if name == "label":
             type_ = StringTensorType if _has_text_labels(operator.raw_operator) else Int64TensorType
         variable.set_type(type_([None, *result.shape[1:]]))
@@ -184,10 +200,10 @@ def _convert(scope, operator, container):
     if "label" in names and hasattr(model, "classes_") and not _is_multilabel(model):
         add_label_output(onnx_model, "label", model.classes_, type(model).__name__)
     columns.prepend_to(onnx_model)
-    _inline(onnx_model, scope, operator, container)
+    inline(onnx_model, scope, operator, container)
 
 
-def _inline(model, scope, operator, container):
+def inline(model, scope, operator, container):
     """Add the nodes of a model to the container, under names that are unique."""
     prefix = scope.get_unique_operator_name(type(operator.raw_operator).__name__)
     pairs = [

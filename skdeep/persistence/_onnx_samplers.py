@@ -1,5 +1,6 @@
 """Generators of GANs as ONNX graphs."""
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -24,7 +25,7 @@ class RowGenerator(nn.Module):
         self.gan = on_cpu(gan)
         self.net = self.gan.module_
         self.scaler = scaler_layer(gan._scaler)
-        self.register_buffer("bounds", torch.tensor(gan._bounds, dtype=torch.float64))
+        self.register_buffer("bounds", torch.from_numpy(np.array(gan._bounds)))
 
     def forward(self, noise, code=None):
         """(batch, latent_dim) -> (batch, n_features)."""
