@@ -7,6 +7,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from skdeep.generative import TabularGANSampler
+from skdeep.persistence._onnx_export import rename
 from skdeep.persistence._onnx_inputs import initial_types
 from skdeep.persistence._onnx_registry import AS_TRANSFORMER, OUTPUTS
 
@@ -20,11 +21,12 @@ def convert(model, X, options, opset):
         )
     if X.shape[0] == 0 if hasattr(X, "shape") else not len(X):
         raise ValueError("X_sample must have at least one sample; got none.")
+    types = initial_types(model, X)
     try:
-        return convert_sklearn(
+        converted = convert_sklearn(
             model,
             name=type(model).__name__,
-            initial_types=initial_types(model, X),
+            initial_types=types,
             options=_all_options(model, options),
             target_opset=opset,
         )
@@ -38,6 +40,17 @@ def convert(model, X, options, opset):
     except (NameError, NotImplementedError, RuntimeError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise ValueError(f"{type(model).__name__} cannot be exported to ONNX: {reason}") from error
+    _restore_names(converted, [name for name, _ in types])
+    return converted
+
+
+def _restore_names(model, names):
+    """Give inputs the names of columns, in which skl2onnx replaces some characters."""
+    old = [one.name for one in model.graph.input]
+    used = {name for node in model.graph.node for name in (*node.input, *node.output)}
+    used -= set(old)
+    new = {was: name for was, name in zip(old, names, strict=True) if name not in used}
+    rename(model, lambda name: new.get(name, name))
 
 
 def _words(error):

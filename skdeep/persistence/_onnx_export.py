@@ -58,7 +58,19 @@ def export(graph, inputs, output_names, opset):
         del one.metadata_props[:]
         one.doc_string = ""
     del model.graph.value_info[:]
+    for node in model.graph.node:
+        _close_gaps(node)
     return model
+
+
+def _close_gaps(node):
+    """Remove inputs that are left out, which skl2onnx cannot sort, from a node in place."""
+    while node.input and not node.input[-1]:
+        del node.input[-1]
+    if node.op_type == "Clip" and not node.input[1]:
+        node.op_type = "Min"
+        del node.input[1]
+    assert all(node.input), node.op_type
 
 
 @contextlib.contextmanager

@@ -125,6 +125,18 @@ def test_columns_of_a_dataframe_are_selected_in_the_graph(table):
 
 
 @pytest.mark.slow
+def test_inputs_have_the_names_of_the_columns(table):
+    table = table.rename(columns={"b": "height (m)", "c": "a b", "d": "a_b"})
+    selection = [("numbers", StandardScaler(), ["height (m)", "a b", "e", "a_b"])]
+    for model in (make_pipeline(ColumnTransformer(selection), regressor()), regressor()):
+        model.fit(table[:60], target(model, table[:60]))
+        graph = to_onnx(model, table[:1])
+        assert [one.name for one in graph.graph.input] == list(table.columns)
+        found = list(run(graph, table).values())
+        np.testing.assert_allclose(found[0][:, 0], model.predict(table), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.slow
 def test_columns_of_a_dataframe_are_encoded_by_nets(table):
     assert_is_exported(make_pipeline(columns(autoencoder()), LogisticRegression()), table)
 
