@@ -3,6 +3,7 @@
 import numpy as np
 import onnx
 import onnxruntime
+from sklearn.base import is_regressor
 from sklearn.cluster import KMeans
 from sklearn.linear_model import LogisticRegression, Ridge
 
@@ -29,6 +30,7 @@ METHODS = {
     "label": ["predict"],
     "probabilities": ["predict_proba"],
     "variable": ["transform", "predict"],
+    "scores": ["transform"],
     "reconstruction": ["reconstruct"],
     "embedding": ["embed"],
     "score_samples": ["score_samples"],
@@ -127,7 +129,8 @@ def assert_same_results(model, estimator, X):
         if name == "std":
             expected = estimator.predict(X, return_std=True)[1]
         else:
-            method = next(one for one in METHODS[name] if hasattr(estimator, one))
+            methods = ["predict"] if name == "variable" and is_regressor(estimator) else METHODS[name]
+            method = next(one for one in methods if hasattr(estimator, one))
             expected = getattr(estimator, method)(X)
         expected = np.asarray(expected)
         assert values.size == expected.size, name

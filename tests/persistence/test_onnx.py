@@ -88,8 +88,7 @@ def test_all_outputs_are_those_of_the_methods_for_any_number_of_samples(Estimato
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("opset", [18, 21])
-@pytest.mark.parametrize("dtype", [np.float32, np.int64])
+@pytest.mark.parametrize("dtype, opset", [(np.float32, 21), (np.int64, 18)])
 @pytest.mark.parametrize("Estimator", [pytest.param(one, id=one.__name__) for one in MODELS])
 def test_all_outputs_are_those_of_the_methods_for_other_dtypes(Estimator, dtype, opset, X):
     make, extras = MODELS[Estimator]

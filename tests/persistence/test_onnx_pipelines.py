@@ -66,7 +66,6 @@ PIPELINES = {
 }
 MORE_PIPELINES = {
     "axes, net": lambda: make_pipeline(StandardScaler(), PCA(3), regressor()),
-    "imputer, net": lambda: make_pipeline(SimpleImputer(), PCA(3), classifier()),
     "codes, clusters": lambda: make_pipeline(VariationalAutoencoder(2, **CODER), k_means()),
     "union": lambda: make_pipeline(make_union(PCA(2), autoencoder()), Ridge()),
     "clusterer as a transformer": lambda: make_pipeline(
@@ -139,6 +138,14 @@ def test_inputs_have_the_names_of_the_columns(table):
 @pytest.mark.slow
 def test_columns_of_a_dataframe_are_encoded_by_nets(table):
     assert_is_exported(make_pipeline(columns(autoencoder()), LogisticRegression()), table)
+
+
+@pytest.mark.slow
+def test_missing_values_are_imputed_before_a_net(X):
+    X = np.where(X > 2, np.nan, X).astype(np.float32)  # the runtime has no imputer of float64
+    pipeline = make_pipeline(SimpleImputer(), PCA(3), classifier())
+    pipeline.fit(X, np.arange(1000) % 2)
+    assert_same_results(to_onnx(pipeline, X), pipeline, X)
 
 
 @pytest.mark.slow
