@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         metrics,
         model_selection,
         neural_network,
+        persistence,
         semi_supervised,
         utils,
     )
@@ -44,6 +45,7 @@ __all__ = [
     "metrics",
     "model_selection",
     "neural_network",
+    "persistence",
     "semi_supervised",
     "show_versions",
     "utils",

@@ -141,7 +141,9 @@ class InfoMaxModule(nn.Module):
         sizes = {"global": n_channels * n_pixels} if compares_global else {}
         sizes |= {"local": n_channels} if compares_local else {}
         options = {"activation": shape.activation, "generator": streams["weights"]}
-        critics = {name: Critic(size, shape.n_components, **options) for name, size in sizes.items()}
+        critics = {
+            name: Critic(size, shape.n_components, **options) for name, size in sizes.items()
+        }
         # not in a ModuleDict: torch.export takes no keyword of Python, "global", as a name
         self.global_critic, self.local_critic = critics.get("global"), critics.get("local")
         self.register_buffer("reference_weight", torch.zeros(N_REFERENCES, dtype=torch.float32))

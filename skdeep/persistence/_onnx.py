@@ -32,7 +32,7 @@ def to_onnx(estimator, X_sample=None, path=None, *, options=None, target_opset=1
         inputs of the graph. Numbers of one dtype are one input ``"X"``. A dataframe with strings,
         or for a ``ColumnTransformer``, has an input of shape (n_samples, 1) for each column, with
         its name. None exports the generator of a GAN, which has the inputs ``"noise"``, standard
-        normal draws of shape (n_samples, latent_dim), and ``"label"`` if it was fitted with classes.
+        normal draws of shape (n_samples, latent_dim), and ``"label"`` if there were classes.
     path : str or path-like, default=None
         File to write, in full or not at all. None writes no file.
     options : dict, default=None
@@ -119,7 +119,7 @@ def _write(content, path):
     """Replace a file atomically."""
     handle, part = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".part", dir=path.parent)
     try:
-        with open(handle, "wb") as file:
+        with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

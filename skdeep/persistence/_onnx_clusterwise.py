@@ -156,7 +156,7 @@ class _Mixture:
         self._node("Identity", chosen, output=output)
 
     def _mask(self, cluster, has_columns):
-        """Samples of a cluster, or all of them for None."""
+        """Return a mask of the samples of a cluster, or of all samples for None."""
         other = "input_0" if cluster is None else self._constant(np.array(cluster, np.int64))
         mask = self._node("Equal", "input_0", other)
         return self._node("Unsqueeze", mask, self._constant(np.array([1]))) if has_columns else mask

@@ -1,5 +1,6 @@
 """Conversion of models by skl2onnx, and errors about parts that cannot be converted."""
 
+import numpy as np
 from skl2onnx import convert_sklearn
 from skl2onnx.common.exceptions import MissingConverter, MissingShapeCalculator
 from sklearn.base import is_classifier
@@ -19,7 +20,8 @@ def convert(model, X, options, opset):
             "TabularGANSampler cannot be exported to ONNX as a function of samples, as it has no "
             "method that returns something for each of them."
         )
-    if X.shape[0] == 0 if hasattr(X, "shape") else not len(X):
+    X = X if hasattr(X, "shape") else np.asarray(X)
+    if not X.shape[0]:
         raise ValueError("X_sample must have at least one sample; got none.")
     types = initial_types(model, X)
     try:

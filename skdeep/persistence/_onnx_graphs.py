@@ -8,7 +8,6 @@ from torch import nn
 from torch.nn import functional as F
 
 from skdeep._encoder import EncoderMixin
-from skdeep._preprocessing._linear import LinearScaler
 from skdeep.base import DeepEstimator
 from skdeep.cluster import SelfOrganizingMap
 from skdeep.cluster._base import DeepClusterMixin, HardClusterMixin
@@ -188,7 +187,9 @@ def _reconstruction(estimator, scaler):
         return -error(X.double(), X_hat.double()).mean(dim=1, keepdim=True)
 
     heads = {"reconstruction": reconstruct}
-    return heads if isinstance(estimator, VariationalAutoencoder) else heads | {"score_samples": score}
+    return (
+        heads if isinstance(estimator, VariationalAutoencoder) else heads | {"score_samples": score}
+    )
 
 
 def _reconstruction_error(estimator):

@@ -35,10 +35,8 @@ def initial_types(model, X):
         selects columns of a dataframe; else one for each column.
     """
     is_frame = hasattr(X, "columns")
-    if not is_frame:
-        X = X if hasattr(X, "dtype") else np.asarray(X)
-        if X.dtype != object:
-            return [("X", _matrix_type(X))]
+    if not is_frame and X.dtype != object:
+        return [("X", _matrix_type(X))]
     columns = [safe_indexing(X, place, axis=1) for place in range(X.shape[1])]
     names = [str(name) for name in X.columns] if is_frame else [f"x{i}" for i in range(X.shape[1])]
     types = [_column_type(column, name) for column, name in zip(columns, names, strict=True)]
@@ -111,7 +109,9 @@ class Columns:
                 f"{self.owner} has {self.n_features} features; got inputs of {ends[-1]} columns. "
                 "Pass samples as in fit."
             )
-        self.spans = [range(end - self._width(t), end) for end, t in zip(ends, self.types)]
+        self.spans = [
+            range(end - self._width(t), end) for end, t in zip(ends, self.types, strict=True)
+        ]
 
     def _width(self, type_):
         sizes = type_.shape[1:]
@@ -123,7 +123,9 @@ class Columns:
     def coded(self):
         """Columns of strings, which become codes before the net."""
         texts = (isinstance(one, StringTensorType) for one in self.types)
-        return {at for is_text, span in zip(texts, self.spans) if is_text for at in span}
+        return {
+            at for is_text, span in zip(texts, self.spans, strict=True) if is_text for at in span
+        }
 
     @property
     def is_single(self):
@@ -189,5 +191,3 @@ class Columns:
             label_encoder(part, code, keys, codes, 0),
             helper.make_node("Cast", [code], [number], to=TensorProto.DOUBLE),
         ]
-
-

@@ -84,7 +84,7 @@ def register():
     """Register the converters with skl2onnx; those of an earlier call are replaced."""
     for estimator, outputs in OUTPUTS.items():
         impossible = [option for owner, option in _IMPOSSIBLE if owner is estimator]
-        options = dict.fromkeys([*outputs.extras, *impossible], [True, False])
+        options = {name: [True, False] for name in (*outputs.extras, *impossible)}
         if "variable" in outputs.always or "transform" in outputs.extras:
             options[AS_TRANSFORMER] = [True, False]
         if _has_classes(estimator):

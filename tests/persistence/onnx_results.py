@@ -107,7 +107,9 @@ def run(model, X):
         model.SerializeToString(), providers=["CPUExecutionProvider"]
     )
     names = [one.name for one in session.get_outputs()]
-    return dict(zip(names, session.run(None, X if isinstance(X, dict) else feed(model, X)), strict=True))
+    return dict(
+        zip(names, session.run(None, X if isinstance(X, dict) else feed(model, X)), strict=True)
+    )
 
 
 def feed(model, X):
@@ -115,7 +117,9 @@ def feed(model, X):
     names = [one.name for one in model.graph.input]
     if names == ["X"]:
         return {"X": np.asarray(X)}
-    columns = {name: X[name].fillna("") if X[name].dtype.kind in "OT" else X[name] for name in names}
+    columns = {
+        name: X[name].fillna("") if X[name].dtype.kind in "OT" else X[name] for name in names
+    }
     return {
         name: column.to_numpy(dtype=object if column.dtype.kind in "OT" else None).reshape(-1, 1)
         for name, column in columns.items()
@@ -129,7 +133,9 @@ def assert_same_results(model, estimator, X):
         if name == "std":
             expected = estimator.predict(X, return_std=True)[1]
         else:
-            methods = ["predict"] if name == "variable" and is_regressor(estimator) else METHODS[name]
+            methods = (
+                ["predict"] if name == "variable" and is_regressor(estimator) else METHODS[name]
+            )
             method = next(one for one in methods if hasattr(estimator, one))
             expected = getattr(estimator, method)(X)
         expected = np.asarray(expected)

@@ -35,7 +35,8 @@ def _settings():
     loggers = {"": logging.root, **logging.root.manager.loggerDict}
     return {
         "threads": (torch.get_num_threads(), torch.get_num_interop_threads()),
-        "draws": (torch.get_rng_state().tolist(), random.getstate(), str(np.random.get_state())),
+        "draws": (torch.get_rng_state().tolist(), random.getstate()),
+        "draws of NumPy": str(np.random.get_state()),  # noqa: NPY002
         "device": torch.get_default_device(),
         "dtype": torch.get_default_dtype(),
         "grad": torch.is_grad_enabled(),
@@ -102,7 +103,7 @@ def test_parts_without_a_converter_are_named(X):
 
 
 def test_options_that_an_estimator_does_not_have_are_errors(fitted, X):
-    with pytest.raises(ValueError, match="Autoencoder cannot be exported.*'embed'"):
+    with pytest.raises(ValueError, match=r"Autoencoder cannot be exported.*'embed'"):
         to_onnx(fitted, X, options={"embed": True})
     vae = VariationalAutoencoder(2, **CODER).fit(X)
     with pytest.raises(ValueError, match="score_samples of VariationalAutoencoder cannot"):
@@ -110,7 +111,7 @@ def test_options_that_an_estimator_does_not_have_are_errors(fitted, X):
 
 
 def test_operator_sets_older_than_18_are_an_error(fitted, X):
-    with pytest.raises(ValueError, match="target_opset must be >= 18.*got 17"):
+    with pytest.raises(ValueError, match=r"target_opset must be >= 18.*got 17"):
         to_onnx(fitted, X, target_opset=17)
 
 
@@ -124,7 +125,7 @@ def test_samples_unlike_those_of_fit_are_errors(fitted, X):
     with pytest.raises(TypeError, match="float32 or float64; got dtype float16"):
         to_onnx(fitted, X.astype(np.float16))
     dates = pd.DataFrame(X).assign(date=pd.Timestamp("2020-01-01"), name="x")
-    with pytest.raises(TypeError, match="numbers, or strings, in each column.*'date'"):
+    with pytest.raises(TypeError, match=r"numbers, or strings, in each column.*'date'"):
         to_onnx(fitted, dates)
 
 
@@ -148,7 +149,7 @@ def test_labels_of_other_types_are_exported_as_integers(kind, X):
 def test_labels_that_are_neither_integers_nor_strings_are_an_error(X):
     days = np.array(["2020-01-01", "2021-01-01"], dtype="M8[D]")
     estimator = classifier().fit(X, days[np.arange(60) % 2])
-    with pytest.raises(ValueError, match="ResNetClassifier.*integers or strings; got"):
+    with pytest.raises(ValueError, match=r"ResNetClassifier.*integers or strings; got"):
         to_onnx(estimator, X)
 
 
