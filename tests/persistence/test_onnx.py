@@ -19,10 +19,13 @@ from onnx_results import (
 from sklearn.base import is_clusterer
 
 import skdeep
-from skdeep.cluster import SelfOrganizingMap
-from skdeep.decomposition import Autoencoder
+from skdeep.cluster import DeepEmbeddedClustering, SelfOrganizingMap
+from skdeep.decomposition import Autoencoder, DeepInfoMax
+from skdeep.ensemble import ClusterwiseClassifier, ClusterwiseRegressor, DeepEnsembleRegressor
 from skdeep.generative import GANSampler
+from skdeep.neural_network import ResNetClassifier
 from skdeep.persistence import to_onnx
+from skdeep.semi_supervised import FewLabelsClassifier
 
 #: Public estimators that are not exported, and why.
 NOT_EXPORTED = {
@@ -30,6 +33,18 @@ NOT_EXPORTED = {
     "BatchedHalvingSearchCV": "its best estimator is exported",
     "BatchedRandomizedSearchCV": "its best estimator is exported",
     "TabularGANSampler": "no results of samples, and rows that do not meet a condition are redrawn",
+}
+#: An estimator of each kind; an export takes a second.
+QUICK = {
+    Autoencoder,
+    ClusterwiseClassifier,
+    ClusterwiseRegressor,
+    DeepEmbeddedClustering,
+    DeepEnsembleRegressor,
+    DeepInfoMax,
+    FewLabelsClassifier,
+    ResNetClassifier,
+    SelfOrganizingMap,
 }
 pytestmark = pytest.mark.filterwarnings(
     "ignore:(All samples are in one of|Samples are in only|Generated samples):UserWarning"
@@ -75,7 +90,13 @@ def test_every_public_estimator_is_exported_or_is_listed_with_a_reason():
     assert found == {cls.__name__ for cls in MODELS} | NOT_EXPORTED.keys()
 
 
-@pytest.mark.parametrize("Estimator", [pytest.param(one, id=one.__name__) for one in MODELS])
+@pytest.mark.parametrize(
+    "Estimator",
+    [
+        pytest.param(one, id=one.__name__, marks=() if one in QUICK else pytest.mark.slow)
+        for one in MODELS
+    ],
+)
 def test_all_outputs_are_those_of_the_methods_for_any_number_of_samples(Estimator, X):
     make, extras = MODELS[Estimator]
     estimator = fit(make, X)
@@ -158,7 +179,7 @@ def test_images_are_an_input_of_their_shape():
         assert_same_results(model, estimator, X[:n_samples])
 
 
-@pytest.mark.parametrize("make", [classifier, regressor])
+@pytest.mark.parametrize("make", [classifier, pytest.param(regressor, marks=pytest.mark.slow)])
 def test_categories_and_missing_values_are_in_the_graph(make, table):
     estimator = fit(lambda: make(missing="indicator"), table)
     model = to_onnx(estimator, table[:1])
@@ -196,8 +217,15 @@ def test_multilabel_targets_are_exported(X):
     assert_same_results(to_onnx(estimator, X), estimator, X)
 
 
-@pytest.mark.parametrize("classes", [None, "names", "numbers"])
-@pytest.mark.parametrize("scaling", ["quantile", pytest.param("range", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "classes, scaling",
+    [
+        ("names", "quantile"),
+        pytest.param("numbers", "range", marks=pytest.mark.slow),
+        pytest.param(None, "standard", marks=pytest.mark.slow),
+        pytest.param(None, "quantile", marks=pytest.mark.slow),
+    ],
+)
 def test_generators_are_exported_as_samplers_from_noise(classes, scaling, X):
     labels = {"names": np.array(["a", "b"]), "numbers": np.array([3, 7]), None: None}[classes]
     y = None if labels is None else labels[np.arange(60) % 2]

@@ -137,6 +137,7 @@ def test_only_generators_are_exported_without_samples(fitted, X):
         to_onnx(gan, X)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [np.int32, bool, float])
 def test_labels_of_other_types_are_exported_as_integers(kind, X):
     y = (np.arange(60) % 2).astype(kind)
