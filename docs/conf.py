@@ -31,7 +31,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "filename_pattern": f"/{runs}",
-    "ignore_pattern": r"quickstart\.py",
+    "ignore_pattern": r"(quickstart|service)\.py",
     "download_all_examples": False,
     "show_memory": False,
     "plot_gallery": True,

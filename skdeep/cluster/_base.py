@@ -32,7 +32,11 @@ class HardClusterMixin(ClusterMixin, Parameters):
 
     def _probabilities(self, X):
         X = self._check_new(X)
-        return self._apply(self.module_.assign, X)
+        return self._apply(self._assignment(), X)
+
+    def _assignment(self):
+        """Return the function that assigns scaled samples, (batch, ...) -> (batch, n_clusters)."""
+        return self.module_.assign
 
     def _check(self, X, y=None, sample_weight=None, *, reset):
         data = super()._check(X, y, sample_weight, reset=reset)

@@ -204,8 +204,7 @@ class DeepCluster(HardClusterMixin, ViewsMixin, DeepEstimator):
     lr: float = param(default=5e-3)
     lr_schedule: str = param(default="cosine")
 
-    def _probabilities(self, X):
-        X = self._check_new(X)
+    def _assignment(self):
         arrays = self._feature_mean, self._feature_axes, self.cluster_centers_
         tensors = [torch.from_numpy(one.astype(np.float32)).to(self.device_) for one in arrays]
         mean, axes, centers = tensors
@@ -213,7 +212,7 @@ class DeepCluster(HardClusterMixin, ViewsMixin, DeepEstimator):
         def assign(x):
             return nearness(whiten(self.module_.encode(x), mean, axes), centers)
 
-        return self._apply(assign, X)
+        return assign
 
     def _plan(self, fit):
         fit.announce(int(self.max_epochs))

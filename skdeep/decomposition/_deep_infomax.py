@@ -216,21 +216,21 @@ class DeepInfoMax(ScoreMixin, ViewsMixin, DeepEstimator):
             Negative weighted sum of the global and the local loss, in nats.
         """
         X = self._check_new(X)
+        return self._apply(self._information, X).ravel().astype(np.float64)
+
+    def _information(self, x):
+        """Score scaled samples, (batch, n_features) -> (batch, 1)."""
         hyperparameters = self._net_options["hyperparameters"]
         loss = OBJECTIVES_OF_SAMPLES[hyperparameters["objective"]]
         module = self.module_
-
-        def score_rows(x):
-            output = module(x)
-            others = module.reference_weight.log().expand(len(x), -1)
-            score = x.new_zeros(len(x))
-            for name, pairs in output.pairs().items():
-                negative = pairs.negative(module.critics[name].references)
-                terms = loss(pairs.positive(), negative, others)
-                score = score - hyperparameters[f"{name}_weight"] * terms.mean(dim=1)
-            return score.unsqueeze(1)
-
-        return self._apply(score_rows, X).ravel().astype(np.float64)
+        output = module(x)
+        others = module.reference_weight.log().expand(x.shape[0], -1)
+        score = x.new_zeros(x.shape[0])
+        for name, pairs in output.pairs().items():
+            negative = pairs.negative(module.critics[name].references)
+            terms = loss(pairs.positive(), negative, others)
+            score = score - hyperparameters[f"{name}_weight"] * terms.mean(dim=1)
+        return score.unsqueeze(1)
 
     def _plan(self, fit):
         fit.announce(int(self.max_epochs))

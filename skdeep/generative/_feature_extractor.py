@@ -238,11 +238,14 @@ class GANFeatureExtractor(
             Features: float32 if ``X`` is float32, else float64. With ``n_components=None`` they
             are as many as the units of the critic's last hidden layer.
         """
-        X = self._check_new(X)
+        return self._apply(self._features, self._check_new(X))
+
+    def _features(self, rows):
+        """Extract the features of scaled samples, (batch, n_features) -> (batch, n_components)."""
+        critic = self.module_.critic
         if self._kept is None:
-            return self._apply(self.module_.critic.trunk, X)
-        kept = torch.from_numpy(self._kept).to(self.device_)
-        return self._apply(lambda rows: self.module_.critic.pooled(rows)[:, kept], X)
+            return critic.trunk(rows)
+        return critic.pooled(rows)[:, torch.from_numpy(self._kept).to(rows.device)]
 
     def _architecture(self, data, scaler):
         n_components = None if self.n_components is None else int(self.n_components)

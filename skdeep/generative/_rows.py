@@ -85,11 +85,11 @@ class RowGANMixin(Parameters):
 
     def _score(self, X, condition=None):
         """Score samples by the critic, float64, (n_samples,); ``condition`` is (n_conditions,)."""
+        score = self._apply(lambda rows: self._judge(rows, condition), X)
+        return score[:, 0].astype("float64", copy=False)
+
+    def _judge(self, rows, condition):
+        """Score scaled samples by the critic, (batch, n_features) -> (batch, 1)."""
         if condition is not None:
-            condition = next(self.module_.parameters()).new_tensor(condition)
-
-        def judge(rows):
-            shared = None if condition is None else condition.expand(len(rows), -1)
-            return self.module_.critic(rows, shared)
-
-        return self._apply(judge, X)[:, 0].astype("float64", copy=False)
+            condition = rows.new_tensor(condition).expand(rows.shape[0], -1)
+        return self.module_.critic(rows, condition)

@@ -141,10 +141,18 @@ class InfoMaxModule(nn.Module):
         sizes = {"global": n_channels * n_pixels} if compares_global else {}
         sizes |= {"local": n_channels} if compares_local else {}
         options = {"activation": shape.activation, "generator": streams["weights"]}
-        self.critics = nn.ModuleDict(
-            {name: Critic(size, shape.n_components, **options) for name, size in sizes.items()}
-        )
+        critics = {
+            name: Critic(size, shape.n_components, **options) for name, size in sizes.items()
+        }
+        # not in a ModuleDict: torch.export takes no keyword of Python, "global", as a name
+        self.global_critic, self.local_critic = critics.get("global"), critics.get("local")
         self.register_buffer("reference_weight", torch.zeros(N_REFERENCES, dtype=torch.float32))
+
+    @property
+    def critics(self):
+        """Critics by the name of the term of the loss."""
+        critics = {"global": self.global_critic, "local": self.local_critic}
+        return {name: critic for name, critic in critics.items() if critic is not None}
 
     @property
     def encoder(self):

@@ -104,6 +104,9 @@ class UnitDistances:
         return (squared.masked_fill(is_zero, 0.0) / fraction).sqrt()
 
     def _manhattan(self, x, observed):
+        if torch.compiler.is_compiling():  # of operations that other runtimes have, too
+            distances = (x.unsqueeze(1) - self.weights).abs()  # (n, n_units, n_features)
+            return (distances if observed is None else distances * observed.unsqueeze(1)).sum(2)
         if observed is None:
             return torch.cdist(x, self.weights, p=1.0)
         total = x.new_zeros(len(x), len(self.weights))
@@ -123,6 +126,6 @@ def _tiny(x):
 
 def _argmin(scores):
     """Index of the first smallest entry of each row; on a CPU, NumPy is several times faster."""
-    if scores.device.type == "cpu":
+    if scores.device.type == "cpu" and not torch.compiler.is_compiling():
         return torch.from_numpy(scores.numpy().argmin(axis=1))
     return scores.argmin(dim=1)

@@ -1,5 +1,8 @@
-"""Files of fitted estimators that are safe to load."""
+"""Fitted estimators in files: safe ones for skdeep, and ONNX graphs for other programs."""
 
 from skdeep.persistence._files import load, save
+from skdeep.persistence._onnx import register_converters, to_onnx
 
-__all__ = ["load", "save"]
+__all__ = ["load", "save", "to_onnx"]
+
+register_converters()

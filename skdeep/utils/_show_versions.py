@@ -16,9 +16,12 @@ _DISTRIBUTIONS = (
     "dask",
     "distributed",
     "imbalanced-learn",
+    "onnxruntime",
+    "onnxscript",
     "polars",
     "rich",
     "rtdl_num_embeddings",
+    "skl2onnx",
     "skops",
 )
 

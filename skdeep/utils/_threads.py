@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import os
 
 import threadpoolctl
 import torch
@@ -9,6 +10,8 @@ import torch
 # Multiply-adds per batch below which a second thread hardly helps on an idle machine and is much
 # slower on a busy one (benchmarks/threads.py, and with --busy 1).
 _SMALL_NET = 2e7
+# Process that torch's number of threads was set by, see ``_leave_threads_of_parent``.
+_OWNER = {"process": os.getpid()}
 
 
 @functools.cache
@@ -59,6 +62,7 @@ def thread_scope(module, batch_rows, device):
 
     The user's setting is restored afterwards.
     """
+    _leave_threads_of_parent()
     is_small = runs_on_one_thread(module, batch_rows, device)
     return one_thread() if is_small else contextlib.nullcontext()
 
@@ -85,5 +89,17 @@ def work_scope(n_multiply_adds, device):
         Of a product.
     device : str
     """
+    _leave_threads_of_parent()
     is_small = device == "cpu" and n_multiply_adds <= _SMALL_NET
     return one_thread() if is_small else contextlib.nullcontext()
+
+
+def _leave_threads_of_parent():
+    """Set torch to one thread in a process that was forked after the import of skdeep.
+
+    The threads of OpenMP do not survive a fork. If the parent has used them, the child would wait
+    for them forever. Forked workers share the cores in any case.
+    """
+    if _OWNER["process"] != os.getpid():
+        _OWNER["process"] = os.getpid()
+        torch.set_num_threads(1)

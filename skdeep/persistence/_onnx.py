@@ -1,0 +1,129 @@
+"""Fitted models as ONNX graphs."""
+
+import importlib
+import os
+import tempfile
+from pathlib import Path
+
+from sklearn.utils.validation import check_is_fitted
+
+from skdeep.utils._settings import own_settings
+from skdeep.utils._validation import in_memory
+
+__all__ = ["register_converters", "to_onnx"]
+
+
+@own_settings()
+def to_onnx(estimator, X_sample=None, path=None, *, options=None, target_opset=18):
+    """Export a fitted estimator or pipeline as one ONNX graph.
+
+    The graph contains everything from the samples to the predictions: scaling, categories, missing
+    values, nets, and the other steps of a pipeline, which sklearn-onnx converts [1]_. It takes any
+    number of samples, needs neither torch nor scikit-learn, and does not validate its input.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted estimator of skdeep, or scikit-learn estimator that contains some, such as a
+        ``Pipeline``, ``ColumnTransformer`` or ``StackingClassifier``. A fitted search is exported
+        as its ``best_estimator_``.
+    X_sample : {array-like, sparse matrix, dataframe} of shape (n_samples, ...), default=None
+        At least one sample as the model will read it: dtypes and number of features determine the
+        inputs of the graph. Numbers of one dtype are one input ``"X"``. A dataframe with strings,
+        or for a ``ColumnTransformer``, has an input of shape (n_samples, 1) for each column, with
+        its name. None exports the generator of a GAN, which has the inputs ``"noise"``, standard
+        normal draws of shape (n_samples, latent_dim), and ``"label"`` if there were classes.
+    path : str or path-like, default=None
+        File to write, in full or not at all. None writes no file.
+    options : dict, default=None
+        Options of sklearn-onnx by ``id(estimator)`` or class of the part that they apply to.
+        Options by name apply to ``estimator``, or to the last step of a pipeline. Those of skdeep
+        add an output: ``"transform"`` (``variable``), ``"reconstruct"`` (``reconstruction``),
+        ``"embed"`` (``embedding``), ``"return_std"`` (``std``) and ``"score_samples"``, if the
+        estimator has a method or parameter of that name. For classifiers ``{"zipmap": False}`` is
+        the default, by which probabilities are a matrix.
+    target_opset : int or dict, default=18
+        Version of ONNX's operators, at least 18; sklearn-onnx has the default for other domains.
+
+    Returns
+    -------
+    model : onnx.ModelProto
+        Its outputs are ``label`` and ``probabilities`` for classifiers and clusterers that have
+        them, ``variable`` for regressors and transformers, ``score_samples`` for the critic of
+        :class:`~skdeep.generative.GANSampler`, and ``rows`` for generators. Numbers are float64 if
+        an input is float64, else float32.
+
+    Raises
+    ------
+    ImportError
+        If skl2onnx, or onnxscript for torch's exporter, is not installed.
+    ValueError, TypeError
+        If a part cannot be exported; the message names it.
+
+    Notes
+    -----
+    Labels are those of ``predict``. Numbers differ by rounding errors of 32-bit floats. An unknown
+    or missing string has the same effect as a missing category; pass ``""`` for it.
+
+    Importing ``skdeep.persistence`` registers the converters with skl2onnx if it is installed, so
+    that ``skl2onnx.to_onnx`` knows them, too. There, set the option ``"as_transformer"`` for
+    clusterers and classifiers of skdeep that a pipeline uses by ``transform``.
+
+    References
+    ----------
+    .. [1] https://onnx.ai/sklearn-onnx/
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skdeep.neural_network import ResNetClassifier
+    >>> from skdeep.persistence import to_onnx
+    >>> X, y = load_iris(return_X_y=True)
+    >>> net = ResNetClassifier(1, width=16, max_epochs=5, random_state=0)
+    >>> model = to_onnx(make_pipeline(StandardScaler(), net).fit(X, y), X[:1])
+    >>> [output.name for output in model.graph.output]
+    ['label', 'probabilities']
+    """
+    if not register_converters():
+        raise ImportError("to_onnx requires skl2onnx: pip install skdeep[onnx].")
+    while hasattr(estimator, "best_estimator_"):
+        estimator = estimator.best_estimator_
+    check_is_fitted(estimator)
+    if X_sample is None:
+        module = importlib.import_module("skdeep.persistence._onnx_samplers")
+        model = module.convert_generator(estimator, target_opset)
+    else:
+        module = importlib.import_module("skdeep.persistence._onnx_convert")
+        model = module.convert(estimator, in_memory(X_sample), options or {}, target_opset)
+    if path is not None:
+        _write(model.SerializeToString(), Path(path))
+    return model
+
+
+def register_converters():
+    """Register the converters of all estimators with skl2onnx; return whether it is installed."""
+    try:
+        importlib.import_module("skl2onnx")
+    except ModuleNotFoundError as error:
+        if error.name != "skl2onnx":
+            raise
+        return False
+    for name in ("_onnx_registry", "_onnx_clusterwise"):
+        importlib.import_module(f"skdeep.persistence.{name}").register()
+    return True
+
+
+def _write(content, path):
+    """Replace a file atomically."""
+    handle, part = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".part", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(part).replace(path)
+    except BaseException:
+        Path(part).unlink()
+        raise

@@ -1,0 +1,114 @@
+"""Conversion of models by skl2onnx, and errors about parts that cannot be converted."""
+
+import numpy as np
+from skl2onnx import convert_sklearn
+from skl2onnx.common.exceptions import MissingConverter, MissingShapeCalculator
+from sklearn.base import is_classifier
+from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import FeatureUnion, Pipeline
+
+from skdeep.generative import TabularGANSampler
+from skdeep.persistence._onnx_export import rename
+from skdeep.persistence._onnx_inputs import initial_types
+from skdeep.persistence._onnx_registry import AS_TRANSFORMER, OUTPUTS
+
+
+def convert(model, X, options, opset):
+    """Convert a fitted model; arguments as for ``to_onnx``."""
+    if isinstance(model, TabularGANSampler):
+        raise TypeError(
+            "TabularGANSampler cannot be exported to ONNX as a function of samples, as it has no "
+            "method that returns something for each of them."
+        )
+    X = X if hasattr(X, "shape") else np.asarray(X)
+    if not X.shape[0]:
+        raise ValueError("X_sample must have at least one sample; got none.")
+    types = initial_types(model, X)
+    try:
+        converted = convert_sklearn(
+            model,
+            name=type(model).__name__,
+            initial_types=types,
+            options=_all_options(model, options),
+            target_opset=opset,
+        )
+    except (MissingShapeCalculator, MissingConverter) as error:
+        names = sorted({type(one).__name__ for one in _parts(model)} & _words(error))
+        raise TypeError(
+            f"{', '.join(names) or type(model).__name__} cannot be exported to ONNX: sklearn-onnx "
+            "has no converter for it. Leave the step out of the graph, or register a converter by "
+            "skl2onnx.update_registered_converter."
+        ) from error
+    except (NameError, NotImplementedError, RuntimeError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ValueError(f"{type(model).__name__} cannot be exported to ONNX: {reason}") from error
+    _restore_names(converted, [name for name, _ in types])
+    return converted
+
+
+def _restore_names(model, names):
+    """Give inputs the names of columns, in which skl2onnx replaces some characters."""
+    old = [one.name for one in model.graph.input]
+    used = {name for node in model.graph.node for name in (*node.input, *node.output)}
+    used -= set(old)
+    new = {was: name for was, name in zip(old, names, strict=True) if name not in used}
+    rename(model, lambda name: new.get(name, name))
+
+
+def _words(error):
+    return set(str(error).replace("'", " ").replace(".", " ").replace(">", " ").split())
+
+
+def _all_options(model, options):
+    """Return options by ``id`` and class, with the defaults."""
+    named = {name: value for name, value in options.items() if isinstance(name, str)}
+    merged = {key: dict(value) for key, value in options.items() if not isinstance(key, str)}
+    for step in _transformers(model, is_transformer=False):
+        merged.setdefault(id(step), {}).setdefault(AS_TRANSFORMER, True)
+    last = _last(model)
+    if is_classifier(last):
+        named = {"zipmap": merged.get(type(last), {}).get("zipmap", False), **named}
+    if named:
+        merged[id(last)] = {**named, **merged.get(id(last), {})}
+    return merged
+
+
+def _last(model):
+    """Return the last step of a pipeline, also of nested ones and of searches."""
+    while True:
+        if isinstance(model, Pipeline):
+            model = model.steps[-1][1]
+        elif hasattr(model, "best_estimator_"):
+            model = model.best_estimator_
+        else:
+            return model
+
+
+def _children(model, is_transformer):
+    """Return the fitted parts of a model, and whether it calls ``transform`` of each."""
+    if isinstance(model, Pipeline):
+        *steps, last = [step for _, step in model.steps]
+        return [*((step, True) for step in steps), (last, is_transformer)]
+    if isinstance(model, FeatureUnion):
+        return [(part, True) for _, part in model.transformer_list]
+    if isinstance(model, ColumnTransformer):
+        return [(part, True) for _, part, _ in model.transformers_]
+    parts = [getattr(model, name, None) for name in ("best_estimator_", "final_estimator_")]
+    others = getattr(model, "estimators_", [])
+    others = others.values() if isinstance(others, dict) else others
+    return [(part, False) for part in (*parts, *others) if hasattr(part, "get_params")]
+
+
+def _transformers(model, *, is_transformer):
+    """Yield the estimators of skdeep in a model that it uses as transformers."""
+    if is_transformer and type(model) in OUTPUTS:
+        yield model
+    for part, is_used in _children(model, is_transformer):
+        yield from _transformers(part, is_transformer=is_used)
+
+
+def _parts(model):
+    """Yield a model and all its parts."""
+    yield model
+    for part, _ in _children(model, False):
+        yield from _parts(part)

@@ -1,0 +1,285 @@
+"""Fitted estimators as torch modules from samples to all outputs of a graph, for export."""
+
+import copy
+import functools
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from skdeep._encoder import EncoderMixin
+from skdeep.base import DeepEstimator
+from skdeep.cluster import SelfOrganizingMap
+from skdeep.cluster._base import DeepClusterMixin, HardClusterMixin
+from skdeep.decomposition import Autoencoder, DeepInfoMax, VariationalAutoencoder
+from skdeep.decomposition._base import CoderMixin
+from skdeep.ensemble import DeepEnsembleClassifier, DeepEnsembleRegressor
+from skdeep.generative import GANFeatureExtractor, GANSampler
+from skdeep.neural_network import ResNetClassifier, ResNetRegressor
+from skdeep.neural_network._base import ResNetMixin
+from skdeep.nn._unit_distances import UnitDistances
+from skdeep.persistence._onnx_scalers import CategoryCodes, scaler_layer
+from skdeep.semi_supervised import (
+    ClusterPretrainedClassifier,
+    ClusterPretrainedRegressor,
+    FewLabelsClassifier,
+)
+
+
+class NetGraph(nn.Module):
+    """Scaler, net and outputs of a ``DeepEstimator``.
+
+    **Shape**: (batch, ...) -> tuple of (batch, n) each, labels as codes (batch,)
+
+    Parameters
+    ----------
+    estimator : DeepEstimator
+    names : sequence of str
+        Names of the outputs, see ``_HEADS``.
+    dtype : torch.dtype
+        Floating-point type of the outputs.
+    coded : set of int
+        Indices of the columns of ``X`` that contain codes of categories already.
+    """
+
+    def __init__(self, estimator, names, dtype, coded=frozenset()):
+        super().__init__()
+        estimator = on_cpu(estimator)
+        self.dtype = dtype
+        self.codes = _category_codes(estimator, coded)
+        self.scaler = scaler_layer(estimator._scaler)
+        self.net = estimator.module_
+        heads = {}
+        for kind, make_heads in _HEADS:
+            if isinstance(estimator, kind):
+                heads |= make_heads(estimator, self.scaler)
+        self.heads = [heads[name] for name in names]
+
+    def forward(self, X):
+        """(batch, ...) -> tuple of outputs."""
+        X = X.flatten(1)
+        if self.codes is not None:
+            X = self.codes(X)
+        x = self.scaler(X)
+        return tuple(as_output(head(x, X), self.dtype) for head in self.heads)
+
+
+class EnsembleGraph(nn.Module):
+    """Mean and spread of the outputs of a deep ensemble; parameters as in ``NetGraph``."""
+
+    def __init__(self, ensemble, names, dtype, coded=frozenset()):
+        super().__init__()
+        self.names, self.dtype = names, dtype
+        is_classifier = hasattr(ensemble, "predict_proba")
+        self.is_multilabel = is_classifier and ensemble._is_multilabel
+        wanted = ["probabilities" if is_classifier else "variable"]
+        wanted += ["embedding"] if "embedding" in names else []
+        self.members = nn.ModuleList(
+            NetGraph(member, wanted, torch.float64, coded) for member in ensemble.estimators_
+        )
+
+    def forward(self, X):
+        """(batch, ...) -> tuple of outputs."""
+        found = [torch.stack(parts) for parts in zip(*(m(X) for m in self.members), strict=True)]
+        mean = found[0].mean(dim=0)
+        label = (mean > 0.5).long() if self.is_multilabel else mean.argmax(dim=1)
+        results = {
+            "label": label,
+            "probabilities": mean,
+            "variable": mean,
+            "std": (found[0] - mean).square().mean(dim=0).sqrt(),
+            "embedding": found[-1].transpose(0, 1).flatten(1),
+        }
+        return tuple(as_output(results[name], self.dtype) for name in self.names)
+
+
+class MapGraph(nn.Module):
+    """Distances to the units of a self-organizing map; parameters as in ``NetGraph``."""
+
+    def __init__(self, estimator, names, dtype):
+        super().__init__()
+        self.names, self.dtype = names, dtype
+        self.metric = estimator._fitted_params["metric"]
+        self.has_missing = estimator.missing == "ignore"
+        self.register_buffer("weights", torch.as_tensor(estimator._weights, dtype=dtype).cpu())
+        self.register_buffer("center", torch.as_tensor(estimator._center, dtype=dtype).cpu())
+        labels = getattr(estimator, "unit_labels_", None)
+        self.register_buffer("unit_labels", None if labels is None else torch.from_numpy(labels))
+
+    def forward(self, X):
+        """(batch, n_features) -> tuple of outputs."""
+        units = UnitDistances(self.weights, self.metric, has_missing=self.has_missing)
+        x = X.to(self.dtype) - self.center
+        label, _ = units.nearest(x)
+        if self.unit_labels is not None:
+            label = self.unit_labels[label]
+        results = {"label": label, "variable": units.all(x)}
+        return tuple(results[name] for name in self.names)
+
+
+@functools.singledispatch
+def make_graph(estimator, names, dtype, coded=frozenset()):
+    """Make the module of a fitted estimator; parameters as in ``NetGraph``."""
+    raise TypeError(f"{type(estimator).__name__} has no ONNX graph.")
+
+
+@make_graph.register(ClusterPretrainedClassifier)
+@make_graph.register(ClusterPretrainedRegressor)
+def _pretrained_graph(estimator, names, dtype, coded=frozenset()):
+    return NetGraph(estimator.estimator_, names, dtype, coded)
+
+
+@make_graph.register(SelfOrganizingMap)
+def _map_graph(estimator, names, dtype, coded=frozenset()):
+    return MapGraph(estimator, names, dtype)
+
+
+make_graph.register(DeepEstimator, NetGraph)
+make_graph.register(DeepEnsembleClassifier, EnsembleGraph)
+make_graph.register(DeepEnsembleRegressor, EnsembleGraph)
+
+
+def on_cpu(estimator):
+    """Return the estimator, or a copy of it if its net is on another device."""
+    if estimator.device_ == "cpu":
+        return estimator
+    estimator = copy.copy(estimator)
+    estimator.module_, estimator.device_ = estimator.module_.cpu(), "cpu"
+    return estimator
+
+
+def as_output(result, dtype):
+    """Convert an output to the floating-point type of the graph; integers stay as they are."""
+    return result.to(dtype) if result.is_floating_point() else result
+
+
+def _category_codes(estimator, coded):
+    """Return the module that encodes numeric categories; None if there are none."""
+    codec = getattr(estimator, "_codec", None)
+    if codec is None:
+        return None
+    known = {
+        column: [one for one in categories if not isinstance(one, str)]
+        for column, categories in zip(
+            codec.is_categorical.nonzero()[0].tolist(), codec.categories, strict=True
+        )
+        if column not in coded
+    }
+    return CategoryCodes(known) if known else None
+
+
+# Outputs by name ----------------------------------------------------------------------------
+#
+# Functions of an estimator and of its scaler; they return functions of scaled and given samples.
+
+
+def _code(estimator, scaler):
+    return {"variable": lambda x, X: estimator.module_.encode(x)}
+
+
+def _reconstruction(estimator, scaler):
+    def reconstruct(x, X):
+        return scaler.inverse(estimator.module_.reconstruct(x))
+
+    def score(x, X):
+        X_hat = reconstruct(x, X).to(X.dtype if X.is_floating_point() else torch.float64)
+        error = _reconstruction_error(estimator)
+        return -error(X.double(), X_hat.double()).mean(dim=1, keepdim=True)
+
+    heads = {"reconstruction": reconstruct}
+    return (
+        heads if isinstance(estimator, VariationalAutoencoder) else heads | {"score_samples": score}
+    )
+
+
+def _reconstruction_error(estimator):
+    """Return the loss of each entry in the units of ``X``, as ``score_samples`` has it."""
+    loss = "mse"
+    if isinstance(estimator, Autoencoder):
+        loss = estimator._net_options["hyperparameters"]["loss"]
+    if loss == "mse":
+        return lambda X, X_hat: (X - X_hat).square()
+    if loss == "huber":
+        return lambda X, X_hat: F.huber_loss(X_hat, X, reduction="none")
+    single = torch.finfo(torch.float32)
+
+    def cross_entropy(X, X_hat):
+        p = X_hat.clamp(single.tiny, 1 - single.eps / 2)
+        one = torch.special.xlogy(X, p)
+        return -one if loss == "multinomial" else -(one + torch.special.xlog1py(1 - X, -p))
+
+    return cross_entropy
+
+
+def _information(estimator, scaler):
+    return {"score_samples": lambda x, X: estimator._information(x)}
+
+
+def _cluster(estimator, scaler):
+    return {"label": lambda x, X: estimator._assignment()(x).argmax(dim=1)}
+
+
+def _cluster_probabilities(estimator, scaler):
+    return {"probabilities": lambda x, X: estimator._assignment()(x)}
+
+
+def _few_labels(estimator, scaler):
+    module = estimator.module_
+    return {
+        "label": lambda x, X: module.log_assign(x).argmax(dim=1),
+        "probabilities": lambda x, X: module.log_assign(x).double().softmax(dim=1),
+    }
+
+
+def _embedding(estimator, scaler):
+    return {"embedding": lambda x, X: estimator.module_.trunk(x)}
+
+
+def _class(estimator, scaler):
+    kind, module = estimator._target_kind, estimator.module_
+
+    def label(x, X):
+        logits = module(x)
+        if kind == "multiclass":
+            return logits.argmax(dim=1)
+        is_likely = (logits > 0).long()
+        return is_likely if kind == "multilabel" else is_likely[:, 0]
+
+    def probabilities(x, X):
+        logits = module(x).double()
+        if kind == "multiclass":
+            return logits.softmax(dim=1)
+        if kind == "binary":
+            logits = torch.cat([-logits, logits], dim=1)
+        return logits.sigmoid()
+
+    return {"label": label, "probabilities": probabilities}
+
+
+def _target(estimator, scaler):
+    target = scaler_layer(estimator._scaler.target)
+    return {"variable": lambda x, X: target.inverse(estimator.module_(x))}
+
+
+def _critic_features(estimator, scaler):
+    return {"variable": lambda x, X: estimator._features(x)}
+
+
+def _critic_score(estimator, scaler):
+    condition = getattr(estimator, "class_shares_", None)
+    return {"score_samples": lambda x, X: estimator._judge(x, condition)}
+
+
+_HEADS = [
+    (EncoderMixin, _code),
+    (CoderMixin, _reconstruction),
+    (DeepInfoMax, _information),
+    (HardClusterMixin, _cluster),
+    (DeepClusterMixin, _cluster_probabilities),
+    (FewLabelsClassifier, _few_labels),
+    (ResNetMixin, _embedding),
+    (ResNetClassifier, _class),
+    (ResNetRegressor, _target),
+    (GANFeatureExtractor, _critic_features),
+    (GANSampler, _critic_score),
+]

@@ -1,0 +1,56 @@
+"""Generators of GANs as ONNX graphs."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from skdeep.generative import GANSampler
+from skdeep.persistence._onnx_export import OLDEST_OPSET, add_encoded_input, export, label_array
+from skdeep.persistence._onnx_graphs import on_cpu
+from skdeep.persistence._onnx_scalers import scaler_layer
+
+
+class RowGenerator(nn.Module):
+    """Noise, and codes of classes, to samples in the units of the data.
+
+    **Shape**: (batch, latent_dim) float32, (batch,) int64 -> (batch, n_features), float64
+
+    Parameters
+    ----------
+    gan : GANSampler
+    """
+
+    def __init__(self, gan):
+        super().__init__()
+        self.gan = on_cpu(gan)
+        self.net = self.gan.module_
+        self.scaler = scaler_layer(gan._scaler)
+        self.register_buffer("bounds", torch.from_numpy(np.array(gan._bounds)))
+
+    def forward(self, noise, code=None):
+        """(batch, latent_dim) -> (batch, n_features)."""
+        if code is not None:
+            one_hot = (code.unsqueeze(1) == torch.arange(self.net.n_conditions)).to(noise.dtype)
+            noise = torch.cat([noise, one_hot], dim=1)
+        rows = self.scaler.inverse(self.gan._finish(noise))
+        return (torch.minimum(torch.maximum(rows, self.bounds[0]), self.bounds[1]),)
+
+
+def convert_generator(gan, opset):
+    """Convert the generator of a GAN; arguments as for ``to_onnx``."""
+    name = type(gan).__name__
+    if not isinstance(gan, GANSampler):
+        raise TypeError(
+            f"X_sample must be given for {name}: without it, only the generator of a GANSampler is "
+            "exported."
+        )
+    opset = opset.get("", OLDEST_OPSET) if isinstance(opset, dict) else opset
+    inputs = {"noise": torch.zeros(2, gan.module_.latent_dim)}
+    has_classes = hasattr(gan, "classes_")
+    if has_classes:
+        inputs["code"] = torch.zeros(2, dtype=torch.int64)
+    model = export(RowGenerator(gan).eval(), inputs, ["rows"], opset)
+    if has_classes:
+        add_encoded_input(model, "code", "label", label_array(gan.classes_, name), default=-1)
+    model.graph.name = name
+    return model
