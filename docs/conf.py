@@ -3,6 +3,7 @@
 import inspect
 import os
 import sys
+from pathlib import Path
 
 import skdeep
 from skdeep.utils._docs import DOCUMENTATION_URL
@@ -84,10 +85,10 @@ def linkcode_resolve(domain, info):
         lines, first = inspect.getsourcelines(found)
     except (AttributeError, OSError, TypeError):
         return None
-    root = os.path.dirname(os.path.dirname(skdeep.__file__))
-    if path is None or not path.startswith(root):
+    root = Path(skdeep.__file__).parents[1]
+    if path is None or root not in Path(path).parents:
         return None
-    place = os.path.relpath(path, root)
+    place = Path(path).relative_to(root).as_posix()
     return f"{REPOSITORY_URL}/blob/main/{place}#L{first}-L{first + len(lines) - 1}"
 
 

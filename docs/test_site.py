@@ -36,7 +36,8 @@ CONTRASTS = """
     return [255, 255, 255];
   };
   const found = [];
-  for (const element of document.querySelectorAll("article p, article li, article pre, article a, article code, h1, h2")) {
+  const names = "article p, article li, article pre, article a, article code, h1, h2";
+  for (const element of document.querySelectorAll(names)) {
     if (!element.innerText.trim() || element.offsetParent === null) continue;
     const two = [parse(getComputedStyle(element).color), background(element)].map(luminance);
     const contrast = (Math.max(...two) + 0.05) / (Math.min(...two) + 0.05);
