@@ -51,6 +51,7 @@ sphinx_gallery_conf = {
     "ignore_pattern": r"quickstart\.py",
     "download_all_examples": False,
     "show_memory": False,
+    "write_computation_times": False,
     "plot_gallery": True,
     "backreferences_dir": "api/backreferences",
     "doc_module": ("skdeep",),
@@ -62,6 +63,8 @@ html_theme = "pydata_sphinx_theme"
 html_title = f"skdeep {version}"
 html_baseurl = DOCUMENTATION_URL
 html_static_path = ["_static"]
+html_css_files = ["custom.css"]
+html_context = {"default_mode": "auto"}
 html_theme_options = {
     "show_prev_next": False,
     "secondary_sidebar_items": ["page-toc"],
