@@ -6,7 +6,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 BENCHMARKS = $(filter-out benchmarks/_% benchmarks/gpu.py,$(sort $(wildcard benchmarks/*.py)))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint docs bench gpu check clean
+.PHONY: help demo test test-slow lint docs test-docs bench gpu check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -28,6 +28,9 @@ lint: $(VENV)/.test ## ruff and mypy
 docs: $(VENV)/.docs ## build the documentation, warnings are errors
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
 
+test-docs: docs ## open every page of the documentation in a browser (Chromium)
+	$(BIN)/python -m pytest -q docs/test_site.py
+
 bench: $(VENV)/.test ## run every benchmark, except for that of make gpu
 	@set -e; for script in $(BENCHMARKS); do echo "== $$script"; $(BIN)/python $$script; done
 
@@ -37,7 +40,7 @@ gpu: $(VENV)/.test ## every claim that needs a GPU, in eight minutes
 check: lint test docs ## lint, test and docs
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) docs/_build docs/auto_examples docs/api/generated docs/sg_execution_times.rst
+	rm -rf $(VENV) docs/_build docs/auto_examples docs/api/backreferences docs/api/generated docs/sg_execution_times.rst
 	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis quickstart.png gpu.json
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -1,127 +1,126 @@
-"""Compare raw pixels, PCA and an autoencoder with the same ``n_components`` on the digits data.
+"""The headlines on the digits data, in a minute: codes, clusters, new samples, a search at once.
 
-All scores are computed on held-out samples that are not used for tuning: the autoencoder has its
-default parameters, and the search uses only training samples.
+- An autoencoder beside PCA with as many components, on held-out samples.
+- Clusters of all images without labels, beside k-means. Labels are used for the accuracy only.
+- Images drawn by a GAN.
+- A grid search that trains its nets at once, beside scikit-learn's over the same net.
 """
 
 import argparse
-import warnings
 from time import perf_counter
 
 import numpy as np
 from matplotlib.figure import Figure
-from sklearn.callback import ProgressBar
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import normalized_mutual_info_score
 from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
+from sklearn.preprocessing import StandardScaler
 
+from skdeep.cluster import IMSAT
 from skdeep.decomposition import Autoencoder
+from skdeep.generative import GANSampler
 from skdeep.metrics import clustering_accuracy
+from skdeep.model_selection import BatchedGridSearchCV
 
 N_COMPONENTS = 10
-N_SHOWN = 10
+N_SHOWN = 12
 
 
-def evaluate(transformer, X_train, X_test, y_train, y_test):
-    """Fit on the training samples and evaluate the representation of the held-out samples."""
+def timed(function, *args):
+    """Return the result of a call and its seconds."""
     start = perf_counter()
-    Z_train = transformer.fit_transform(X_train)
-    seconds = perf_counter() - start
-    Z_test = transformer.transform(X_test)
-    X_hat = transformer.inverse_transform(Z_test)
-    clusters = KMeans(10, n_init=10, random_state=0).fit(Z_train).predict(Z_test)
-    classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-    return {
-        "features": Z_test.shape[1],
-        "error": np.mean((X_test - X_hat) ** 2),
-        "KMeans acc.": clustering_accuracy(y_test, clusters),
-        "KMeans NMI": normalized_mutual_info_score(y_test, clusters),
-        "LogReg acc.": classifier.fit(Z_train, y_train).score(Z_test, y_test),
-        "fit (s)": seconds,
-    }
+    result = function(*args)
+    return result, perf_counter() - start
 
 
-def print_table(rows):
-    """Print one line for each representation."""
-    columns = list(next(iter(rows.values())))
-    print(f"{'':12s}" + "".join(f"{column:>13s}" for column in columns))
-    for name, row in rows.items():
-        cells = (f"{v:13d}" if isinstance(v, int) else f"{v:13.4f}" for v in row.values())
-        print(f"{name:12s}" + "".join(cells))
+def compare_codes(X, y):
+    """Print errors and accuracies of PCA and of an autoencoder on held-out samples."""
+    X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
+    print(f"{N_COMPONENTS} components      error  accuracy  seconds")
+    for transformer in (PCA(N_COMPONENTS), Autoencoder(N_COMPONENTS, random_state=0)):
+        Z_train, seconds = timed(transformer.fit_transform, X_train)
+        Z_test = transformer.transform(X_test)
+        error = np.mean((X_test - transformer.inverse_transform(Z_test)) ** 2)
+        classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+        accuracy = classifier.fit(Z_train, y_train).score(Z_test, y_test)
+        print(f"{type(transformer).__name__:14s}  {error:7.4f}  {accuracy:8.3f}  {seconds:7.1f}")
 
 
-def search_pipeline(X_train, X_test, y_train, y_test):
-    """Tune ``n_components`` in a pipeline, with progress bars for search, pipeline and epochs."""
-    pipe = make_pipeline(
-        MinMaxScaler(), Autoencoder(random_state=0), LogisticRegression(max_iter=1000)
-    )
-    search = GridSearchCV(pipe, {"autoencoder__n_components": [5, 10, 20]}, cv=3, n_jobs=2)
-    search.set_callbacks(ProgressBar(max_propagation_depth=None))
-    with warnings.catch_warnings():
-        # MinMaxScaler does not support callbacks, and scikit-learn warns in each of the ten fits
-        warnings.filterwarnings("ignore", message="The estimator MinMaxScaler does not support")
-        search.fit(X_train, y_train)
-    print(f"\nBest parameters: {search.best_params_}")
-    print(f"Cross-validated accuracy on training samples: {search.best_score_:.4f}")
-    print(f"Accuracy on held-out samples: {search.score(X_test, y_test):.4f}")
+def compare_clusters(X, y):
+    """Print the accuracy of k-means and of IMSAT; return the clusters of the latter."""
+    print("\n10 clusters                accuracy  seconds")
+    imsat = IMSAT(10, image_shape=(8, 8), n_init=4, random_state=0)
+    for clusterer in (KMeans(10, n_init=10, random_state=0), imsat):
+        labels, seconds = timed(clusterer.fit_predict, X)
+        accuracy = clustering_accuracy(y, labels)
+        print(f"{type(clusterer).__name__:25s}  {accuracy:8.3f}  {seconds:7.1f}")
+    return labels
 
 
-def save_plot(path, X_test, y_test, reconstructions, codes):
-    """Plot originals and reconstructions on the left, two-dimensional codes on the right."""
-    figure = Figure(figsize=(14, 4.2), layout="constrained")
-    images, scatters = figure.subfigures(1, 2, width_ratios=[1.1, 1])
+def draw_digits(X, y):
+    """Draw images of all classes with a GAN."""
+    gan = GANSampler(image_shape=(8, 8), max_epochs=60, random_state=0)
+    _, seconds = timed(gan.fit, X, y)
+    print(f"\nGANSampler: {seconds:.1f} s to learn to draw digits")
+    return gan.sample(5 * 10, y=np.repeat(np.arange(10), 5), random_state=0)
 
-    rows = {"original": X_test, **reconstructions}
-    for axes, (name, X) in zip(images.subplots(len(rows), N_SHOWN), rows.items(), strict=True):
-        axes[0].set_title(name, loc="left", fontsize=9)
-        for ax, x in zip(axes, X, strict=False):
-            ax.imshow(x.reshape(8, 8), cmap="gray_r", vmin=0, vmax=1)
-            ax.set_axis_off()
-    images.suptitle(f"held-out digits, reconstructed from {N_COMPONENTS} components")
 
-    for ax, (name, Z) in zip(scatters.subplots(1, len(codes)), codes.items(), strict=True):
-        points = ax.scatter(Z[:, 0], Z[:, 1], c=y_test, cmap="tab10", vmin=-0.5, vmax=9.5, s=9)
-        ax.set(title=name, xticks=[], yticks=[])
-    scatters.colorbar(points, ax=scatters.axes, ticks=range(10), label="digit")
-    scatters.suptitle("two-dimensional codes of held-out digits")
+def compare_searches(X):
+    """Print the times of a batched and of an ordinary search; return them by name."""
+    net = Autoencoder(N_COMPONENTS, hidden_layer_sizes=(32,), max_epochs=10, random_state=0)
+    grid = {"lr": np.logspace(-4, -2, 10), "weight_decay": [0.0, 0.01]}
+    searches = [kind(net, grid, cv=3) for kind in (GridSearchCV, BatchedGridSearchCV)]
+    seconds = {type(one).__name__: timed(one.fit, X)[1] for one in searches}
+    ordinary, batched = (one.cv_results_["mean_test_score"] for one in searches)
+    print("\n60 fits                  seconds")
+    for name, value in seconds.items():
+        print(f"{name:20s}  {value:10.1f}")
+    print(f"largest difference of scores: {abs(ordinary - batched).max():g}")
+    return seconds
+
+
+def save_picture(path, X, labels, drawn, seconds):
+    """Plot drawn digits, samples of each cluster, and the times of the searches."""
+    figure = Figure(figsize=(12, 3.6), layout="constrained")
+    left, middle, right = figure.subfigures(1, 3, width_ratios=[1.1, 2.2, 1.6])
+    show(left, drawn.reshape(10, 5, 8, 8).transpose(1, 0, 2, 3)[:, ::2], "drawn by GANSampler")
+    clusters = np.stack([X[labels == k][:N_SHOWN] for k in range(10)]).reshape(10, N_SHOWN, 8, 8)
+    show(middle, clusters, "clusters of IMSAT (rows), found without labels")
+    ax = right.subplots()
+    bars = ax.barh(list(seconds), list(seconds.values()), color=["tab:gray", "tab:blue"])
+    ax.bar_label(bars, fmt="%.1f s", padding=3)
+    ax.set(title="60 fits, equal scores", xticks=[], xlim=(0, 1.2 * max(seconds.values())))
+    ax.spines[:].set_visible(False)
     figure.savefig(path, dpi=110)
 
 
+def show(figure, images, title):
+    """Show images, (rows, columns, height, width), as one."""
+    n_rows, n_columns, height, width = images.shape
+    padded = np.pad(images, ((0, 0), (0, 0), (1, 0), (1, 0)))
+    whole = padded.transpose(0, 2, 1, 3).reshape(n_rows * (height + 1), n_columns * (width + 1))
+    ax = figure.subplots()
+    ax.imshow(whole, cmap="gray_r", vmin=0, vmax=1)
+    ax.set_axis_off()
+    ax.set_title(title, fontsize=10)
+
+
 def main(output):
-    """Compare the representations, run the search and save the plot."""
-    digits = load_digits()
-    split = train_test_split(
-        digits.data / 16.0, digits.target, stratify=digits.target, random_state=0
-    )
-    X_train, X_test, _, y_test = split
-    print(f"digits: {len(X_train)} training samples, {len(X_test)} held-out samples, 64 pixels")
-
-    transformers = {
-        "raw pixels": FunctionTransformer(check_inverse=False),
-        "PCA": PCA(N_COMPONENTS, random_state=0),
-        "Autoencoder": Autoencoder(N_COMPONENTS, random_state=0),
-    }
-    print_table({name: evaluate(t, *split) for name, t in transformers.items()})
-    print("error: mean squared error per pixel on held-out samples\n")
-
-    search_pipeline(*split)
-
-    del transformers["raw pixels"]
-    reconstructions = {
-        name: t.inverse_transform(t.transform(X_test[:N_SHOWN])) for name, t in transformers.items()
-    }
-    flat = {"PCA(2)": PCA(2, random_state=0), "Autoencoder(2)": Autoencoder(2, random_state=0)}
-    codes = {name: t.fit(X_train).transform(X_test) for name, t in flat.items()}
-    save_plot(output, X_test, y_test, reconstructions, codes)
-    print(f"Plot: {output}")
+    """Run all comparisons and save the picture."""
+    X, y = load_digits(return_X_y=True)
+    X = X / 16.0
+    print(f"digits: {len(X)} images of 8 x 8 pixels\n")
+    compare_codes(X, y)
+    labels = compare_clusters(X, y)
+    drawn = draw_digits(X, y)
+    save_picture(output, X, labels, drawn, compare_searches(X))
+    print(f"\nPicture: {output}")
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--output", default="quickstart.png", help="file name of the plot")
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--output", default="quickstart.png", help="file name of the picture")
     main(parser.parse_args().output)
