@@ -63,10 +63,9 @@ class AutoencoderImputer(ImputerMixin, GradientDescentMixin, DeepEstimator):
         numbers are replaced by zero, as by :class:`sklearn.impute.SimpleImputer`, while missing
         categories stay as they are. If False, these features are dropped, with a warning.
     categorical_features : "from_dtype" or array-like of shape (n,) or None, default="from_dtype"
-        Names, indices or mask of the categorical features. ``"from_dtype"``: the columns of a
-        dataframe that have a categorical dtype or contain only strings. Imputed categories are
-        categories of the training samples. Other categories of new samples are kept, and ignored
-        by the predictions for the rest of the sample.
+        Categorical features: a boolean mask, indices or names. ``"from_dtype"`` selects the columns
+        of a dataframe that have a categorical dtype or contain only strings. See Notes for how
+        categories are treated.
     early_stopping : bool, default=False
         Whether to hold out a validation set, stratified by class for classifiers, to stop training
         when its loss stops improving, and to keep the weights of the best epoch.
@@ -74,8 +73,9 @@ class AutoencoderImputer(ImputerMixin, GradientDescentMixin, DeepEstimator):
         Fraction of the training samples that are held out as the validation set if
         ``early_stopping=True``.
     n_iter_no_change : int, default=10
-        Training stops when the loss of the validation set has not improved by at least ``tol`` for
-        more than this number of consecutive epochs. Ignored if ``early_stopping=False``.
+        Training stops when the loss has not improved by at least ``tol`` for more than this number
+        of consecutive epochs. The loss is that of the validation set if ``early_stopping=True``,
+        else the training loss.
     tol : float, default=1e-4
         Minimum decrease of the loss that counts as an improvement, in the units of ``loss_curve_``.
     optimizer : {"adamw", "adam", "sgd"} or torch.optim.Optimizer subclass, default="adamw"
@@ -90,7 +90,8 @@ class AutoencoderImputer(ImputerMixin, GradientDescentMixin, DeepEstimator):
     batch_size : int, default=128
         Number of samples per mini-batch. If the training set has no more samples than that, each
         epoch is a single batch, and the result depends neither on the order of the samples nor on
-        whether a sample appears twice or has twice the weight.
+        whether a sample appears twice or has twice the weight. In a GAN, batches are drawn with
+        replacement instead, whatever the number of samples.
     lr : float, default=2e-3
         Learning rate of the optimizer; with a schedule, its maximum.
     weight_decay : float, default=0.1
@@ -113,6 +114,11 @@ class AutoencoderImputer(ImputerMixin, GradientDescentMixin, DeepEstimator):
         callback that calls ``net.request_stop()``, ends training after the current epoch. Callbacks
         that predict, such as ``EpochScoring``, are not supported, as the net is trained on batches
         of scaled samples. Pass scikit-learn callbacks to ``set_callbacks``.
+    checkpoint : str or path-like, default=None
+        Folder for checkpoints of ``fit``. If the process is killed, the same call continues from
+        the last one, see :doc:`/guide/saving`.
+    checkpoint_every : int, default=5
+        Number of epochs between checkpoints.
     device : str, torch.device or list of these, default="auto"
         Device to train on. ``"auto"`` uses CUDA if available, else MPS, else the CPU. If a list,
         each parallel worker uses one of its devices.
@@ -166,6 +172,10 @@ class AutoencoderImputer(ImputerMixin, GradientDescentMixin, DeepEstimator):
     The mean probability that an entry is hidden is uniform between 0.05 and 0.5 for each sample in
     each step. It is distributed over the features in proportion to their fractions of missing
     entries, where those below 0.1 count as 0.1.
+
+    Imputed categories are categories of the training samples. Other categories of new samples are
+    kept, and ignored by the predictions for the rest of the sample. Without ``early_stopping``, the
+    number of epochs is always ``max_epochs``, as each epoch hides other entries.
 
     The normal distribution is left out for more than 100 numerical features. Its correlations are
     shrunk by 2 %.

@@ -104,6 +104,11 @@ class AutoencoderOutlierDetector(OutlierDetectorMixin, DeepEstimator):
         callback that calls ``net.request_stop()``, ends training after the current epoch. Callbacks
         that predict, such as ``EpochScoring``, are not supported, as the net is trained on batches
         of scaled samples. Pass scikit-learn callbacks to ``set_callbacks``.
+    checkpoint : str or path-like, default=None
+        Folder for checkpoints of ``fit``. If the process is killed, the same call continues from
+        the last one, see :doc:`/guide/saving`.
+    checkpoint_every : int, default=5
+        Number of epochs between checkpoints.
     device : str, torch.device or list of these, default="auto"
         Device to train on. ``"auto"`` uses CUDA if available, else MPS, else the CPU. If a list,
         each parallel worker uses one of its devices.

@@ -39,8 +39,8 @@ class DiffusionTimeDetector(OutlierDetectorMixin, DeepEstimator):
     hidden_layer_sizes : int or tuple of int, default=(256, 512, 256)
         Number of units in each hidden layer.
     dropout : float, default=0.5
-        Fraction of the hidden units that are set to zero during training, except for the first
-        hidden layer.
+        Fraction of the hidden units that are set to zero during training; in a GAN, of those of the
+        critic.
     activation : str, default="relu"
         Activation function of the hidden layers: ``"identity"``, ``"relu"``, ``"leaky_relu"``,
         ``"elu"``, ``"gelu"``, ``"silu"``, ``"softplus"``, ``"tanh"`` or ``"logistic"``.
@@ -87,6 +87,11 @@ class DiffusionTimeDetector(OutlierDetectorMixin, DeepEstimator):
         callback that calls ``net.request_stop()``, ends training after the current epoch. Callbacks
         that predict, such as ``EpochScoring``, are not supported, as the net is trained on batches
         of scaled samples. Pass scikit-learn callbacks to ``set_callbacks``.
+    checkpoint : str or path-like, default=None
+        Folder for checkpoints of ``fit``. If the process is killed, the same call continues from
+        the last one, see :doc:`/guide/saving`.
+    checkpoint_every : int, default=5
+        Number of epochs between checkpoints.
     device : str, torch.device or list of these, default="auto"
         Device to train on. ``"auto"`` uses CUDA if available, else MPS, else the CPU. If a list,
         each parallel worker uses one of its devices.
@@ -134,6 +139,8 @@ class DiffusionTimeDetector(OutlierDetectorMixin, DeepEstimator):
 
     Notes
     -----
+    There is no dropout in the first hidden layer.
+
     With ``contamination="auto"``, ``offset_`` is :math:`m - 3 s`, with the median :math:`m` of the
     training scores and their robust standard deviation :math:`s`, 1.4826 times the median absolute
     deviation from :math:`m`. Scikit-learn's detectors have thresholds of their own for ``"auto"``.
