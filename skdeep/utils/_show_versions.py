@@ -15,6 +15,7 @@ _DISTRIBUTIONS = (
     "tqdm",
     "dask",
     "distributed",
+    "fastapi",
     "imbalanced-learn",
     "onnxruntime",
     "onnxscript",
@@ -23,6 +24,7 @@ _DISTRIBUTIONS = (
     "rtdl_num_embeddings",
     "skl2onnx",
     "skops",
+    "uvicorn",
 )
 
 

@@ -64,7 +64,10 @@ MODELS = {
         ),
         ["embed"],
     ),
-    ClusterwiseClassifier: (lambda: ClusterwiseClassifier(k_means(), LogisticRegression()), []),
+    ClusterwiseClassifier: (
+        lambda: ClusterwiseClassifier(k_means(), LogisticRegression(max_iter=1000)),
+        [],
+    ),
     ClusterwiseRegressor: (lambda: ClusterwiseRegressor(k_means(), Ridge()), []),
     DeepCluster: (lambda: DeepCluster(4, **CODER), ["transform"]),
     DeepEmbeddedClustering: (
