@@ -2,7 +2,7 @@
 
 import importlib
 import os
-import tempfile
+import uuid
 from pathlib import Path
 
 from sklearn.utils.validation import check_is_fitted
@@ -117,13 +117,12 @@ def register_converters():
 
 def _write(content, path):
     """Replace a file atomically."""
-    handle, part = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".part", dir=path.parent)
+    part = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with part.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(part).replace(path)
-    except BaseException:
-        Path(part).unlink()
-        raise
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -56,6 +56,9 @@ def test_a_file_is_written_where_the_user_names_one(fitted, X, tmp_path, capfd, 
     model = to_onnx(fitted, X[:1], path)
     assert onnx.load(path) == model
     assert list(tmp_path.iterdir()) == [path]
+    other = tmp_path / "other"
+    other.touch()
+    assert path.stat().st_mode == other.stat().st_mode
     after = _settings()
     new = after["loggers"].keys() - before["loggers"].keys()  # of modules that were imported
     after["loggers"] = {k: v for k, v in after["loggers"].items() if k not in new}
