@@ -65,7 +65,7 @@ def draw_digits(X, y):
     gan = GANSampler(image_shape=(8, 8), max_epochs=60, random_state=0)
     _, seconds = timed(gan.fit, X, y)
     print(f"\nGANSampler: {seconds:.1f} s to learn to draw digits")
-    return gan.sample(5 * 10, y=np.repeat(np.arange(10), 5), random_state=0)
+    return gan.sample(50, np.repeat(np.arange(10), 5), random_state=0)[0]
 
 
 def compare_searches(X):
