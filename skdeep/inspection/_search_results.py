@@ -242,7 +242,7 @@ class SearchResultsDisplay:
         ax.set_yticks([])
         ax.set(xlim=(-0.3, len(self.names) - 0.5), ylim=(-0.05, 1.05))
         ax.set_frame_on(False)
-        ax.legend(loc="upper right")
+        ax.legend(loc="lower right", bbox_to_anchor=(1, 1), frameon=False)
         ax.figure.colorbar(self.lines_, ax=ax, label=self.score_name)
 
     def _draw_halving(self, ax, options):
