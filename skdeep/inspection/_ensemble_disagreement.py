@@ -46,6 +46,12 @@ class EnsembleDisagreementDisplay:
         Errors of the retained samples, and the mean error of all samples. Only available with
         ``kind="retention"``.
 
+    Notes
+    -----
+    Disagreement is not the only source of uncertainty. Nets may agree that they cannot tell: if
+    they are trained too little, all of their probabilities are low, and so is the mutual
+    information of samples that they get wrong.
+
     See Also
     --------
     skdeep.ensemble.DeepEnsembleClassifier : Ensemble of classifiers.

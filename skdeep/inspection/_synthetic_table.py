@@ -9,6 +9,7 @@ from skdeep.metrics._tables import check_columns, encode_tables
 
 _KINDS = ("marginals", "correlations")
 _N_BARS = 10
+_MAX_NAMES = 40  # of columns beside the correlations; more cannot be read
 
 
 class SyntheticTableDisplay:
@@ -211,12 +212,13 @@ class SyntheticTableDisplay:
     def _draw_correlations(self, axes, options):
         """Draw the correlations of both tables."""
         names = list(self.report.marginal.columns)
+        ticks = range(len(names) if len(names) <= _MAX_NAMES else 0)
         images = []
         for ax, table in zip(axes, ("real", "synthetic"), strict=True):
             shown = {"cmap": "RdBu_r", "vmin": -1, "vmax": 1} | options
             images.append(ax.imshow(self.report.pairwise[table], **shown))
-            ax.set_xticks(range(len(names)), names, rotation=90)
-            ax.set_yticks(range(len(names)), names)
+            ax.set_xticks(ticks, names[: len(ticks)], rotation=90)
+            ax.set_yticks(ticks, names[: len(ticks)])
             ax.set_title(table)
         axes[0].figure.colorbar(images[0], ax=list(axes), label="correlation")
         return images

@@ -99,6 +99,16 @@ def test_correlations_are_those_of_both_tables():
     assert real.get_clim() == (-1, 1)
 
 
+@pytest.mark.parametrize("n_columns, n_names", [(4, 4), (40, 40), (41, 0)])
+def test_columns_are_named_unless_there_are_too_many(n_columns, n_names):
+    rng = np.random.default_rng(0)
+    table = rng.standard_normal((10, n_columns))
+    display = SyntheticTableDisplay.from_predictions(table, table, columns=[0], kind="correlations")
+    for ax in display.ax_:
+        for labels in (ax.get_xticklabels(), ax.get_yticklabels()):
+            assert [label.get_text() for label in labels] == [str(one) for one in range(n_names)]
+
+
 def test_report_that_is_known_is_not_computed_again():
     report = synthetic_table_report(X[:75], X[75:], random_state=0)
     display = SyntheticTableDisplay.from_predictions(X[:75], X[75:], report=report)
