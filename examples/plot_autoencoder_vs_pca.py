@@ -21,6 +21,7 @@ from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
 
 from skdeep.decomposition import Autoencoder
+from skdeep.inspection import ReconstructionDisplay
 
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X / 16.0, y, stratify=y, random_state=0)
@@ -54,6 +55,17 @@ ax.set(
 ax.set_xticks(n_components, [str(k) for k in n_components])
 ax.minorticks_off()
 ax.legend()
+
+# %%
+# Ten digits, reconstructed
+# -------------------------
+# The first row shows held-out digits, the others their reconstructions from ten components.
+
+models = {"PCA": PCA(10, random_state=0), "autoencoder": Autoencoder(10, random_state=0)}
+for model in models.values():
+    model.fit(X_train)
+ReconstructionDisplay.from_estimator(models, X_test, image_shape=(8, 8), vmin=0, vmax=1)
+plt.show()
 
 # %%
 # Finding

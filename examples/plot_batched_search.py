@@ -25,6 +25,7 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV
 
 from skdeep.decomposition import Autoencoder
+from skdeep.inspection import SearchResultsDisplay
 from skdeep.model_selection import BatchedGridSearchCV
 
 X, _ = load_digits(return_X_y=True)
@@ -66,18 +67,13 @@ for name, n_fits, time in rows:
 # Errors of all candidates
 # ------------------------
 # The score is the negative mean squared reconstruction error on the held-out fold. Darker cells
-# have a larger error. The cross marks the best candidate.
+# have a larger error, on a logarithmic scale. The cross marks the best candidate.
 
-scores = batched.cv_results_["mean_test_score"].reshape(len(lrs), len(noises))
-place = np.unravel_index(batched.best_index_, scores.shape)
-
-fig, ax = plt.subplots(figsize=(7, 4.5), layout="constrained")
-image = ax.imshow(np.log10(-scores), cmap="cividis_r", origin="lower", aspect="auto")
-ax.plot(place[1], place[0], "x", color="red", markersize=12, markeredgewidth=3)
-ax.set_xticks(range(len(noises)), [f"{noise:.2f}" for noise in noises])
-ax.set_yticks(range(len(lrs)), [f"{lr:.1e}" for lr in lrs])
-ax.set(xlabel="noise", ylabel="lr", title="Digits: 100 candidates, 3 folds")
-fig.colorbar(image, label="log10 of the held-out error")
+display = SearchResultsDisplay.from_estimator(
+    batched, params=["noise", "lr"], negate_score=True, norm="log", cmap="cividis_r"
+)
+display.ax_.set_title("Digits: held-out error of 100 candidates, 3 folds")
+plt.show()
 
 # %%
 # Finding
@@ -91,6 +87,7 @@ print(
     f"Finding: 300 fits take {batched_seconds:.1f} s as a batched search and {extrapolated:.1f} s "
     f"(extrapolated) one by one, a speed-up of {extrapolated / batched_seconds:.1f}."
 )
+scores, place = -display.scores, display.best
 differences = np.abs(np.diagonal(scores) - one_by_one.cv_results_["mean_test_score"])
 print(f"Largest difference between the scores of the two searches: {differences.max():.1e}")
 

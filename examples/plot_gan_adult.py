@@ -26,6 +26,7 @@ import pandas as pd
 from sklearn.datasets import fetch_openml
 
 from skdeep.generative import TabularGANSampler
+from skdeep.inspection import SyntheticTableDisplay
 from skdeep.metrics import synthetic_table_report
 
 NAMES = (
@@ -59,35 +60,6 @@ assert (synthetic.dtypes == real.dtypes).all()
 print(synthetic[["age", "education", "occupation", "capital-gain", "income"]].head())
 
 # %%
-# Distributions of four columns
-# -----------------------------
-# The fraction of people in each bin of two numerical columns, and in each category of two
-# categorical ones. Most people have the same ``capital-gain``, zero.
-
-shown = {
-    "age": [*range(10, 91, 10)],
-    "capital-gain": [-1, 0, 5000, 10000, 100000],
-    "marital-status": None,
-    "workclass": None,
-}
-
-
-def frequencies(column, bins):
-    """Fraction of people in each bin, or in each category, the most frequent one first."""
-    column = column.astype(object).fillna("missing") if bins is None else pd.cut(column, bins)
-    return column.value_counts(normalize=True, sort=bins is None)
-
-
-fig, axes = plt.subplots(2, 2, figsize=(10, 7), layout="constrained")
-for ax, (name, bins) in zip(axes.flat, shown.items(), strict=True):
-    table = frequencies(real[name], bins).to_frame("real")
-    table["synthetic"] = frequencies(synthetic[name], bins).reindex(table.index, fill_value=0)
-    table.plot.barh(ax=ax, width=0.8)
-    ax.set(title=name, xlabel="fraction of people", ylabel="")
-    ax.invert_yaxis()
-    ax.legend(loc="lower right")
-
-# %%
 # Evaluation
 # ----------
 # The first line evaluates the synthetic people. The second line evaluates the same number of
@@ -108,6 +80,25 @@ for name, result in (("synthetic", report), ("real", ceiling)):
     )
 for name, utility in report.utility.items():
     print(f"utility.{name}: f1 {utility.f1:.3f}, roc_auc {utility.roc_auc:.3f}")
+
+# %%
+# Distributions of four columns
+# -----------------------------
+# The fraction of people in each bin of two numerical columns, and in each category of two
+# categorical ones, with the distance between both distributions. Nearly all people are in the first
+# bin of ``capital-gain``, since most have the same value, zero.
+
+shown = ["age", "capital-gain", "marital-status", "workclass"]
+display = SyntheticTableDisplay.from_predictions(real, synthetic, columns=shown, report=report)
+
+# %%
+# Pairs of columns
+# ----------------
+# Pearson's correlation for two numerical columns, Cramér's V for two categorical ones, and the
+# correlation ratio for one of each.
+
+display.plot(kind="correlations")
+plt.show()
 
 # %%
 # Finding

@@ -25,6 +25,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.svm import SVC
 
 from skdeep.generative import GANSampler
+from skdeep.inspection import LossCurveDisplay, SamplesDisplay
 
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=500, stratify=y, random_state=0)
@@ -61,6 +62,24 @@ for ax, (source, X_source) in zip(axes, sources.items(), strict=True):
     rows = [np.hstack(images[y_train == digit][:8]) for digit in gan.classes_]
     ax.imshow(np.vstack(rows), cmap="gray_r", vmin=0, vmax=16)
     ax.set(title=source, xticks=[], yticks=[])
+
+# %%
+# New digits, or copies?
+# ----------------------
+# One generated digit of each class, above the most similar one of the training set. They are alike,
+# but not equal.
+
+SamplesDisplay.from_predictions(
+    gan.sample(10, y=gan.classes_, random_state=1)[0], X_train, image_shape=(8, 8), vmin=0, vmax=16
+)
+
+# %%
+# Losses of the two nets
+# ----------------------
+# They show that neither net wins, but not how good the digits are.
+
+LossCurveDisplay.from_estimator(gan)
+plt.show()
 
 # %%
 # Finding

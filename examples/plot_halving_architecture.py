@@ -27,6 +27,7 @@ from sklearn.datasets import make_classification
 from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
 
+from skdeep.inspection import SearchResultsDisplay
 from skdeep.model_selection import (
     BatchedHalvingSearchCV,
     BatchedRandomizedSearchCV,
@@ -75,30 +76,23 @@ for n, now, earlier in zip(halving.n_candidates_, halving.n_resources_, before, 
 # Left: each line is a candidate of the halving search and ends when the candidate is eliminated.
 # Right: the score after 27 epochs, from the full search, against the score after the first epoch.
 
-results = halving.cv_results_
 drawn = full.cv_results_["params"]
-place_of = {
-    number: drawn.index({name: value for name, value in one.items() if name != "max_epochs"})
-    for number, one in enumerate(results["params"])
-}
-curves = [[] for _ in drawn]
-for number, place in place_of.items():
-    point = results["n_resources"][number], results["mean_test_score"][number]
-    curves[place].append(point)
-first = np.array([curve[0][1] for curve in curves])
 last = full.cv_results_["mean_test_score"]
 
 fig, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
-for place, curve in enumerate(curves):
-    color = f"C{drawn[place]['n_blocks'] - 1}"
-    left.plot(*zip(*curve, strict=True), "o-", color=color, alpha=0.8)
-    survives = len(curve) > 1
-    right.plot(first[place], last[place], "o" if survives else "x", color=color)
+display = SearchResultsDisplay.from_estimator(halving, kind="halving", ax=left)
+curves = {
+    drawn.index(one): curve for one, curve in zip(display.params, display.curves, strict=True)
+}
+first = np.array([curves[place][0, 1] for place in range(len(drawn))])
+for line, params in zip(display.lines_, display.params, strict=True):
+    place = drawn.index(params)
+    color = f"C{params['n_blocks'] - 1}"
+    line.set_color(color)
+    right.plot(first[place], last[place], "o" if len(curves[place]) > 1 else "x", color=color)
 for n_blocks in space["n_blocks"]:
     left.plot([], [], "o-", color=f"C{n_blocks - 1}", label=f"n_blocks={n_blocks}")
-left.set(xscale="log", xlabel="epochs", ylabel="negative cross-entropy", title="Halving")
-left.set_xticks(halving.n_resources_, [str(n) for n in halving.n_resources_])
-left.minorticks_off()
+left.set(ylabel="negative cross-entropy", title="Halving")
 left.legend()
 right.plot([], [], "o", color="gray", label="survives the first epoch")
 right.plot([], [], "x", color="gray", label="eliminated after it")
@@ -113,7 +107,7 @@ right.legend()
 # each iteration, and later iterations have fewer nets to stack. The times include the refit on all
 # training samples.
 
-chosen = place_of[halving.best_index_]
+chosen = drawn.index(display.params[display.best])
 rank = full.cv_results_["rank_test_score"][chosen]
 print(
     f"Finding: the candidate selected by halving ranks {rank} of {len(drawn)} in the full search. "

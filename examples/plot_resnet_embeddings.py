@@ -22,6 +22,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from skdeep.inspection import LatentSpaceDisplay
 from skdeep.neural_network import ResNetClassifier
 
 X, y = load_digits(return_X_y=True)
@@ -59,11 +60,10 @@ fig.suptitle("PCA of raw pixels and of embeddings")
 for ax_row, (title, (X_new, y_new)) in zip(axes, datasets.items(), strict=True):
     for ax, (source, transformer) in zip(ax_row, sources.items(), strict=True):
         Z = make_pipeline(transformer, PCA(2, random_state=0)).fit_transform(X_new)
-        for digit in sorted(set(y_new)):
-            ax.scatter(*Z[y_new == digit].T, s=8, color=f"C{digit}", label=str(digit))
-        ax.set(title=f"{title}: {source}", xticks=[], yticks=[])
+        LatentSpaceDisplay.from_predictions(Z, y_new, ax=ax)
+        ax.set(title=f"{title}: {source}", xticks=[], yticks=[], xlabel="", ylabel="")
         ax.title.set_fontsize("medium")
-    ax_row[-1].legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=2)
+    ax_row[0].get_legend().remove()
 
 # %%
 # Finding

@@ -23,6 +23,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 
 from skdeep.cluster import SelfOrganizingMap
+from skdeep.inspection import LatentSpaceDisplay
 
 X, y = load_digits(return_X_y=True)
 X = X / 16
@@ -49,9 +50,11 @@ for ax, (name, place) in zip(axes, methods.items(), strict=True):
     print(f"{name:20} 10-NN accuracy {accuracy:.3f}, trustworthiness {trust:.3f}, {seconds:.1f} s")
     if name == "self-organizing map":
         Z = Z + np.random.default_rng(0).uniform(-0.35, 0.35, Z.shape)
-    points = ax.scatter(*Z.T, c=y, cmap="tab10", s=6)
-    ax.set(title=f"{name}: 10-NN accuracy {accuracy:.2f}", xticks=[], yticks=[])
-fig.colorbar(points, ax=axes, ticks=range(10), label="digit")
+    LatentSpaceDisplay.from_predictions(Z, y, ax=ax, s=6)
+    title = f"{name}: 10-NN accuracy {accuracy:.2f}"
+    ax.set(title=title, xticks=[], yticks=[], xlabel="", ylabel="")
+for ax in axes[:-1]:
+    ax.get_legend().remove()
 plt.show()
 
 # %%

@@ -4,10 +4,9 @@ import numpy as np
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from skdeep.cluster import SelfOrganizingMap
+from skdeep.inspection._drawing import add_legend, class_colors, several_axes
 
 _KINDS = ("u_matrix", "hits", "components", "classes")
-# Qualitative color maps by the number of their colors; others are not qualitative.
-_QUALITATIVE = {10: "tab10", 20: "tab20"}
 _LABELS = {"u_matrix": "mean distance to adjacent units", "hits": "samples"}
 
 
@@ -125,27 +124,14 @@ class SOMDisplay:
         display : SOMDisplay
             Display that has been drawn.
         """
-        plt = _pyplot()
         panels = self.values.reshape(len(self.values), -1).T
-        if ax is None:
-            n_columns = min(len(panels), 4)
-            n_rows = -(-len(panels) // n_columns)
-            size = 4.5 * n_columns, 4.0 * n_rows
-            _, axes = plt.subplots(n_rows, n_columns, figsize=size, squeeze=False)
-            axes = axes.ravel()
-            for unused in axes[len(panels) :]:
-                unused.remove()
-        else:
-            axes = np.atleast_1d(ax).ravel()
-            if len(axes) < len(panels):
-                raise ValueError(f"ax must have {len(panels)} axes; got {len(axes)}.")
-        axes = axes[: len(panels)]
+        axes = several_axes(self, ax, len(panels), panel_size=(4.5, 4.0))
         self.units_ = [self._draw(*pair, kwargs) for pair in zip(axes, panels, strict=True)]
         if self.kind == "components":
             for one, name in zip(axes, self.names, strict=True):
                 one.set_title(name)
-        self.ax_ = axes if self.kind == "components" else axes[0]
-        self.figure_ = axes[0].figure
+        else:
+            self.ax_ = axes[0]
         return self
 
     def _draw(self, ax, values, options):
@@ -153,34 +139,19 @@ class SOMDisplay:
         from matplotlib.collections import PolyCollection
 
         polygons = self.unit_coordinates[:, None] + _outline(self.topology)
-        is_class = self.kind == "classes"
         defaults = {"cmap": "viridis", "edgecolors": "face"}
-        if is_class:
-            n_colors = min((n for n in _QUALITATIVE if n >= len(self.names)), default=None)
-            defaults["cmap"] = _QUALITATIVE.get(n_colors, "turbo")
+        if self.kind == "classes":
+            defaults["cmap"], defaults["clim"] = class_colors(len(self.names))
         units = PolyCollection(polygons, array=np.ma.masked_invalid(values), **defaults | options)
-        if is_class:
-            units.set_clim(-0.5, (n_colors or len(self.names)) - 0.5)
         ax.add_collection(units)
         ax.set_aspect("equal")
         ax.autoscale_view()
         ax.set_axis_off()
-        if is_class:
-            _add_legend(ax, units, self.names)
+        if self.kind == "classes":
+            add_legend(ax, units, self.names)
         else:
             ax.figure.colorbar(units, ax=ax, label=_LABELS.get(self.kind, ""))
         return units
-
-
-def _pyplot():
-    """Import matplotlib's pyplot when it is needed."""
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError(
-            "SOMDisplay requires matplotlib; install it by pip install 'skdeep[plot]'."
-        ) from error
-    return plt
 
 
 def _outline(topology):
@@ -189,15 +160,6 @@ def _outline(topology):
         return np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]])
     angle = np.pi / 6 + np.arange(6) * np.pi / 3
     return np.column_stack([np.cos(angle), np.sin(angle)]) / 3**0.5
-
-
-def _add_legend(ax, units, names):
-    """Name the colors of the classes."""
-    from matplotlib.patches import Patch
-
-    colors = [units.to_rgba(number) for number in range(len(names))]
-    patches = [Patch(color=color, label=name) for color, name in zip(colors, names, strict=True)]
-    ax.legend(handles=patches, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
 
 
 def _values(som, X, y, kind, components):

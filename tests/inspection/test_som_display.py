@@ -2,7 +2,6 @@
 
 import copy
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,16 +14,6 @@ from skdeep.inspection import SOMDisplay
 
 IRIS, SPECIES = load_iris(return_X_y=True)
 NAMES = load_iris().target_names[SPECIES]
-
-
-@pytest.fixture(autouse=True)
-def plt():
-    """Pyplot without a screen; all figures are closed afterwards."""
-    mpl.use("agg")
-    import matplotlib.pyplot as plt
-
-    yield plt
-    plt.close("all")
 
 
 @pytest.fixture(scope="module", params=["rectangular", "hexagonal"])
@@ -130,7 +119,3 @@ def test_what_cannot_be_drawn_is_refused(som):
         SOMDisplay.from_estimator(KMeans())
     with pytest.raises(NotFittedError):
         SOMDisplay.from_estimator(SelfOrganizingMap())
-
-
-def test_matplotlib_is_imported_when_something_is_drawn(run_python):
-    run_python("import sys, skdeep.inspection\nassert 'matplotlib' not in sys.modules")
