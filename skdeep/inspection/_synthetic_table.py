@@ -154,10 +154,11 @@ class SyntheticTableDisplay:
         real, synthetic = encoded["X"], encoded["X_synthetic"]
         labels = iter(categories)
         labels = [next(labels) if flag else None for flag in is_categorical]
+        shown = names if columns is None else columns
+        places = {name: names.index(name) for name in shown}
         marginals = {
             name: _distribution(real[:, place], synthetic[:, place], labels[place])
-            for place, name in enumerate(names)
-            if columns is None or name in columns
+            for name, place in places.items()
         }
         return cls(report, marginals=marginals).plot(kind=kind, ax=ax, **kwargs)
 

@@ -77,8 +77,8 @@ def test_panels_have_the_distances_of_the_report():
 
 
 def test_columns_are_chosen():
-    display = SyntheticTableDisplay.from_predictions(X[:75], X[75:], columns=[1, 3])
-    assert list(display.marginals) == [1, 3]
+    display = SyntheticTableDisplay.from_predictions(X[:75], X[75:], columns=[3, 1])
+    assert list(display.marginals) == [3, 1]
     assert len(display.bars_) == len(display.ax_) == 2
 
 
