@@ -221,7 +221,7 @@ def test_files_that_a_killed_process_has_not_finished_are_removed(run_python, X,
 def test_a_damaged_description_of_the_fit_is_an_error_that_says_so(content, X, tmp_path):
     _autoencoder(checkpoint=tmp_path).fit(X)
     (tmp_path / "fit.json").write_text(content)
-    with pytest.raises(ValueError, match="fit.json' is damaged or does not describe one"):
+    with pytest.raises(ValueError, match=r"fit.json' is damaged or does not describe one"):
         _autoencoder(checkpoint=tmp_path).fit(X)
 
 

@@ -254,11 +254,11 @@ def _plain_result(result):
 
 def _has_failed(result, error_score):
     """Whether the fit or a score may have failed: a failed score is replaced by ``error_score``."""
-    kinds = [result.get(f"{kind}_scores", {}) for kind in ("test", "train")]
-    scores = [one for kind in kinds for one in (kind.values() if isinstance(kind, dict) else [kind])]
-    return result["fit_error"] is not None or any(
-        one == error_score or np.isnan(one) for one in scores
-    )
+    scores = []
+    for found in (result["test_scores"], result.get("train_scores", {})):
+        scores += found.values() if isinstance(found, dict) else [found]
+    is_failed = [one == error_score or np.isnan(one) for one in scores]
+    return result["fit_error"] is not None or any(is_failed)
 
 
 class _Hasher(NumpyHasher):
