@@ -23,7 +23,7 @@ from skdeep._training._training_state import (
     restore_training,
     training_state,
 )
-from skdeep.utils._files import write_atomically
+from skdeep.utils._files import remove_unfinished, write_atomically
 from skdeep.utils._lock import locked
 from skdeep.utils._slabs import slabs
 
@@ -38,7 +38,7 @@ def checkpoints_of(estimator, *, is_part):
 
 
 class NoCheckpoints:
-    """Stands for the checkpoints of a fit without any."""
+    """Takes the place of ``Checkpoints`` in a fit without checkpoints."""
 
     def opened(self):
         """Return a context manager that does nothing."""
@@ -49,11 +49,11 @@ class NoCheckpoints:
         return fit.seed
 
     def branch(self, seed):
-        """Return the same for a restart."""
+        """Return this object, also for a restart."""
         return self
 
     def resume(self, net, n_epochs, parts):
-        """Return the number of epochs left: all."""
+        """Return the number of epochs left, which is that of the whole training."""
         return n_epochs
 
 
@@ -77,7 +77,7 @@ class Checkpoints:
         self.has_begun = False
 
     def branch(self, seed):
-        """Return the checkpoints of a restart of the fit, whose trainings are numbered anew."""
+        """Return the checkpoints of a restart of the fit, with a numbering of their own."""
         branch = copy.copy(self)
         branch.prefix, branch.n_trainings = f"seed{seed}-", 0
         return branch
@@ -94,6 +94,7 @@ class Checkpoints:
             with _explained("checkpoint must be a folder that can be written"):
                 self.folder.mkdir(parents=True, exist_ok=True)
                 stack.enter_context(locked(self.folder, "A fit with checkpoint"))
+                remove_unfinished(self.folder)
             yield
 
     def begin(self, fit, data):
@@ -106,11 +107,11 @@ class Checkpoints:
         if not path.exists():
             self._write(path, json.dumps(described, indent=1).encode())
             return fit.seed
-        saved = json.loads(path.read_bytes())
+        saved = _read_description(path)
         if fit.estimator.random_state is None:
-            described["random_state"] = saved["random_state"]
+            described["random_state"] = saved.get("random_state", fit.seed)
         _check_same(saved, described, self.folder)
-        return saved["random_state"]
+        return described["random_state"]
 
     def resume(self, net, n_epochs, parts):
         """Prepare a net for the next training of the plan; return the number of epochs left.
@@ -249,9 +250,23 @@ def _describe(fit, data):
         "classes or columns": _text(data.attributes),
         "random_state": fit.seed,
         "device": fit.device,
-        "fitted weights to continue from": _text(estimator) if fit.is_resumed else None,
+        "fitted weights to continue from": _weights(estimator) if fit.is_resumed else None,
         "versions": {"skdeep": skdeep.__version__, "torch": torch.__version__},
     }
+
+
+def _read_description(path):
+    """Read the description of a fit from the folder."""
+    try:
+        saved = json.loads(path.read_bytes())
+    except ValueError:
+        saved = None
+    if isinstance(saved, dict) and isinstance(saved.get("parameters"), dict):
+        return saved
+    raise ValueError(
+        f"checkpoint must be a folder of the same fit; {str(path)!r} is damaged or does not "
+        "describe one. Use another folder."
+    )
 
 
 def _check_same(saved, described, folder):
@@ -276,8 +291,7 @@ def _text(value):
     """Text that is equal for equal values of a parameter, in every process."""
     value = plain_parameter(value)
     if isinstance(value, BaseEstimator) and hasattr(value, "module_"):
-        weights = [_digest(one.numpy(force=True)) for one in value.module_.state_dict().values()]
-        return f"{value!r} with weights {_hash(weights)}"
+        return f"{value!r} with weights {_weights(value)}"
     if isinstance(value, BaseEstimator):
         parts = [f"{name}={_text(one)}" for name, one in value.get_params(deep=False).items()]
         return f"{type(value).__name__}({', '.join(parts)})"
@@ -288,6 +302,12 @@ def _text(value):
     if isinstance(value, np.ndarray):
         return f"array {_digest(value)}"
     return f"{value.__module__}.{value.__qualname__}" if callable(value) else repr(value)
+
+
+def _weights(estimator):
+    """Checksum of the weights of a fitted estimator."""
+    state = estimator.module_.state_dict()
+    return _hash([_digest(one.numpy(force=True)) for one in state.values()])
 
 
 def _hash(texts):

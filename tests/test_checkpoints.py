@@ -1,8 +1,10 @@
 """Checkpoints: a fit that was killed is continued by the same call, with the same bits."""
 
+import copy
 import functools
 import json
 import pathlib
+import pickle
 import subprocess
 import sys
 
@@ -192,6 +194,37 @@ def test_a_damaged_checkpoint_is_not_used(n_damaged, X, tmp_path):
     _assert_same_weights(_autoencoder(**params).fit(X), _autoencoder().fit(X))
 
 
+def test_files_that_a_killed_process_has_not_finished_are_removed(run_python, X, tmp_path):
+    # the process is killed between writing a checkpoint and renaming it
+    run_python(
+        "import os, pathlib, signal, subprocess, sys\n"
+        "import numpy as np\n"
+        "from skdeep.decomposition import Autoencoder\n"
+        "def kill(event, arguments):\n"
+        "    if event == 'os.rename' and 'training' in str(arguments[1]):\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    sys.addaudithook(kill)\n"
+        "    Autoencoder(2, max_epochs=6, checkpoint=sys.argv[1]).fit(np.eye(6))\n"
+        "    os._exit(0)\n"
+        "assert os.waitpid(child, 0)[1] == signal.SIGKILL\n"
+        "(pathlib.Path(sys.argv[1]) / 'fit.json').unlink()\n",
+        tmp_path,
+    )
+    assert len([path for path in tmp_path.iterdir() if path.name.startswith(".")]) == 1
+    _autoencoder(checkpoint=tmp_path).fit(X)
+    assert {path.name for path in tmp_path.iterdir()} == {"fit.json", "lock", "training000-end.pt"}
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "3", '{"class": 1}'])
+def test_a_damaged_description_of_the_fit_is_an_error_that_says_so(content, X, tmp_path):
+    _autoencoder(checkpoint=tmp_path).fit(X)
+    (tmp_path / "fit.json").write_text(content)
+    with pytest.raises(ValueError, match=r"fit.json' is damaged or does not describe one"):
+        _autoencoder(checkpoint=tmp_path).fit(X)
+
+
 def test_files_appear_only_in_the_folder(X, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     _autoencoder(checkpoint="runs/first").fit(X)
@@ -244,6 +277,15 @@ def test_a_warm_start_needs_another_folder(X, tmp_path):
         fitted.fit(X)
     fitted.set_params(checkpoint=tmp_path / "b").fit(X)
     assert fitted.n_iter_ == 12
+
+
+def test_a_warm_start_continues_from_its_checkpoint(X, tmp_path):
+    first = _autoencoder(warm_start=True).fit(X)
+    expected = copy.deepcopy(first).fit(X)
+    interrupted = copy.deepcopy(first).set_params(checkpoint=tmp_path, checkpoint_every=1)
+    _fit_until(3, interrupted, X)
+    continued = pickle.loads(pickle.dumps(first)).set_params(checkpoint=str(tmp_path), verbose=0)
+    _assert_same_weights(continued.fit(X), expected)
 
 
 def test_partial_fit_needs_no_checkpoint(X, tmp_path):

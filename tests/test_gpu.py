@@ -67,6 +67,7 @@ NOISY = {
 }
 IMAGES = {
     "autoencoder": Autoencoder(4, hidden_layer_sizes=(4, 8), batch_norm=True),
+    "stopping": Autoencoder(4, hidden_layer_sizes=(4, 8), early_stopping=True),
     "variational": VariationalAutoencoder(4, hidden_layer_sizes=(4,)),
     "classifier": ResNetClassifier(stem_width=4, n_blocks=1, dropout=0.0),
 }

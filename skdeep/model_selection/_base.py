@@ -15,6 +15,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import indexable
 from sklearn.utils.metadata_routing import process_routing
 
+from skdeep._training._optim import plain_parameter
 from skdeep._training._tasks import FitTasks
 from skdeep.model_selection._evaluation import evaluate
 from skdeep.model_selection._journal import open_journal
@@ -98,6 +99,11 @@ class BatchedSearchMixin(DocumentationLinkMixin, Parameters):
         self.scorer_ = scorer if named_scorers is None else named_scorers
         root.call_on_fit_task_end(**task)
         return self
+
+    def __getstate__(self):
+        """Return the attributes, with the path of the journal as a string."""
+        state = dict(super().__getstate__())
+        return state | {"journal": plain_parameter(state["journal"])}
 
     @abstractmethod
     def _search(self, data, root):

@@ -93,7 +93,9 @@ class BatchedHalvingSearchCV(BatchedSearchMixin, RandomizedSearchCV):
         File to which the score of each fit is appended as soon as it is known. If the search is
         repeated, for example after its process was killed, fits that are in this file are not done
         again. They are recognized by the data, the split, the parameters and the versions of the
-        libraries. Failed fits are repeated. :func:`read_journal` shows the results so far.
+        libraries; functions and classes of your own by their names, so that a change of their code
+        requires another file. Failed fits and scores are repeated. :func:`read_journal` shows the
+        results so far.
 
     Attributes
     ----------

@@ -7,16 +7,15 @@ import os
 from pathlib import Path
 from pickle import PicklingError
 
-import joblib
 import numpy as np
+from joblib.hashing import NumpyHasher
+from sklearn.base import clone
 
+from skdeep.base import DeepEstimator
 from skdeep.model_selection._results import rank
-from skdeep.utils._sklearn import masked_parameters
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
+from skdeep.utils._files import sync_folder
+from skdeep.utils._lock import take_lock
+from skdeep.utils._sklearn import PassthroughScorer, masked_parameters
 
 # A line of the journal is a JSON object with these keys, of which the first comes first.
 _KEYS = ["key", "search", "candidate", "params", "split", "n_splits", "result"]
@@ -32,7 +31,7 @@ class Journal:
     path : str or os.PathLike
     data : SearchData
     estimator : estimator
-        The searched one, unfitted.
+        The searched one.
     """
 
     def __init__(self, path, data, estimator):
@@ -40,22 +39,30 @@ class Journal:
         self.data = data
         self._file = None
         options = data.score_options
+        scorer = options["scorer"]
         parts = {
-            "the estimator": estimator,
+            "the estimator": clone(estimator),
             "the data": (data.X, data.y),
             "the metadata": (data.fit_params, options["score_params"]),
-            "the scorer": options["scorer"],
+            # that of the estimator holds the estimator, which may be fitted
+            "the scorer": None if isinstance(scorer, PassthroughScorer) else scorer,
             "the options": options["return_train_score"],
             "the versions": [importlib.metadata.version(name) for name in _PACKAGES],
         }
         self._search = _hash([_hash(value, name) for name, value in parts.items()])
         self._splits = [_hash(split) for split in data.splits]
+        self._table = _hash([self._search, self._splits])
         self._results: dict = {}
 
     def __enter__(self):
         self._file = self.path.open("a+b")
         try:
-            self._lock()
+            if not take_lock(self._file):
+                raise RuntimeError(
+                    "journal must not be used by two searches at a time; another one is writing to "
+                    f"{str(self.path)!r}. Wait for it, or use another file."
+                )
+            sync_folder(self.path.parent)
             lines, n_bytes = _read(self._file, self.path)
             self._file.truncate(n_bytes)  # the last line may have been cut off by a crash
             self._results = {line["key"]: line["result"] for line in lines}
@@ -67,17 +74,6 @@ class Journal:
     def __exit__(self, *error):
         self._file.close()
 
-    def _lock(self):
-        if fcntl is None:
-            return
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(
-                f"journal must not be used by two searches at a time; another one is writing to "
-                f"{str(self.path)!r}."
-            ) from None
-
     def find(self, jobs):
         """Return the results that earlier searches recorded for some jobs, by their numbers."""
         found = {number: self._results.get(self._key(job)) for number, job in enumerate(jobs)}
@@ -88,11 +84,12 @@ class Journal:
         }
 
     def append(self, jobs, results):
-        """Write the results of jobs, except for failed fits, so that they survive a crash."""
+        """Write the results of jobs, except for failed ones, so that they survive a crash."""
+        error_score = self.data.score_options["error_score"]
         lines = [
             json.dumps(self._line(job, result)) + "\n"
             for job, result in zip(jobs, results, strict=True)
-            if result["fit_error"] is None
+            if not _has_failed(result, error_score)
         ]
         self._file.write("".join(lines).encode())
         self._file.flush()
@@ -104,7 +101,7 @@ class Journal:
     def _line(self, job, result):
         return {
             "key": self._key(job),
-            "search": self._search,
+            "search": self._table,
             "candidate": _hash(job.candidate.params),
             "params": {name: _plain(value) for name, value in job.candidate.params.items()},
             "split": job.split,
@@ -173,7 +170,8 @@ def read_journal(path):
 def _read(file, path):
     """Return the lines of a journal, and the number of bytes of those that are complete."""
     file.seek(0)
-    *complete, rest = file.read().split(b"\n")
+    # some file systems fill a line that a power cut has ended with zeros
+    *complete, rest = file.read().rstrip(b"\0").split(b"\n")
     lines = [_parse(text, number, path) for number, text in enumerate(complete, 1)]
     if rest[: len(_START)] != _START[: len(rest)]:
         raise _not_a_journal(path, len(complete) + 1)
@@ -254,9 +252,36 @@ def _plain_result(result):
     return plain
 
 
+def _has_failed(result, error_score):
+    """Whether the fit or a score may have failed: a failed score is replaced by ``error_score``."""
+    scores = []
+    for found in (result["test_scores"], result.get("train_scores", {})):
+        scores += found.values() if isinstance(found, dict) else [found]
+    is_failed = [one == error_score or np.isnan(one) for one in scores]
+    return result["fit_error"] is not None or any(is_failed)
+
+
+class _Hasher(NumpyHasher):
+    """Hash of an object that does not depend on how long the epochs of fitted nets took."""
+
+    def save(self, obj):
+        if isinstance(obj, DeepEstimator):
+            obj = type(obj), _without_durations(obj.__getstate__())
+        super().save(obj)
+
+
+def _without_durations(state):
+    state = dict(state)
+    if state.pop("history_", None) is not None:  # also part of the fitted state
+        fitted = state["_fitted_state"]
+        history = [{key: row[key] for key in row if key != "dur"} for row in fitted["history"]]
+        state["_fitted_state"] = {**fitted, "history": history}
+    return state
+
+
 def _hash(value, name="a parameter"):
     try:
-        return joblib.hash(value)
+        return _Hasher().hash(value)
     except (PicklingError, AttributeError, TypeError) as error:
         raise ValueError(
             f"journal must be None if {name} cannot be pickled, since finished fits could not be "

@@ -2,6 +2,7 @@
 
 import torch
 from torch import nn
+from torch.backends import cudnn
 from torch.nn import functional as F
 
 from skdeep.nn._linear import init_uniform
@@ -39,8 +40,8 @@ class Conv2d(nn.Module):
 class ConvTranspose2d(nn.Module):
     """Transposed 3 x 3 convolution with stride 2 and a given output size.
 
-    In evaluation mode, its results are the same in every run on a GPU, too, where cuDNN may
-    otherwise choose an algorithm that sums in any order.
+    In evaluation mode, its results are the same in every run on a GPU, too, where cuDNN might
+    otherwise choose an algorithm whose order of summation varies. This does not hold in a stack.
 
     **Shape**: (batch, in_channels, ceil(H/2), ceil(W/2)) -> (batch, out_channels, H, W)
 
@@ -65,7 +66,9 @@ class ConvTranspose2d(nn.Module):
 
     def forward(self, x):
         """(batch, in_channels, ceil(H/2), ceil(W/2)) -> (batch, out_channels, H, W)."""
-        if x.is_cuda and not self.training and torch.backends.cudnn.is_acceptable(x):
+        # torch.vmap, which trains stacks, would call the function of cuDNN once for each net
+        is_mapped = torch._C._functorch.is_batchedtensor(x)
+        if x.is_cuda and not (self.training or is_mapped) and cudnn.is_acceptable(x):
             return self._in_fixed_order(x)
         return F.conv_transpose2d(
             x, self.weight, self.bias, stride=2, padding=1, output_padding=self.output_padding
@@ -83,6 +86,6 @@ class ConvTranspose2d(nn.Module):
             groups=1,
             benchmark=False,
             deterministic=True,
-            allow_tf32=torch.backends.cudnn.allow_tf32,
+            allow_tf32=cudnn.allow_tf32,
         )
         return result if self.bias is None else result + self.bias.view(-1, 1, 1)

@@ -148,9 +148,7 @@ def load(path, *, trusted=None):
     scikit-learn are not trusted, since a manipulated one can crash the process.
     """
     skops_io = _import_skops("load")
-    if trusted is True:
-        raise TypeError("trusted must be a list of types or of their names; got True.")
-    trusted = [trusted] if isinstance(trusted, str | type) else list(trusted or ())
+    trusted = _names_of(trusted)
     path = Path(path)
     data = path.read_bytes()
     try:
@@ -161,6 +159,17 @@ def load(path, *, trusted=None):
         raise PersistenceError(
             f"Cannot load {str(path)!r}: the file is damaged, or was not written by save: "
             f"{type(error).__name__}: {error}"
+        ) from error
+
+
+def _names_of(trusted):
+    """Return the full names of types and functions that are given by name or by themselves."""
+    things = [trusted] if isinstance(trusted, str) or callable(trusted) else trusted
+    try:
+        return {one if isinstance(one, str) else path_of(one) for one in things or ()}
+    except (AttributeError, TypeError) as error:
+        raise TypeError(
+            f"trusted must be a list of types, of functions or of their names; got {trusted!r}."
         ) from error
 
 
@@ -179,19 +188,18 @@ def _restore(skops_io, data, trusted):
     _check_version(manifest)
     check_sums(members, manifest)
     check_arrays(members)
-    names = {one if isinstance(one, str) else path_of(one) for one in trusted}
     allowed = trusted_names()
-    if read_schema(members[SCHEMA], allowed, names) != manifest["class"]:
+    if read_schema(members[SCHEMA], allowed, trusted) != manifest["class"]:
         refuse("its class is not that of its manifest")
     ours = set().union(*allowed.values())
-    untrusted = set(skops_io.get_untrusted_types(data=data)) - ours - names
+    untrusted = set(skops_io.get_untrusted_types(data=data)) - ours - trusted
     if untrusted:
         raise PersistenceError(
             f"the file contains types that are not trusted: {sorted(untrusted)}. If you trust them "
             "and the source of the file, pass them as trusted=[...]."
         )
     with AllocationLimit(len(data)):
-        return skops_io.loads(data, trusted=sorted(ours | names))
+        return skops_io.loads(data, trusted=sorted(ours | trusted))
 
 
 def _make_manifest(estimator, members):

@@ -5,6 +5,9 @@ import os
 import uuid
 from pathlib import Path
 
+# End of the names of files that are not finished.
+_UNFINISHED = ".skdeep-part"
+
 
 def write_atomically(path: Path, data) -> None:
     """Write a file so that it has either its old or its new content, even after a power cut.
@@ -14,7 +17,7 @@ def write_atomically(path: Path, data) -> None:
     path : Path
     data : bytes-like
     """
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}{_UNFINISHED}")
     try:
         with part.open("xb") as file:
             file.write(data)
@@ -26,6 +29,12 @@ def write_atomically(path: Path, data) -> None:
             part.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove files that killed processes have not finished; nobody may be writing to the folder."""
+    for path in folder.glob(f".*{_UNFINISHED}"):
+        path.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

@@ -257,7 +257,7 @@ def test_empty_and_missing_journals_are_errors(path):
 
 def test_journal_in_use_is_an_error(path):
     search = BatchedGridSearchCV(Nested(path), {"C": [1.0]}, journal=path, error_score="raise")
-    with pytest.raises(ValueError, match="must not be used by two searches at a time"):
+    with pytest.raises(RuntimeError, match="must not be used by two searches at a time"):
         search.fit(IRIS, SPECIES)
 
 

@@ -228,9 +228,19 @@ def test_trees_must_be_trusted(X, y, tmp_path):
     assert load(path, trusted="sklearn.tree._tree.Tree").predict(X).shape == (50,)
 
 
-def test_trusted_must_be_a_list(tmp_path):
-    with pytest.raises(TypeError, match="trusted must be a list"):
-        load(tmp_path / "model.skdeep", trusted=True)
+@pytest.mark.parametrize("trusted", [True, 3, [3], [None]])
+def test_trusted_must_be_a_list_of_types(trusted, tmp_path):
+    with pytest.raises(TypeError, match="trusted must be a list of types"):
+        load(tmp_path / "model.skdeep", trusted=trusted)
+
+
+def test_paths_come_back_as_strings(tmp_path):
+    net = ResNetClassifier(width=8, n_blocks=1, max_epochs=1, checkpoint=tmp_path / "run")
+    search = BatchedGridSearchCV(net, {"lr": [1e-3]}, journal=tmp_path / "search.jsonl")
+    save(search, tmp_path / "search.skdeep")
+    loaded = load(tmp_path / "search.skdeep")
+    assert loaded.journal == str(tmp_path / "search.jsonl")
+    assert loaded.estimator.checkpoint == str(tmp_path / "run")
 
 
 # Versions ---------------------------------------------------------------------------------------
