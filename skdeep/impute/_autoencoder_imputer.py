@@ -256,8 +256,8 @@ class AutoencoderImputer(ImputerMixin, GradientDescentMixin, DeepEstimator):
         X_imputed : {ndarray, dataframe} of shape (n_samples, n_features_out)
             Samples without missing entries; observed ones are unchanged. With categorical features,
             a dataframe with the dtypes of ``X`` if ``X`` is a dataframe, else an array of objects;
-            integer columns become float64 if numbers are imputed. Without categorical features, an
-            array: float32 if ``X`` is float32, else float64.
+            columns of integers and booleans become float64 if numbers are imputed. Without
+            categorical features, an array: float32 if ``X`` is float32, else float64.
         """
         table = self._read_new(X)
         completed = self._finish(table, self._impute(table))
