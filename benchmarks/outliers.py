@@ -8,6 +8,7 @@ ROC-AUC over all data sets.
 - ``contaminated``: trained and scored on all samples.
 - kNN is the distance to the fifth nearest neighbor, PCA the reconstruction error with 90 % of the
   variance. They, LOF and OneClassSVM get standardized features; PyOD's methods scale by themselves.
+  A training sample is not among its own neighbors.
 
 The defaults of AutoencoderOutlierDetector and DiffusionTimeDetector were chosen on these data sets,
 so that their figures may be too good. Labels are only used for scores.
@@ -96,13 +97,16 @@ def abnormality(model, given, seed, X, X_score):
         Detector = getattr(importlib.import_module(f"pyod.models.{module}"), name)
         given = {**given, **({"n_features": X.shape[1]} if name == "DeepSVDD" else {})}
         return Detector(**given, random_state=seed).fit(X).decision_function(X_score)
+    is_training = X_score is X
     scaler = StandardScaler().fit(X)
     X, X_score = scaler.transform(X), scaler.transform(X_score)
+    if model == "lof" and is_training:
+        return -LocalOutlierFactor().fit(X).negative_outlier_factor_
     if model == "lof":
         return -LocalOutlierFactor(novelty=True).fit(X).score_samples(X_score)
-    if model == "knn":
+    if model == "knn":  # None: every training sample without itself
         neighbors = NearestNeighbors(n_neighbors=N_NEIGHBORS).fit(X)
-        return neighbors.kneighbors(X_score)[0][:, -1]
+        return neighbors.kneighbors(None if is_training else X_score)[0][:, -1]
     if model == "one-class-svm":
         return -OneClassSVM().fit(X).score_samples(X_score)
     pca = PCA(VARIANCE, random_state=seed).fit(X)

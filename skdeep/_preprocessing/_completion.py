@@ -1,8 +1,10 @@
 """Tables whose missing entries are filled in, in the container and with the dtypes of the user."""
 
+import importlib
+
 import numpy as np
 
-from skdeep._preprocessing._categories import category_key
+from skdeep._preprocessing._categories import category_key, category_keys
 from skdeep.utils._sklearn import safe_indexing
 from skdeep.utils._validation import output_dtype
 
@@ -91,9 +93,36 @@ def append_columns(X, columns, names):
     X : ndarray or dataframe of shape (n_rows, n_features)
     columns : ndarray of bool of shape (n_rows, n_columns)
     names : list of str
+        Names of all columns of the result. Dataframes get them, as scikit-learn refuses those that
+        have strings and numbers as column names.
     """
     if not hasattr(X, "columns"):
         return np.hstack([X, columns.astype(X.dtype)])
+    own, new = names[: X.shape[1]], names[X.shape[1] :]
     if hasattr(X, "get_column"):
-        return X.with_columns(**dict(zip(names, columns.T, strict=True)))
-    return X.assign(**dict(zip(names, columns.T, strict=True)))
+        return X.with_columns(**dict(zip(new, columns.T, strict=True)))
+    return X.set_axis(own, axis=1).assign(**dict(zip(new, columns.T, strict=True)))
+
+
+def to_container(X, container):
+    """Convert a dataframe to one of another library; anything else is returned as it is.
+
+    Parameters
+    ----------
+    X : ndarray or dataframe of shape (n_rows, n_features)
+    container : {"default", "pandas", "polars"}
+        scikit-learn itself makes dataframes of arrays.
+    """
+    is_own = container == "default" or type(X).__module__.startswith(container)
+    if is_own or not hasattr(X, "columns"):
+        return X
+    columns = {str(name): _entries(X, place) for place, name in enumerate(X.columns)}
+    # categories of several types become strings in polars
+    options = {"strict": False} if container == "polars" else {}
+    return importlib.import_module(container).DataFrame(columns, **options)
+
+
+def _entries(X, column):
+    """Entries of a column as an array of numbers or booleans, else as a list."""
+    entries = np.asarray(safe_indexing(X, column, axis=1))
+    return entries if entries.dtype.kind in "biuf" else category_keys(X, column)

@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from skdeep._gradient_descent import GradientDescentMixin
+from skdeep._preprocessing._completion import to_container
 from skdeep._training._callbacks import EarlyStopping
 from skdeep._training._objective import Objective
 from skdeep.base import DeepEstimator
@@ -17,7 +18,7 @@ from skdeep.nn._imputer import ImputerNet, loss_terms
 from skdeep.utils._params import BELOW_ONE, POSITIVE_INTEGER, param
 from skdeep.utils._random import draw_seed, numpy_generator
 from skdeep.utils._settings import own_settings
-from skdeep.utils._sklearn import StrOptions, fit_context, with_callbacks
+from skdeep.utils._sklearn import StrOptions, fit_context, output_container, with_callbacks
 from skdeep.utils._validation import check_layer_sizes, check_n_samples, check_weights
 
 
@@ -255,11 +256,12 @@ class AutoencoderImputer(ImputerMixin, GradientDescentMixin, DeepEstimator):
         X_imputed : {ndarray, dataframe} of shape (n_samples, n_features_out)
             Samples without missing entries; observed ones are unchanged. With categorical features,
             a dataframe with the dtypes of ``X`` if ``X`` is a dataframe, else an array of objects;
-            integer columns become float64 if numbers are imputed. Without categorical features, an
-            array: float32 if ``X`` is float32, else float64.
+            columns of integers and booleans become float64 if numbers are imputed. Without
+            categorical features, an array: float32 if ``X`` is float32, else float64.
         """
         table = self._read_new(X)
-        return self._finish(table, self._impute(table))
+        completed = self._finish(table, self._impute(table))
+        return to_container(completed, output_container(self))
 
     @own_settings()
     def draw_imputations(self, X, n_imputations=5, random_state=None) -> list[Any]:

@@ -18,7 +18,6 @@ from skdeep.utils._sklearn import (
     MissingValues,
     StrOptions,
     check_feature_names_in,
-    output_container,
 )
 from skdeep.utils._validation import (
     check_rows,
@@ -178,12 +177,12 @@ class ImputerMixin(TransformerMixin, Parameters):
             else:
                 entries = np.zeros(is_missing[:, column].sum())
             new.append(entries)
-        return fill_entries(self._in_container(table.source), is_missing, new, columns)
+        return fill_entries(table.source, is_missing, new, columns)
 
     def _with_indicator(self, completed, table):
         if not self.add_indicator:
             return completed
-        names = self._indicator_names(self._names_in())
+        names = self.get_feature_names_out().tolist()
         return append_columns(completed, table.is_missing[:, self._has_gaps], names)
 
     def _known_categories(self):
@@ -197,16 +196,10 @@ class ImputerMixin(TransformerMixin, Parameters):
             arrays[-1][:] = known
         return dict(zip(np.flatnonzero(codec.is_categorical).tolist(), arrays, strict=True))
 
-    def _in_container(self, source):
-        """Return samples as a dataframe only if that is the container of the output."""
-        container = output_container(self)
-        is_own = container == "default" or type(source).__module__.startswith(container)
-        return source if is_own else np.asarray(source, dtype=None if is_own else object)
-
     def _warn_of_empty_features(self):
         if self._is_kept.all():
             return
-        names = np.asarray(self._names_in())[~self._is_kept].tolist()
+        names = check_feature_names_in(self, None)[~self._is_kept].tolist()
         warnings.warn(
             f"Features without any observed value in fit are dropped: {names}. Set "
             "keep_empty_features=True to keep them.",
@@ -234,13 +227,8 @@ class ImputerMixin(TransformerMixin, Parameters):
         kept = names[self._is_kept]
         if not self.add_indicator:
             return kept
-        return np.concatenate([kept, np.asarray(self._indicator_names(names), dtype=object)])
-
-    def _indicator_names(self, names):
-        return [f"missingindicator_{name}" for name in names[self._has_gaps]]
-
-    def _names_in(self):
-        return check_feature_names_in(self, None)
+        indicators = [f"missingindicator_{name}" for name in names[self._has_gaps]]
+        return np.concatenate([kept, np.asarray(indicators, dtype=object)])
 
     def __sklearn_tags__(self):
         """Missing values are allowed if NaN marks them; sparse matrices are not."""

@@ -8,6 +8,9 @@ from torch import nn
 from skdeep.nn._activation import ACTIVATIONS
 from skdeep.nn._linear import init_uniform, linear
 
+# Bound of the mean scaled error of a sample, so that samples at any distance have a finite one.
+_LARGEST = 1e30
+
 
 class LinearEnsemble(nn.Module):
     """Affine layers of several nets, as one batched product.
@@ -51,6 +54,7 @@ class AutoencoderEnsemble(nn.Module):
     ----------
     n_features : int
     streams : dict of str to torch.Generator
+    n_estimators : int
     hidden_layer_sizes : tuple of int
         Widths of the layers from the input to the code. ``()`` makes the nets linear.
     activation : str
@@ -61,12 +65,12 @@ class AutoencoderEnsemble(nn.Module):
 
     noise: torch.Tensor
 
-    def __init__(self, n_features, streams, *, hidden_layer_sizes, activation, noise):
+    def __init__(self, n_features, streams, *, n_estimators, hidden_layer_sizes, activation, noise):
         super().__init__()
         decoder = hidden_layer_sizes[-2::-1]
         pairs = itertools.pairwise([n_features, *hidden_layer_sizes, *decoder, n_features])
-        layers = [LinearEnsemble(len(noise), *pair) for pair in pairs]
-        for number in range(len(noise)):  # net by net: a larger ensemble has the same first nets
+        layers = [LinearEnsemble(n_estimators, *pair) for pair in pairs]
+        for number in range(n_estimators):  # net by net: a larger ensemble has the same first nets
             for layer in layers:
                 layer.draw(number, streams["weights"])
         *hidden, last = layers
@@ -85,7 +89,7 @@ class AutoencoderEnsemble(nn.Module):
         return (self.reconstruct(x) - x).square().movedim(0, 1).flatten(1)
 
     def errors(self, x, scale):
-        """Mean over features of squared errors divided by a scale; (batch, n_estimators).
+        """Mean over features of squared errors divided by a scale, bounded; (batch, n_estimators).
 
         Parameters
         ----------
@@ -93,7 +97,7 @@ class AutoencoderEnsemble(nn.Module):
         scale : Tensor, shape (n_estimators, 1, n_features)
         """
         scaled = (self.reconstruct(x) - x).square() / scale.to(x.device)
-        return scaled.mean(dim=-1).T
+        return scaled.clamp(max=_LARGEST).mean(dim=-1).T
 
     def forward(self, x):
         """(batch, n_features) -> (n_estimators, batch, n_features)."""

@@ -219,12 +219,13 @@ class AutoencoderOutlierDetector(OutlierDetectorMixin, DeepEstimator):
         n_estimators, given = int(self.n_estimators), self.noise
         if np.ndim(given) == 0:
             return (float(given),) * n_estimators
-        low, high = given if np.shape(given) == (2,) else (0.0, 0.0)
-        if not 0 < low <= high:
+        is_pair = len(given) == 2 and all(isinstance(level, Real) for level in given)
+        if not (is_pair and 0 < given[0] <= given[1] < np.inf):
             raise ValueError(
                 "noise must be a number or two positive numbers, the smaller one first; got "
                 f"noise={given!r}."
             )
+        low, high = given
         if n_estimators == 1:
             return (float(np.sqrt(low * high)),)
         return tuple(np.geomspace(low, high, n_estimators).tolist())
@@ -232,6 +233,7 @@ class AutoencoderOutlierDetector(OutlierDetectorMixin, DeepEstimator):
     def _architecture(self, data, scaler):
         return {
             "n_features": scaler.width,
+            "n_estimators": int(self.n_estimators),
             "hidden_layer_sizes": check_layer_sizes(self.hidden_layer_sizes, auto=()),
             "activation": self.activation,
             "noise": self._noise_levels(),

@@ -113,7 +113,54 @@ def test_set_output_chooses_the_container(container, fit_on):
     assert imputer.get_feature_names_out().tolist() == names
     if container != "default":
         assert list(found.columns) == names
+        assert {str(dtype).lower() for dtype in found.dtypes} == {"float64"}
     np.testing.assert_array_equal(np.asarray(found)[:, 2], NO_SIZE)
+
+
+@pytest.mark.parametrize("container", ["pandas", "polars"])
+def test_set_output_keeps_float32(container):
+    X = np.where(NO_SIZE, np.nan, SIZES).astype(np.float32).reshape(-1, 1)
+    found = small().set_output(transform=container).fit_transform(X)
+    assert [str(dtype).lower() for dtype in found.dtypes] == ["float32"]
+
+
+def test_columns_of_frames_of_another_library_have_the_types_of_their_entries():
+    frame = table().assign(
+        small=pd.array([0.5] * N, dtype="Float32"),
+        rank=pd.array([1, 2] * (N // 2), dtype="Int64"),
+        mixed=pd.Series([1, "a", None] * (N // 3), dtype=object),
+        width=pd.cut(SIZES, 2),
+    )
+    named = ["color", "shape", "name", "mixed", "width"]
+    imputer = small(add_indicator=True, categorical_features=named)
+    own = imputer.fit_transform(frame)
+    found = imputer.set_output(transform="polars").transform(frame)
+    assert found.columns == own.columns.tolist()
+    numbers = {"count": pl.Int64, "size": pl.Float32, "small": pl.Float32, "rank": pl.Int64}
+    kinds = {**numbers, **dict.fromkeys(named, pl.String)}
+    indicators = dict.fromkeys(found.columns[len(kinds) :], pl.Boolean)
+    assert dict(found.schema) == {**kinds, **indicators}
+    for name in ["count", "size", "color", "shape", "missingindicator_size"]:
+        assert found[name].to_list() == own[name].tolist()
+
+
+def test_polars_frames_become_pandas_frames_with_the_types_of_their_entries():
+    frame = pl.DataFrame({"color": np.where(NO_COLOR, None, COLORS[CODES]).tolist(), "size": SIZES})
+    imputer = small(add_indicator=True).fit(frame)
+    found = imputer.set_output(transform="pandas").transform(frame)
+    kinds = {"color": "str", "size": "float64", "missingindicator_color": "bool"}
+    assert found.dtypes.astype(str).to_dict() == kinds
+    assert isinstance(imputer.reconstruct(frame), pl.DataFrame)
+    assert isinstance(imputer.draw_imputations(frame, 1)[0], pl.DataFrame)
+
+
+def test_indicators_of_frames_without_column_names_suit_the_next_step():
+    frame = table()[["color", "size"]].set_axis([0, 1], axis=1)
+    imputer = small(add_indicator=True)
+    found = imputer.fit_transform(frame)
+    assert found.columns.tolist() == imputer.get_feature_names_out().tolist()
+    assert small().fit(found).feature_names_in_.tolist() == found.columns.tolist()
+    assert small().fit_transform(frame).columns.tolist() == [0, 1]
 
 
 def test_frames_with_categories_have_indicators_and_chosen_containers():

@@ -127,10 +127,21 @@ def test_noise_of_the_nets_is_spaced_between_two_values():
     np.testing.assert_array_equal(single.score_samples(X), middle.score_samples(X))
 
 
-@pytest.mark.parametrize("noise", [(1.0, 0.5), (0.0, 1.0), (0.1, 0.2, 0.3), (-1.0, 1.0)])
+@pytest.mark.parametrize(
+    "noise",
+    [(1.0, 0.5), (0.0, 1.0), (0.1, 0.2, 0.3), (-1.0, 1.0), (1.0, np.inf), ("weak", "strong")],
+)
 def test_noise_must_be_one_or_two_positive_numbers(noise):
     with pytest.raises(ValueError, match="noise must be a number or two positive numbers"):
         detector(noise=noise).fit(np.eye(5))
+
+
+def test_warm_start_takes_other_noise_but_no_other_number_of_nets():
+    X = np.random.default_rng(0).normal(size=(60, 4))
+    fitted = detector(n_estimators=2, max_epochs=5, warm_start=True).fit(X)
+    assert fitted.set_params(noise=0.3).fit(X).n_iter_ == 10
+    with pytest.raises(ValueError, match=r"same shape .* got new values of .*'n_estimators'"):
+        fitted.set_params(n_estimators=3).fit(X)
 
 
 @pytest.mark.parametrize(

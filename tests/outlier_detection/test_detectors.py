@@ -74,6 +74,17 @@ def test_a_sample_far_from_all_others_is_an_outlier(small):
     assert detector.score_samples(far).max() < np.median(detector.score_samples(blob))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_samples_at_any_distance_are_outliers_with_finite_scores(dtype, small):
+    blob = np.random.default_rng(0).normal(size=(300, 3)).astype(dtype)
+    detector = small(contamination=0.05).fit(blob)
+    far = np.logspace(2, 36, 18, dtype=dtype)[:, np.newaxis] * np.array([1, -1, 1], dtype=dtype)
+    assert np.isfinite(detector.score_samples(far)).all()
+    assert detector.predict(far).tolist() == [-1] * len(far)
+    both = detector.score_samples(np.concatenate([blob, far]))
+    np.testing.assert_array_equal(both[: len(blob)], detector.score_samples(blob))
+
+
 @pytest.mark.parametrize(
     "spoil",
     [
