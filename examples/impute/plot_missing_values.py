@@ -87,5 +87,6 @@ plt.show()
 # The autoencoder predicts hidden values best, with less than half of the error of the mean. The
 # iterative imputer, whose predictions are linear, is close behind and takes a fraction of the time.
 # The classifier does not benefit: gradient boosting on the samples with gaps is as accurate as on
-# any completed table, and as without gaps. Intervals of the draws are somewhat too wide. Impute if
-# you need the values themselves, or if the next step does not take missing ones.
+# any completed table, and as without gaps. The intervals of the draws are about as wide as they
+# should be. Impute if you need the values themselves, or if the next step does not take missing
+# ones.

@@ -1,5 +1,6 @@
 """Nets that predict hidden entries of a table from the others."""
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -50,10 +51,10 @@ def _fill_uniform(part, _, generator):
 
 
 class GaussianConditional(nn.Module):
-    """Means of missing numbers given the observed ones, of a normal distribution.
+    """Means and variances of missing numbers given the observed ones, of a normal distribution.
 
     **Shape**: (batch, n_numeric) numbers, zero if missing, and masks of the observed ones -> the
-    same with means in place of missing numbers
+    same with means in place of missing numbers, and variances, zero for observed ones
 
     Parameters
     ----------
@@ -71,22 +72,26 @@ class GaussianConditional(nn.Module):
             self.register_buffer(name, value, persistent=False)
 
     def forward(self, numbers, masks):
-        """(batch, n_numeric) twice -> (batch, n_numeric)."""
+        """(batch, n_numeric) twice -> (batch, n_numeric) twice."""
         with torch.no_grad(), torch.autocast(numbers.device.type, enabled=False):
             mean, covariance = self.mean.unsqueeze(-2), self.covariance.unsqueeze(-3)
             pairs = masks.unsqueeze(-1) * masks.unsqueeze(-2)  # (batch, n_numeric, n_numeric)
             observed = covariance * pairs + torch.diag_embed(1 - masks)
             distance = ((numbers - mean) * masks).unsqueeze(-1)
-            scores = torch.linalg.solve(observed, distance)  # zero for missing numbers
-            means = mean + (covariance * scores).sum(dim=-2)
-            return torch.where(masks > 0, numbers, means)
+            sides = torch.cat([distance, covariance * masks.unsqueeze(-1)], dim=-1)
+            scores = torch.linalg.solve(observed, sides)  # rows of missing numbers are zero
+            means = mean + (covariance * scores[..., :1]).sum(dim=-2)
+            explained = (covariance * scores[..., 1:]).sum(dim=-2)
+            variances = covariance.diagonal(dim1=-2, dim2=-1) - explained
+            return torch.where(masks > 0, numbers, means), variances
 
 
 class ImputerNet(nn.Module):
     """Net that is trained to predict entries that it does not see: a masked autoencoder [1]_.
 
-    Residual blocks, a linear map beside them, and for numbers the conditional means of a normal
-    distribution, which they correct. At first, categories have the probabilities of ``baseline``.
+    Residual blocks, a linear map beside them, and for numbers the conditional means and variances
+    of a normal distribution, which they correct. At first, categories have the probabilities of
+    ``baseline``.
 
     **Shape**: (batch, 2 * n_numeric + n_categorical) -> ``ImputerOutput``; see ``GapScaler``
 
@@ -101,7 +106,7 @@ class ImputerNet(nn.Module):
         Initial logits of all categories.
     gaussian : (tuple, tuple) or None
         Mean and covariance of the numbers, by which they are first predicted from the observed
-        ones; None predicts their mean, zero.
+        ones; None predicts their mean, zero, and their variance, one.
     hidden_layer_sizes : tuple of int
     activation : str
         Key of ``ACTIVATIONS``.
@@ -169,7 +174,7 @@ class ImputerNet(nn.Module):
     def predict(self, x):
         """Predict all entries from the observed ones; (batch, width) -> Prediction."""
         numbers, masks, codes = x.split(self._sizes(), dim=-1)
-        base = numbers if self.conditional is None else self.conditional(numbers, masks)
+        base, log_scale = self._first_guess(numbers, masks)
         parts = [base, masks - 0.5]
         if self.embedding is not None:
             parts.append(self.embedding(codes))
@@ -179,11 +184,17 @@ class ImputerNet(nn.Module):
         mean, *logits = outputs.split((self.n_numeric, *self.cardinalities), dim=-1)
         if self.conditional is not None:
             mean = base + mean
-        if self.spread is None:
-            log_scale = mean
-        else:  # learned beside the means, which must not depend on it
-            log_scale = self.spread(z.detach()).clamp(*_LOG_SCALES)
-        return Prediction(mean, log_scale, tuple(logits))
+        if self.spread is not None:  # learned beside the means, which must not depend on it
+            log_scale = log_scale + self.spread(z.detach())
+        return Prediction(mean, log_scale.clamp(*_LOG_SCALES), tuple(logits))
+
+    def _first_guess(self, numbers, masks):
+        """Means and logarithms of standard deviations of the numbers that the net corrects."""
+        if self.conditional is None:
+            return numbers, torch.zeros_like(numbers)
+        means, variances = self.conditional(numbers, masks)
+        smallest = math.exp(2 * _LOG_SCALES[0])
+        return means, 0.5 * in_whole_vectors(torch.log, variances.clamp(min=smallest))
 
     def distribution(self, x):
         """(batch, width) -> (batch, 2 * n_numeric + sum of cardinalities), all of ``predict``."""

@@ -229,6 +229,16 @@ def test_draws_have_the_spread_of_the_errors():
     assert draws.std(axis=0).mean() == pytest.approx(0.6, abs=0.1)
 
 
+def test_spread_of_draws_depends_on_what_is_observed():
+    _, gaps = _correlated(100)
+    imputer = full(max_epochs=20).fit(gaps)
+    scale = np.nanstd(gaps, axis=0)
+    for known, spread in ((0.5, 0.6), (np.nan, 1.0)):
+        rows = np.full((500, 2), [known, np.nan])
+        drawn = imputer.draw_imputations(rows, 1, random_state=0)[0]
+        assert drawn[:, 1].std() / scale[1] == pytest.approx(spread, abs=0.15)
+
+
 def test_draws_of_several_entries_of_a_sample_keep_their_correlation():
     X, gaps = _correlated()
     empty = np.full((500, 2), np.nan)
