@@ -143,6 +143,27 @@ def _take_column(graph, matrix, place, column, known):
     graph.output.append(helper.make_tensor_value_info(output, 0, None))
 
 
+class ConditionalMeans(nn.Module):
+    """Means of missing numbers, without their variances, which no output depends on.
+
+    **Shape**: see ``GaussianConditional``; zeros in place of variances
+
+    Parameters
+    ----------
+    conditional : GaussianConditional
+    """
+
+    def __init__(self, conditional):
+        super().__init__()
+        self.conditional = conditional
+
+    def forward(self, numbers, masks):
+        """(batch, n_numeric) twice -> (batch, n_numeric) twice."""
+        scores = solve(*self.conditional.equations(numbers, masks))
+        means = self.conditional.means(scores)
+        return torch.where(masks > 0, numbers, means), torch.zeros_like(numbers)
+
+
 class ImputerGraph(nn.Module):
     """Samples with missing entries to completed ones.
 
@@ -165,7 +186,7 @@ class ImputerGraph(nn.Module):
         imputer = on_cpu(imputer)
         self.names, self.dtype, self.net = names, dtype, copy.deepcopy(imputer.module_)
         if self.net.conditional is not None:
-            self.net.conditional.solve = solve
+            self.net.conditional = ConditionalMeans(self.net.conditional)
         marker = imputer.missing_values
         self.marker = float(marker) if isinstance(marker, Real) else None  # NaN equals nothing
         self.codes, self.scaler = category_codes(imputer, coded), scaler_layer(imputer._scaler)
