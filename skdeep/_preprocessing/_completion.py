@@ -57,9 +57,11 @@ def _fill_pandas(series, missing, new):
     elif new.dtype.kind == "f" and getattr(series.dtype, "kind", "O") != "f":
         series = series.astype(object).mask(missing).astype(np.float64)
     else:
-        series = series.copy()
-        if new.dtype.kind == "f":
-            new = new.astype(getattr(series.dtype, "numpy_dtype", series.dtype))
+        dtype = getattr(series.dtype, "numpy_dtype", series.dtype)
+        is_text = any(isinstance(one, str) for one in new.tolist())
+        series = series.astype(object) if is_text and dtype.kind == "f" else series.copy()
+        if dtype.kind == "f" and not is_text:  # categories may be numbers, as objects
+            new = new.astype(dtype)
     series.iloc[np.flatnonzero(missing)] = new
     return series
 

@@ -74,16 +74,27 @@ class GaussianConditional(nn.Module):
     def forward(self, numbers, masks):
         """(batch, n_numeric) twice -> (batch, n_numeric) twice."""
         with torch.no_grad(), torch.autocast(numbers.device.type, enabled=False):
-            mean, covariance = self.mean.unsqueeze(-2), self.covariance.unsqueeze(-3)
-            pairs = masks.unsqueeze(-1) * masks.unsqueeze(-2)  # (batch, n_numeric, n_numeric)
-            observed = covariance * pairs + torch.diag_embed(1 - masks)
-            distance = ((numbers - mean) * masks).unsqueeze(-1)
+            observed, distance = self.equations(numbers, masks)
+            covariance = self.covariance.unsqueeze(-3)
             sides = torch.cat([distance, covariance * masks.unsqueeze(-1)], dim=-1)
             scores = torch.linalg.solve(observed, sides)  # rows of missing numbers are zero
-            means = mean + (covariance * scores[..., :1]).sum(dim=-2)
+            means = self.means(scores[..., :1])
             explained = (covariance * scores[..., 1:]).sum(dim=-2)
             variances = covariance.diagonal(dim1=-2, dim2=-1) - explained
             return torch.where(masks > 0, numbers, means), variances
+
+    def equations(self, numbers, masks):
+        """Covariances of observed numbers, and their distances from the mean, for ``means``.
+
+        (batch, n_numeric) twice -> (batch, n_numeric, n_numeric), (batch, n_numeric, 1)
+        """
+        pairs = masks.unsqueeze(-1) * masks.unsqueeze(-2)  # (batch, n_numeric, n_numeric)
+        observed = self.covariance.unsqueeze(-3) * pairs + torch.diag_embed(1 - masks)
+        return observed, ((numbers - self.mean.unsqueeze(-2)) * masks).unsqueeze(-1)
+
+    def means(self, scores):
+        """Conditional means by the solution, (batch, n_numeric, 1) -> (batch, n_numeric)."""
+        return self.mean.unsqueeze(-2) + (self.covariance.unsqueeze(-3) * scores).sum(dim=-2)
 
 
 class ImputerNet(nn.Module):

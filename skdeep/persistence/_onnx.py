@@ -49,9 +49,11 @@ def to_onnx(estimator, X_sample=None, path=None, *, options=None, target_opset=1
     -------
     model : onnx.ModelProto
         Its outputs are ``label`` and ``probabilities`` for classifiers and clusterers that have
-        them, ``variable`` for regressors and transformers, ``score_samples`` for the critic of
-        :class:`~skdeep.generative.GANSampler`, and ``rows`` for generators. Numbers are float64 if
-        an input is float64, else float32.
+        them, ``variable`` for regressors and transformers, ``label`` and ``scores``, those of
+        ``decision_function``, for outlier detectors, ``score_samples`` for the critic of
+        :class:`~skdeep.generative.GANSampler`, and ``rows`` for generators. An imputer of strings
+        has an output for each column instead, such as ``imputed_color``, in the order of
+        ``get_feature_names_out``. Numbers are float64 if an input is float64, else float32.
 
     Raises
     ------
@@ -64,6 +66,8 @@ def to_onnx(estimator, X_sample=None, path=None, *, options=None, target_opset=1
     -----
     Labels are those of ``predict``. Numbers differ by rounding errors of 32-bit floats. An unknown
     or missing string has the same effect as a missing category; pass ``""`` for it.
+    :class:`~skdeep.impute.AutoencoderImputer` keeps unknown strings and replaces ``""``; its export
+    requires torch 2.8 or later.
 
     Importing ``skdeep.persistence`` registers the converters with skl2onnx if it is installed, so
     that ``skl2onnx.to_onnx`` knows them, too. There, set the option ``"as_transformer"`` for
@@ -110,7 +114,7 @@ def register_converters():
         if error.name != "skl2onnx":
             raise
         return False
-    for name in ("_onnx_registry", "_onnx_clusterwise"):
+    for name in ("_onnx_registry", "_onnx_clusterwise", "_onnx_imputer"):
         importlib.import_module(f"skdeep.persistence.{name}").register()
     return True
 

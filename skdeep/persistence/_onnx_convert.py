@@ -8,6 +8,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from skdeep.generative import TabularGANSampler
+from skdeep.impute import AutoencoderImputer
 from skdeep.persistence._onnx_export import rename
 from skdeep.persistence._onnx_inputs import initial_types
 from skdeep.persistence._onnx_registry import AS_TRANSFORMER, OUTPUTS
@@ -23,6 +24,7 @@ def convert(model, X, options, opset):
     X = X if hasattr(X, "shape") else np.asarray(X)
     if not X.shape[0]:
         raise ValueError("X_sample must have at least one sample; got none.")
+    _check_parts_of_unions(model)
     types = initial_types(model, X)
     try:
         converted = convert_sklearn(
@@ -44,6 +46,20 @@ def convert(model, X, options, opset):
         raise ValueError(f"{type(model).__name__} cannot be exported to ONNX: {reason}") from error
     _restore_names(converted, [name for name, _ in types])
     return converted
+
+
+def _check_parts_of_unions(model):
+    """Raise ``ValueError`` for imputers with several outputs, of which skl2onnx uses the first."""
+    unions = [one for one in _parts(model) if isinstance(one, FeatureUnion | ColumnTransformer)]
+    for part, _ in (child for one in unions for child in _children(one, True)):
+        last = _last(part)
+        if isinstance(last, AutoencoderImputer) and len(last.get_feature_names_out()) > 1:
+            if any(isinstance(key, str) for known in last._categories or [] for key in known):
+                raise ValueError(
+                    f"{type(last).__name__} cannot be exported to ONNX as a part of a "
+                    "ColumnTransformer or FeatureUnion if it imputes strings. Impute before it, or "
+                    "encode the strings in the same part."
+                )
 
 
 def _restore_names(model, names):
@@ -101,7 +117,7 @@ def _children(model, is_transformer):
 
 def _transformers(model, *, is_transformer):
     """Yield the estimators of skdeep in a model that it uses as transformers."""
-    if is_transformer and type(model) in OUTPUTS:
+    if is_transformer and type(model) in {*OUTPUTS, AutoencoderImputer}:
         yield model
     for part, is_used in _children(model, is_transformer):
         yield from _transformers(part, is_transformer=is_used)

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from onnx import TensorProto, helper
 
+from skdeep.persistence._onnx_solver import write_solvers
+
 #: Oldest operator set that ``torch.onnx.export`` writes.
 OLDEST_OPSET = 18
 #: Operator set of scikit-learn's operators that goes with it.
@@ -60,6 +62,7 @@ def export(graph, inputs, output_names, opset):
     del model.graph.value_info[:]
     for node in model.graph.node:
         _close_gaps(node)
+    write_solvers(model)
     return model
 
 

@@ -18,6 +18,8 @@ from skdeep.generative import GANFeatureExtractor, GANSampler
 from skdeep.neural_network import ResNetClassifier, ResNetRegressor
 from skdeep.neural_network._base import ResNetMixin
 from skdeep.nn._unit_distances import UnitDistances
+from skdeep.outlier_detection import AutoencoderOutlierDetector, DiffusionTimeDetector
+from skdeep.outlier_detection._base import OutlierDetectorMixin
 from skdeep.persistence._onnx_scalers import CategoryCodes, scaler_layer
 from skdeep.semi_supervised import (
     ClusterPretrainedClassifier,
@@ -46,7 +48,7 @@ class NetGraph(nn.Module):
         super().__init__()
         estimator = on_cpu(estimator)
         self.dtype = dtype
-        self.codes = _category_codes(estimator, coded)
+        self.codes = category_codes(estimator, coded)
         self.scaler = scaler_layer(estimator._scaler)
         self.net = estimator.module_
         heads = {}
@@ -153,7 +155,7 @@ def as_output(result, dtype):
     return result.to(dtype) if result.is_floating_point() else result
 
 
-def _category_codes(estimator, coded):
+def category_codes(estimator, coded):
     """Return the module that encodes numeric categories; None if there are none."""
     codec = getattr(estimator, "_codec", None)
     if codec is None:
@@ -270,6 +272,34 @@ def _critic_score(estimator, scaler):
     return {"score_samples": lambda x, X: estimator._judge(x, condition)}
 
 
+@functools.singledispatch
+def _outlier_score(estimator, x):
+    """Scores as ``score_samples`` returns them, (batch, 1)."""
+    raise TypeError(f"{type(estimator).__name__} has no ONNX graph.")
+
+
+@_outlier_score.register(AutoencoderOutlierDetector)
+def _error_score(estimator, x):
+    errors = estimator.module_.errors(x, scale=torch.from_numpy(estimator._error_scale))
+    return -errors.double().square().mean(dim=1, keepdim=True).sqrt()
+
+
+@_outlier_score.register(DiffusionTimeDetector)
+def _time_score(estimator, x):
+    return -estimator.module_.predict(x).double()
+
+
+def _outliers(estimator, scaler):
+    def decide(x, X):
+        return _outlier_score(estimator, x) - estimator.offset_
+
+    return {
+        "label": lambda x, X: torch.where(decide(x, X) < 0, -1, 1),
+        "scores": decide,
+        "score_samples": lambda x, X: _outlier_score(estimator, x),
+    }
+
+
 _HEADS = [
     (EncoderMixin, _code),
     (CoderMixin, _reconstruction),
@@ -282,4 +312,5 @@ _HEADS = [
     (ResNetRegressor, _target),
     (GANFeatureExtractor, _critic_features),
     (GANSampler, _critic_score),
+    (OutlierDetectorMixin, _outliers),
 ]

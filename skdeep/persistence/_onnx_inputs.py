@@ -94,9 +94,12 @@ class Columns:
     estimator : estimator
         Has ``n_features_in_`` features.
     codec : CategoryCodec or None
+    missing : sequence of str
+        Strings with the code -1, unless they are categories. Other unknown strings have code 0.
     """
 
-    def __init__(self, variables, estimator, codec):
+    def __init__(self, variables, estimator, codec, missing=()):
+        self.missing = missing
         self.types = [one.type for one in variables]
         self.owner, self.n_features = type(estimator).__name__, estimator.n_features_in_
         self.known = {}
@@ -115,7 +118,8 @@ class Columns:
 
     def _width(self, type_):
         sizes = type_.shape[1:]
-        if len(self.types) == 1 and None in sizes:  # the output of another operator
+        # the output of another operator, whose shape may not be known yet
+        if len(self.types) == 1 and (None in sizes or not sizes):
             return self.n_features
         return math.prod(one or 1 for one in sizes)
 
@@ -183,6 +187,7 @@ class Columns:
                 f"{column}, whose categories were numbers in fit. Pass samples as in fit."
             )
         index, part, code = (f"X_{what}_{column}" for what in ("index", "text", "code"))
+        texts = dict.fromkeys(self.missing, -1) | texts
         graph.initializer.append(helper.make_tensor(index, TensorProto.INT64, [1], [place]))
         keys, codes = list(texts) or [""], list(texts.values()) or [0]
         number = f"X_number_{column}"

@@ -17,6 +17,7 @@ from skdeep.decomposition import Autoencoder, DeepInfoMax, VariationalAutoencode
 from skdeep.ensemble import DeepEnsembleClassifier, DeepEnsembleRegressor
 from skdeep.generative import GANFeatureExtractor, GANSampler
 from skdeep.neural_network import ResNetClassifier, ResNetRegressor
+from skdeep.outlier_detection import AutoencoderOutlierDetector, DiffusionTimeDetector
 from skdeep.persistence._onnx_export import (
     add_label_output,
     export,
@@ -55,8 +56,10 @@ class Outputs(NamedTuple):
 
 
 _CLASSIFIER = ("label", "probabilities")
+_DETECTOR = ("label", "scores")
 OUTPUTS = {
     Autoencoder: Outputs(("variable",), ("reconstruct", "score_samples")),
+    AutoencoderOutlierDetector: Outputs(_DETECTOR, ("score_samples",)),
     ClusterPretrainedClassifier: Outputs(_CLASSIFIER, ("embed",)),
     ClusterPretrainedRegressor: Outputs(("variable",), ("embed",)),
     DeepCluster: Outputs(("label",), ("transform",)),
@@ -64,6 +67,7 @@ OUTPUTS = {
     DeepEnsembleClassifier: Outputs(_CLASSIFIER, ("embed",)),
     DeepEnsembleRegressor: Outputs(("variable",), ("return_std", "embed")),
     DeepInfoMax: Outputs(("variable",), ("score_samples",)),
+    DiffusionTimeDetector: Outputs(_DETECTOR, ("score_samples",)),
     FewLabelsClassifier: Outputs(_CLASSIFIER, ("transform",)),
     GANFeatureExtractor: Outputs(("variable",)),
     GANSampler: Outputs(("score_samples",)),
@@ -162,7 +166,8 @@ def _graph(operator, names):
     return columns, make_graph(model, names, dtype, columns.coded).eval()
 
 
-def _example(columns):
+def example(columns):
+    """Make samples to trace with."""
     dtype = torch.float32 if columns.is_single else torch.float64
     return torch.zeros(2, *columns.sample_shape(), dtype=dtype)
 
@@ -178,7 +183,7 @@ def _set_types(operator):
     names = _names_of(operator, operator.scope_inst.get_options(operator.raw_operator))
     columns, graph = _graph(operator, names)
     with torch.no_grad():
-        results = graph(_example(columns))
+        results = graph(example(columns))
     for name, variable, result in zip(names, operator.outputs, results, strict=True):
         type_ = number_type(operator.inputs)
         if name == "label":
@@ -196,7 +201,7 @@ def _convert(scope, operator, container):
     model, opset = operator.raw_operator, container.main_opset
     names = _names_of(operator, container.get_options(model))
     columns, graph = _graph(operator, names)
-    onnx_model = export(graph, {"X": _example(columns)}, names, opset)
+    onnx_model = export(graph, {"X": example(columns)}, names, opset)
     if "label" in names and hasattr(model, "classes_") and not _is_multilabel(model):
         add_label_output(onnx_model, "label", model.classes_, type(model).__name__)
     columns.prepend_to(onnx_model)

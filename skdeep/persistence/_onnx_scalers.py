@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from skdeep._preprocessing._gaps import GapScaler
 from skdeep._preprocessing._linear import LinearScaler
 from skdeep._preprocessing._quantile import QuantileScaler
 from skdeep._preprocessing._table import TableScaler
@@ -169,10 +170,8 @@ class TableLayer(nn.Module):
         fill = None if scaler.fill is None else torch.from_numpy(scaler.fill)
         self.register_buffer("fill", fill)
         if self.categorical:
-            sizes = np.array([len(one) for one in scaler.code_maps])
-            new_codes = np.concatenate(scaler.code_maps).astype(np.float32)
-            self.register_buffer("new_codes", torch.from_numpy(new_codes))
-            self.register_buffer("starts", torch.from_numpy(np.cumsum(sizes) - sizes))
+            self.register_buffer("new_codes", _flat(scaler.code_maps))
+            self.register_buffer("starts", _starts(scaler.code_maps))
 
     def forward(self, X):
         """(batch, n_features) -> (batch, width)."""
@@ -191,6 +190,59 @@ class TableLayer(nn.Module):
         return torch.cat(parts, dim=1)
 
 
+class GapLayer(nn.Module):
+    """A ``GapScaler`` as a module.
+
+    **Shape**: (batch, n_features), and a mask of missing entries -> (batch, width), float32
+    """
+
+    def __init__(self, scaler):
+        super().__init__()
+        self.numbers = scaler_layer(scaler.numbers)
+        self.numeric, self.categorical = scaler.numeric.tolist(), scaler.categorical.tolist()
+        self.register_buffer("low", torch.from_numpy(np.asarray(scaler.low, np.float64)))
+        self.register_buffer("high", torch.from_numpy(np.asarray(scaler.high, np.float64)))
+        if self.categorical:
+            self.register_buffer("new_codes", _flat(scaler.code_maps))
+            self.register_buffer("starts", _starts(scaler.code_maps))
+            old_codes = [np.flatnonzero(one) for one in scaler.code_maps]
+            self.register_buffer("old_codes", _flat(old_codes))
+            self.register_buffer("old_starts", _starts(old_codes))
+
+    def forward(self, X, is_missing):
+        """(batch, n_features) twice -> (batch, width)."""
+        parts = []
+        if self.numeric:
+            mask = is_missing[:, self.numeric]
+            parts = [torch.where(mask, 0.0, self.numbers(X[:, self.numeric])), (~mask).float()]
+        if self.categorical:
+            codes = torch.where(is_missing, 0, X)[:, self.categorical].long()
+            parts.append(pick(self.new_codes, codes + self.starts))
+        return torch.cat(parts, dim=1)
+
+    def inverse(self, found):
+        """Bring predictions of all columns to numbers within bounds and given codes, float64."""
+        n_numeric, parts = len(self.numeric), []
+        if n_numeric:
+            numbers = self.numbers.inverse(found[:, :n_numeric])
+            parts = [torch.minimum(torch.maximum(numbers, self.low), self.high)]
+        if self.categorical:
+            codes = found[:, n_numeric:].long() - 1
+            parts.append(pick(self.old_codes, codes + self.old_starts).double())
+        return torch.cat(parts, dim=1)
+
+
+def _flat(columns):
+    """Values of all columns, one after the other, for ``pick``."""
+    return torch.from_numpy(np.concatenate(columns).astype(np.float32))
+
+
+def _starts(columns):
+    """Index of the first value of each column."""
+    sizes = np.array([len(one) for one in columns])
+    return torch.from_numpy(np.cumsum(sizes) - sizes)
+
+
 def pick(table, at):
     """Take entries of a vector by index, of any shape."""
     return table.index_select(0, at.flatten()).view(at.shape)
@@ -205,3 +257,4 @@ def scaler_layer(scaler):
 scaler_layer.register(LinearScaler, LinearLayer)
 scaler_layer.register(QuantileScaler, QuantileLayer)
 scaler_layer.register(TableScaler, TableLayer)
+scaler_layer.register(GapScaler, GapLayer)

@@ -100,6 +100,22 @@ def test_numbers_may_be_categories_of_an_array():
     assert (found[NO_COLOR, 0] == CODES[NO_COLOR]).mean() > 0.9
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, "Float64", "Int64"])
+def test_numbers_may_be_categories_of_a_dataframe(dtype):
+    frame = pd.DataFrame({"code": pd.Series(CODES).where(~NO_COLOR).astype(dtype), "size": SIZES})
+    found = trained(categorical_features=["code"]).fit_transform(frame)
+    assert found["code"].dtype == dtype
+    assert (found["code"] == CODES)[NO_COLOR].mean() > 0.9
+    np.testing.assert_array_equal(found["code"][~NO_COLOR], CODES[~NO_COLOR])
+
+
+def test_numbers_and_strings_may_be_categories_of_a_column():
+    frame = pd.DataFrame({"code": [1.0, "b"] * 60, "size": [0.0, 9.0] * 60})
+    imputer = trained(categorical_features=["code"]).fit(frame)
+    new = pd.DataFrame({"code": [1.0, np.nan], "size": [0.0, 9.0]})
+    assert imputer.transform(new)["code"].tolist() == [1.0, "b"]
+
+
 @pytest.mark.parametrize("fit_on", ["pandas", "polars"])
 @pytest.mark.parametrize("container", ["default", "pandas", "polars"])
 def test_set_output_chooses_the_container(container, fit_on):

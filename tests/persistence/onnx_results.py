@@ -16,7 +16,9 @@ from skdeep.ensemble import (
     DeepEnsembleRegressor,
 )
 from skdeep.generative import GANFeatureExtractor, GANSampler
+from skdeep.impute import AutoencoderImputer
 from skdeep.neural_network import ResNetClassifier, ResNetRegressor
+from skdeep.outlier_detection import AutoencoderOutlierDetector, DiffusionTimeDetector
 from skdeep.semi_supervised import (
     ClusterPretrainedClassifier,
     ClusterPretrainedRegressor,
@@ -30,7 +32,7 @@ METHODS = {
     "label": ["predict"],
     "probabilities": ["predict_proba"],
     "variable": ["transform", "predict"],
-    "scores": ["transform"],
+    "scores": ["decision_function", "transform"],
     "reconstruction": ["reconstruct"],
     "embedding": ["embed"],
     "score_samples": ["score_samples"],
@@ -45,6 +47,10 @@ def regressor(**params):
     return ResNetRegressor(1, width=8, lr=0.05, **SMALL, **params)
 
 
+def imputer(**params):
+    return AutoencoderImputer(**CODER, **params)
+
+
 def k_means():
     return KMeans(3, n_init=1, random_state=0)
 
@@ -52,6 +58,11 @@ def k_means():
 #: Estimators by class, and options that add all other outputs.
 MODELS = {
     Autoencoder: (lambda: Autoencoder(2, **CODER), ["reconstruct", "score_samples"]),
+    AutoencoderImputer: (lambda: imputer(add_indicator=True), ["reconstruct"]),
+    AutoencoderOutlierDetector: (
+        lambda: AutoencoderOutlierDetector(0.1, n_estimators=3, **CODER),
+        ["score_samples"],
+    ),
     ClusterPretrainedClassifier: (
         lambda: ClusterPretrainedClassifier(
             k_means(), classifier(), pretrain_epochs=2, unlabeled="c", random_state=0
@@ -80,6 +91,7 @@ MODELS = {
         ["return_std", "embed"],
     ),
     DeepInfoMax: (lambda: DeepInfoMax(3, **CODER), ["score_samples"]),
+    DiffusionTimeDetector: (lambda: DiffusionTimeDetector(0.1, **CODER), ["score_samples"]),
     FewLabelsClassifier: (
         lambda: FewLabelsClassifier(unlabeled="c", n_components=8, **SMALL),
         ["transform"],
@@ -92,6 +104,13 @@ MODELS = {
     SelfOrganizingMap: (lambda: SelfOrganizingMap((3, 3), **SMALL), []),
     VariationalAutoencoder: (lambda: VariationalAutoencoder(2, **CODER), ["reconstruct"]),
 }
+
+
+def with_gaps(X):
+    """Samples with missing numbers in all columns but the first; the first sample has some."""
+    is_missing = np.random.default_rng(2).random(X.shape) < 0.2
+    is_missing[:, 0], is_missing[0, 1] = False, True
+    return np.where(is_missing, np.nan, X).astype(X.dtype)
 
 
 def target(estimator, X):

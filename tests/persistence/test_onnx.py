@@ -15,15 +15,19 @@ from onnx_results import (
     regressor,
     run,
     target,
+    with_gaps,
 )
-from sklearn.base import is_clusterer
+from sklearn.base import is_clusterer, is_outlier_detector
+from sklearn.ensemble import IsolationForest
 
 import skdeep
 from skdeep.cluster import DeepEmbeddedClustering, SelfOrganizingMap
 from skdeep.decomposition import Autoencoder, DeepInfoMax
 from skdeep.ensemble import ClusterwiseClassifier, ClusterwiseRegressor, DeepEnsembleRegressor
 from skdeep.generative import GANSampler
+from skdeep.impute import AutoencoderImputer
 from skdeep.neural_network import ResNetClassifier
+from skdeep.outlier_detection import AutoencoderOutlierDetector
 from skdeep.persistence import to_onnx
 from skdeep.semi_supervised import FewLabelsClassifier
 
@@ -37,6 +41,8 @@ NOT_EXPORTED = {
 #: An estimator of each kind; an export takes a second.
 QUICK = {
     Autoencoder,
+    AutoencoderImputer,
+    AutoencoderOutlierDetector,
     ClusterwiseClassifier,
     ClusterwiseRegressor,
     DeepEmbeddedClustering,
@@ -99,11 +105,13 @@ def test_every_public_estimator_is_exported_or_is_listed_with_a_reason():
 )
 def test_all_outputs_are_those_of_the_methods_for_any_number_of_samples(Estimator, X):
     make, extras = MODELS[Estimator]
+    X = with_gaps(X) if Estimator is AutoencoderImputer else X
     estimator = fit(make, X)
     model = to_onnx(estimator, X[:1], options=options_of(estimator, extras))
     for n_samples in (1, 1000):
         names = assert_same_results(model, estimator, X[:n_samples])
     is_labelled = hasattr(estimator, "predict_proba") or is_clusterer(estimator)
+    is_labelled |= is_outlier_detector(estimator)
     assert ("label" in names) == is_labelled
     assert len(names) == len(set(names)) >= 1 + len(extras)
 
@@ -114,12 +122,27 @@ def test_all_outputs_are_those_of_the_methods_for_any_number_of_samples(Estimato
 def test_all_outputs_are_those_of_the_methods_for_other_dtypes(Estimator, dtype, opset, X):
     make, extras = MODELS[Estimator]
     X = (X if dtype == np.float32 else 10 * X).astype(dtype)
+    X = with_gaps(X) if Estimator is AutoencoderImputer and dtype == np.float32 else X
     estimator = fit(make, X)
     options = options_of(estimator, extras)
     model = to_onnx(estimator, X[:1], options=options, target_opset=opset)
     for n_samples in (1, 1000):
         assert_same_results(model, estimator, X[:n_samples])
     assert next(one.version for one in model.opset_import if not one.domain) == opset
+
+
+def test_outputs_of_detectors_are_those_of_an_isolation_forest(X):
+    detector = AutoencoderOutlierDetector(0.1, **CODER).fit(X)
+    forest = IsolationForest(n_estimators=10, random_state=0).fit(X)
+    outputs = []
+    for estimator in (detector, forest):
+        # the latest operators that sklearn-onnx has for forests
+        opset = {"": 18, "ai.onnx.ml": 3}
+        model = to_onnx(estimator, X.astype(np.float32), target_opset=opset)
+        found = run(model, X.astype(np.float32))
+        outputs.append({name: (one.dtype, one.shape) for name, one in found.items()})
+    assert outputs[0] == outputs[1]
+    assert 0 < np.mean(run(to_onnx(detector, X), X)["label"] == -1) < 0.2
 
 
 def test_float32_samples_give_float32_numbers(X):

@@ -27,6 +27,7 @@ from skdeep.cluster import IMSAT, DeepCluster, DeepEmbeddedClustering, SelfOrgan
 from skdeep.decomposition import Autoencoder, VariationalAutoencoder
 from skdeep.ensemble import ClusterwiseClassifier, ClusterwiseRegressor
 from skdeep.model_selection import BatchedGridSearchCV
+from skdeep.outlier_detection import AutoencoderOutlierDetector, DiffusionTimeDetector
 from skdeep.persistence import to_onnx
 from skdeep.semi_supervised import FewLabelsClassifier
 
@@ -65,6 +66,8 @@ PIPELINES = {
     ),
 }
 MORE_PIPELINES = {
+    "axes, detector": lambda: make_pipeline(PCA(3), AutoencoderOutlierDetector(0.1, **CODER)),
+    "codes, detector": lambda: make_pipeline(autoencoder(), DiffusionTimeDetector(0.1, **CODER)),
     "axes, net": lambda: make_pipeline(StandardScaler(), PCA(3), regressor()),
     "codes, clusters": lambda: make_pipeline(VariationalAutoencoder(2, **CODER), k_means()),
     "union": lambda: make_pipeline(make_union(PCA(2), autoencoder()), Ridge()),
