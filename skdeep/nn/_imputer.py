@@ -290,7 +290,10 @@ def _most_probable(prediction):
 def loss_terms(output, batch, hyperparameters):
     """Losses by name, means over hidden entries: scalars, or one value for each net of a stack."""
     numbers, categories, spread = errors(output, batch.x)
-    terms = {"numbers": numbers, "categories": categories, "spread": spread}
+    mean, _, logits = output.prediction
+    terms = {"numbers": numbers, "spread": spread} if mean.shape[-1] else {}
+    if logits:
+        terms["categories"] = categories
     count = _weighted_mean(output.n_hidden, batch.weight).clamp(min=1e-6)
     return {name: _weighted_mean(term, batch.weight) / count for name, term in terms.items()}
 

@@ -173,10 +173,10 @@ def _few(search):
     return {"n_iter": 2, "random_state": 0} if "n_iter" in search.get_params() else {}
 
 
-def test_parameters_are_those_of_grid_search_and_one_more():
+def test_parameters_are_those_of_grid_search_and_two_more():
     ours, theirs = (Search(coder(), {}) for Search in (BatchedGridSearchCV, GridSearchCV))
     params = ours.get_params(deep=False)
-    assert params.pop("max_batch_models") == "auto"
+    assert params.pop("max_batch_models") == "auto" and params.pop("journal") is None
     assert {**params, "estimator": 0} == {**theirs.get_params(deep=False), "estimator": 0}
 
 

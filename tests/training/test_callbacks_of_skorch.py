@@ -183,7 +183,8 @@ def test_initializer_sets_and_freezer_keeps_weights(Class, small):
 @pytest.mark.having("optimizer")
 def test_gradient_norm_clipping_is_gradient_clip_value(Class, assert_same, small):
     clipped = small(Class, gradient_clip_value=0.01).fit(IRIS, SPECIES)
-    called = small(Class, callbacks=[GradientNormClipping(0.01)]).fit(IRIS, SPECIES)
+    clipping = [GradientNormClipping(0.01)]
+    called = small(Class, callbacks=clipping, gradient_clip_value=None).fit(IRIS, SPECIES)
     assert_same(called, clipped, IRIS)
 
 
