@@ -113,7 +113,7 @@ def workers(args):
         search = make_search(kind, args, n_jobs=2)
         began = time.perf_counter()
         scores(search)  # starts the processes, which take part in the next search
-        pace = (time.perf_counter() - began) / (args.kills + 1)
+        pace = max(args.seconds, (time.perf_counter() - began) / (args.kills + 1))
         with Killer(args.kills, pace, 0, lambda: children("loky")) as killer:
             found = scores(search)
         yield row(f"two processes, {kind}", args, killer.n_done, found, expected)

@@ -174,11 +174,7 @@ class _Evaluation:
     def _train_nets(self, jobs, level):
         """Train the nets that are steps of jobs, and score the jobs that are finished."""
         chunks = self._chunks(jobs, level)
-        tasks = [(train_chunk, self.data, nets, self.search) for nets in chunks]
-        parts = self.workers.run(tasks, lambda number, part: self._record(chunks[number], part))
-        for number, part in enumerate(parts):
-            if isinstance(part, WorkerDiedError):
-                parts[number] = fail_chunk(self.data, chunks[number], part)
+        parts = self._train_chunks(chunks)
         nets = list(itertools.chain.from_iterable(chunks))
         outcomes = list(itertools.chain.from_iterable(parts))
         self._log_nets(nets, outcomes)
@@ -189,6 +185,20 @@ class _Evaluation:
         found = [(net, one.paused) for net, one in zip(nets, outcomes, strict=True) if one.paused]
         if found:
             self.paused.keep(found)
+
+    def _train_chunks(self, chunks):
+        """Train chunks of nets; the nets of one that kills its process twice are trained alone."""
+        tasks = [(train_chunk, self.data, nets, self.search) for nets in chunks]
+        parts = self.workers.run(tasks, lambda number, part: self._record(chunks[number], part))
+        for number, part in enumerate(parts):
+            if isinstance(part, WorkerDiedError):
+                nets = chunks[number]
+                if len(nets) == 1:
+                    parts[number] = fail_chunk(self.data, nets, part)
+                else:
+                    alone = self._train_chunks([[net] for net in nets])
+                    parts[number] = list(itertools.chain.from_iterable(alone))
+        return parts
 
     def _train_branches(self, jobs, level):
         """Train the nets in unions that are steps of jobs, and score the jobs that are finished.

@@ -1,8 +1,15 @@
 """Tasks in several processes or threads, which survive the death of a process."""
 
+import contextlib
+import tempfile
 from concurrent.futures import BrokenExecutor
+from pathlib import Path
 
+from joblib import effective_n_jobs
 from sklearn.utils.parallel import Parallel, delayed
+
+# Processes that are killed one after the other before they begin a task.
+_MOST_STARTS = 5
 
 
 class WorkerDiedError(RuntimeError):
@@ -65,34 +72,57 @@ class Workers:
             ``WorkerDiedError`` where the process of a task was killed twice.
         """
         results: dict = {}
-        waiting = list(range(len(tasks)))
-        while waiting:
-            begun = self._try(tasks, waiting, results, on_result)
-            for number in begun:  # one of them may have killed its process
-                if self._try(tasks, [number], results, on_result):
-                    results[number] = WorkerDiedError()
-            waiting = [number for number in waiting if number not in results]
+        waiting, n_vain = list(range(len(tasks))), 0
+        with self._marks() as marks:
+            while waiting:
+                begun = self._try(tasks, waiting, results, on_result, marks)
+                for number in begun:  # one of them may have killed its process
+                    self._try_alone(tasks, number, results, on_result, marks)
+                left = [number for number in waiting if number not in results]
+                n_vain = n_vain + 1 if len(left) == len(waiting) else 0
+                if n_vain == _MOST_STARTS:
+                    results.update((number, WorkerDiedError()) for number in left)
+                    left = []
+                waiting = left
         return [results[number] for number in range(len(tasks))]
 
-    def _try(self, tasks, numbers, results, on_result):
+    def _marks(self):
+        """Context manager with a folder in which processes mark the tasks that they begin."""
+        if effective_n_jobs(self._options.get("n_jobs")) == 1:
+            return contextlib.nullcontext()
+        return tempfile.TemporaryDirectory(prefix="skdeep-search-")
+
+    def _try_alone(self, tasks, number, results, on_result, marks):
+        """Repeat a task; a process that is killed before it begins does not count."""
+        for _ in range(_MOST_STARTS):
+            begun = self._try(tasks, [number], results, on_result, marks)
+            if begun or number in results:
+                break
+        results.setdefault(number, WorkerDiedError())
+
+    def _try(self, tasks, numbers, results, on_result, marks):
         """Run some tasks; return those that had begun without a result when a process died."""
-        begun: list = []
-
-        def calls():
-            for number in numbers:
-                begun.append(number)
-                yield delayed(_numbered)(number, *tasks[number])
-
+        calls = (delayed(_marked)(marks, number, *tasks[number]) for number in numbers)
         try:
-            for number, result in self._parallel(calls()):
+            for number, result in self._parallel(calls):
                 results[number] = result
                 if on_result is not None:
                     on_result(number, result)
         except BrokenExecutor as error:
             self._renew(error)
+            begun = [number for number in numbers if _mark(marks, number).exists()]
+            for number in begun:
+                _mark(marks, number).unlink()
             return [number for number in begun if number not in results]
         return []
 
 
-def _numbered(number, function, *arguments):
+def _mark(marks, number):
+    return Path(marks, str(number))
+
+
+def _marked(marks, number, function, *arguments):
+    """Mark a task as begun and carry it out; its number and result."""
+    if marks is not None:
+        _mark(marks, number).touch()
     return number, function(*arguments)
