@@ -331,7 +331,7 @@ def test_a_read_only_folder_is_an_error_that_says_so(X):
 
 
 def test_a_full_disk_is_an_error_and_the_earlier_checkpoint_is_kept(run_python, tmp_path):
-    # a limit on the size of files stands for the disk: the system refuses to write further bytes
+    # with a limit on the size of files, the system refuses to write more, as on a full disk
     run_python(
         "import resource, pathlib\n"
         "import numpy as np\n"

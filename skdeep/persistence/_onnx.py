@@ -1,12 +1,11 @@
 """Fitted models as ONNX graphs."""
 
 import importlib
-import os
-import uuid
 from pathlib import Path
 
 from sklearn.utils.validation import check_is_fitted
 
+from skdeep.utils._files import write_atomically
 from skdeep.utils._settings import own_settings
 from skdeep.utils._validation import in_memory
 
@@ -102,7 +101,7 @@ def to_onnx(estimator, X_sample=None, path=None, *, options=None, target_opset=1
         module = importlib.import_module("skdeep.persistence._onnx_convert")
         model = module.convert(estimator, in_memory(X_sample), options or {}, target_opset)
     if path is not None:
-        _write(model.SerializeToString(), Path(path))
+        write_atomically(Path(path), model.SerializeToString())
     return model
 
 
@@ -117,16 +116,3 @@ def register_converters():
     for name in ("_onnx_registry", "_onnx_clusterwise", "_onnx_imputer"):
         importlib.import_module(f"skdeep.persistence.{name}").register()
     return True
-
-
-def _write(content, path):
-    """Replace a file atomically."""
-    part = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
-    try:
-        with part.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

@@ -96,7 +96,7 @@ def _is_text(model, columns):
 
 
 def _set_types(operator):
-    """Set types of numbers anew, as those of earlier steps may not have been known before."""
+    """Set the types of numerical outputs again, once those of the earlier steps are known."""
     for variable in operator.outputs:
         if not isinstance(variable.type, StringTensorType):
             variable.set_type(number_type(operator.inputs)(variable.type.shape))

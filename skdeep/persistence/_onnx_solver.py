@@ -3,7 +3,7 @@
 import torch
 from onnx import TensorProto, helper
 
-# Operator that stands for a solution until the graph is complete.
+# Placeholder for the solver, which is put in its place when the graph is complete.
 _DOMAIN, _OPERATOR = "skdeep", "Solve"
 _END = 2**31 - 1
 
