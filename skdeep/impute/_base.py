@@ -20,20 +20,13 @@ from skdeep.utils._sklearn import (
     check_feature_names_in,
 )
 from skdeep.utils._validation import (
+    CATEGORY_HINTS,
     check_rows,
     check_weights,
     in_memory,
     is_missing,
     must_be_numbers,
 )
-
-_HINTS = {
-    "s": (
-        "Dataframe columns that contain only strings are categories under "
-        'categorical_features="from_dtype". For an array, pass the indices of the categorical '
-        "features as categorical_features."
-    )
-}
 
 
 class Table(NamedTuple):
@@ -76,11 +69,11 @@ class ImputerMixin(TransformerMixin, Parameters):
         allow_nan = self.__sklearn_tags__().input_tags.allow_nan
         if codec is None:
             options = {"reset": reset, "allow_nan": allow_nan, "accept_sparse": False}
-            X = codes = check_rows(self, X, hints=_HINTS, **options)
+            X = codes = check_rows(self, X, hints=CATEGORY_HINTS, **options)
         else:
             X = _as_table(X)
             validate_data(self, X, skip_check_array=True, reset=reset)
-            with must_be_numbers(X, _HINTS, codec.is_categorical):
+            with must_be_numbers(X, CATEGORY_HINTS, codec.is_categorical):
                 codes = codec.encode(X, allow_nan=allow_nan)
         return X, self._with_nan(codes, codec), codec
 

@@ -21,19 +21,12 @@ from skdeep.utils._params import BELOW_ONE, POSITIVE, POSITIVE_INTEGER, param
 from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import StrOptions, fit_context, with_callbacks
 from skdeep.utils._validation import (
+    CATEGORY_HINTS,
     check_image_shape,
     check_rows,
     check_weights,
     must_be_numbers,
 )
-
-_HINTS = {
-    "s": (
-        "Dataframe columns that contain only strings are categories under "
-        'categorical_features="from_dtype". For an array, pass the indices of the categorical '
-        "features as categorical_features."
-    )
-}
 
 
 class ResNetMixin(TransferMixin):
@@ -162,7 +155,7 @@ class ResNetMixin(TransferMixin):
         options = {"reset": reset, "allow_nan": self._allows_nan(source)}
         try:
             if codec is None:
-                X = check_rows(self, X, image_shape=image_shape, hints=_HINTS, **options)
+                X = check_rows(self, X, image_shape=image_shape, hints=CATEGORY_HINTS, **options)
             else:
                 X = self._encode(X, codec, **options)
         except ValueError as error:
@@ -209,7 +202,7 @@ class ResNetMixin(TransferMixin):
         """Encode samples as float64, with codes for their categories."""
         X = _as_table(X)
         validate_data(self, X, skip_check_array=True, reset=reset)
-        with must_be_numbers(X, _HINTS, codec.is_categorical):
+        with must_be_numbers(X, CATEGORY_HINTS, codec.is_categorical):
             return codec.encode(X, allow_nan=allow_nan)
 
     def _fit_scaler(self, data, rng):

@@ -18,6 +18,14 @@ from skdeep.utils._sklearn import check_sample_weight, safe_indexing
 _SMALLEST_SIDE = 8
 # String forms of the missing values of NumPy, pandas and polars, to avoid imports of their types.
 _MISSING = ("nan", "NaT", "<NA>")
+#: Advice about strings in samples that may have categorical features; for ``must_be_numbers``.
+CATEGORY_HINTS = {
+    "s": (
+        "Dataframe columns that contain only strings are categories under "
+        'categorical_features="from_dtype". For an array, pass the indices of the categorical '
+        "features as categorical_features."
+    )
+}
 # Phrases in the errors of NumPy and scikit-learn about non-numeric entries.
 _SIGNS = (
     "could not convert",
