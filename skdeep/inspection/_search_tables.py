@@ -116,7 +116,8 @@ def heat_map(candidates, chosen):
     names = varying(candidates, chosen)
     if len(names) != 2:
         raise ValueError(
-            f"kind='heatmap' needs params, two names of parameters; the search varies {names}."
+            "kind='heatmap' needs two parameters; got "
+            f"{names}. Name two in params, or use kind='parallel'."
         )
     columns, rows = (_values(candidates, name) for name in names)
     scores = np.full((len(rows), len(columns)), np.nan)
@@ -124,6 +125,11 @@ def heat_map(candidates, chosen):
         if names[0] in params and names[1] in params:
             place = _index(rows, params[names[1]]), _index(columns, params[names[0]])
             scores[place] = np.fmax(scores[place], score)
+    if np.isnan(scores).all():
+        raise ValueError(
+            f"kind='heatmap' needs two parameters that candidates have in common; got {names}. "
+            "Name others in params, or use kind='parallel'."
+        )
     return scores, names, [[_label(value) for value in values] for values in (columns, rows)]
 
 

@@ -96,6 +96,10 @@ class SyntheticTableDisplay:
         n_samples = X.shape[0] if n_samples is None else n_samples
         drawn = estimator.sample(n_samples, random_state=random_state)
         synthetic = drawn[0] if isinstance(drawn, tuple) else drawn
+        if hasattr(X, "columns") and not hasattr(synthetic, "columns"):
+            # generators of arrays return the columns in the order of X, without their names
+            columns = {name: synthetic[:, i] for i, name in enumerate(X.columns)}
+            synthetic = type(X)(columns)
         return cls.from_predictions(X, synthetic, random_state=random_state, ax=ax, **kwargs)
 
     @classmethod

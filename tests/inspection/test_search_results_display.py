@@ -179,7 +179,7 @@ def test_what_cannot_be_drawn_is_refused():
         draw(results, kind="scatter")
     with pytest.raises(ValueError, match=r"and 'mean_test_f1', .*; got scores named"):
         draw(results, metric="f1")
-    with pytest.raises(ValueError, match=r"two names of parameters; the search varies \['a'\]"):
+    with pytest.raises(ValueError, match=r"two parameters; got \['a'\].*kind='parallel'"):
         draw(results)
     with pytest.raises(ValueError, match=r"params must be among \['a', 'b'\]; got \['c'\]"):
         draw(results, params=["a", "c"])
@@ -191,3 +191,9 @@ def test_what_cannot_be_drawn_is_refused():
         draw(results, kind="halving", resource="c")
     with pytest.raises(ValueError, match="at least one candidate with a finite score"):
         draw(table([{"a": 1}], [np.nan]))
+
+
+def test_heat_map_of_parameters_that_no_candidate_has_together():
+    results = table([{"a": 1}, {"a": 2}, {"b": None}, {"b": "x"}], [1, 2, 3, 4])
+    with pytest.raises(ValueError, match=r"candidates have in common.*kind='parallel'"):
+        SearchResultsDisplay.from_cv_results(results)

@@ -145,3 +145,11 @@ def test_what_cannot_be_drawn_is_refused(plt):
         SyntheticTableDisplay.from_predictions(REAL, SYNTHETIC[["color", "size"]])
     with pytest.raises(ValueError, match="ax must have 4 axes; got 1"):
         SyntheticTableDisplay.from_predictions(X, X, ax=plt.subplots()[1])
+
+
+@pytest.mark.parametrize("container", [pd.DataFrame, pl.DataFrame])
+def test_generators_of_arrays_draw_dataframes(container):
+    X = container({"a": np.arange(20.0), "b": np.arange(20.0) ** 2})
+    vae = VariationalAutoencoder(1, max_epochs=1, device="cpu", random_state=0).fit(X)
+    display = SyntheticTableDisplay.from_estimator(vae, X, random_state=0)
+    assert list(display.marginals) == ["a", "b"]
