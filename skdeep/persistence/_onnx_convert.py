@@ -21,7 +21,12 @@ def convert(model, X, options, opset):
             "TabularGANSampler cannot be exported to ONNX as a function of samples, as it has no "
             "method that returns something for each of them."
         )
-    X = X if hasattr(X, "shape") else np.asarray(X)
+    is_known = hasattr(X, "columns") or isinstance(getattr(X, "dtype", None), np.dtype)
+    X = X if is_known else np.asarray(X)
+    if len(X.shape) < 2:
+        raise ValueError(
+            f"X_sample must have samples as rows, such as X[:1]; got an array of shape {X.shape}."
+        )
     if not X.shape[0]:
         raise ValueError("X_sample must have at least one sample; got none.")
     _check_parts_of_unions(model)
@@ -41,7 +46,7 @@ def convert(model, X, options, opset):
             "has no converter for it. Leave the step out of the graph, or register a converter by "
             "skl2onnx.update_registered_converter."
         ) from error
-    except (NameError, NotImplementedError, RuntimeError) as error:
+    except (AssertionError, NameError, NotImplementedError, RuntimeError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise ValueError(f"{type(model).__name__} cannot be exported to ONNX: {reason}") from error
     _restore_names(converted, [name for name, _ in types])

@@ -43,6 +43,8 @@ def initial_types(model, X):
     is_text = [isinstance(one, StringTensorType) for one in types]
     if is_frame and _selects_columns(model):
         return list(zip(names, types, strict=True))
+    if is_frame:
+        _check_names(model, names)
     if all(is_text):
         return [("X", StringTensorType([None, len(types)]))]
     if not any(is_text):
@@ -50,6 +52,15 @@ def initial_types(model, X):
         kind = kinds.pop() if len(kinds) == 1 else DoubleTensorType
         return [("X", kind([None, len(types)]))]
     return list(zip(names, types, strict=True))
+
+
+def _check_names(model, names):
+    """Raise ``ValueError`` if columns have another order than in fit, as a graph goes by order."""
+    expected = list(getattr(model, "feature_names_in_", names))
+    if names != expected and sorted(names) == sorted(expected):
+        raise ValueError(
+            f"X_sample must have the columns of fit in the same order, {expected}; got {names}."
+        )
 
 
 def _matrix_type(X):

@@ -11,10 +11,11 @@ import pandas as pd
 import pytest
 import torch
 from onnx_results import CODER, assert_same_results, classifier, run
+from sklearn.compose import make_column_transformer
 from sklearn.exceptions import NotFittedError
 from sklearn.isotonic import IsotonicRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import SplineTransformer
+from sklearn.preprocessing import OneHotEncoder, SplineTransformer
 
 from skdeep.decomposition import Autoencoder, VariationalAutoencoder
 from skdeep.generative import TabularGANSampler
@@ -130,6 +131,31 @@ def test_samples_unlike_those_of_fit_are_errors(fitted, X):
     dates = pd.DataFrame(X).assign(date=pd.Timestamp("2020-01-01"), name="x")
     with pytest.raises(TypeError, match=r"numbers, or strings, in each column.*'date'"):
         to_onnx(fitted, dates)
+
+
+@pytest.mark.parametrize("shape", [(), (6,)])
+def test_samples_that_are_not_rows_are_an_error(shape, fitted):
+    with pytest.raises(ValueError, match=r"such as X\[:1\]; got an array of shape \("):
+        to_onnx(fitted, np.zeros(shape))
+
+
+def test_columns_in_another_order_than_in_fit_are_an_error(X):
+    table = pd.DataFrame(X[:, :2], columns=["a", "b"]).assign(kind=["x", "y"] * 30)
+    net = classifier(categorical_features=["kind"]).fit(table, np.arange(60) % 2)
+    with pytest.raises(ValueError, match=r"same order, \['a', 'b', 'kind'\]; got \['b', 'a'"):
+        to_onnx(net, table[["b", "a", "kind"]])
+
+
+def test_tensors_are_read_as_arrays(fitted, X):
+    assert to_onnx(fitted, torch.from_numpy(X[:1])) == to_onnx(fitted, X[:1])
+
+
+def test_parts_that_sklearn_onnx_does_not_convert_for_the_input_are_an_error(X):
+    table = pd.DataFrame(X, columns=list("abcdef")).assign(flag=X[:, 0] > 0)
+    encoder = make_column_transformer((OneHotEncoder(), ["flag"]), remainder="passthrough")
+    pipe = make_pipeline(encoder, Autoencoder(2, **CODER)).fit(table)
+    with pytest.raises(ValueError, match=r"Pipeline cannot be exported.*BooleanTensorType"):
+        to_onnx(pipe, table)
 
 
 def test_only_generators_are_exported_without_samples(fitted, X):
