@@ -76,7 +76,7 @@ class Fit:
         self.in_parts = self.is_resumed and estimator._is_fitted_in_parts
         self._options = options
         self.checkpoints = checkpoints_of(estimator, is_part=plan is not None)
-        self._holds_out = bool(getattr(estimator, "early_stopping", False))
+        self._holds_out = getattr(estimator, "early_stopping", False)
         self._callbacks = estimator.callbacks
         self.seed: int | None = estimator._seed if self.is_resumed else None
         self._kept: dict[str, Any] = {}
@@ -114,6 +114,13 @@ class Fit:
         """Validated data, with weight zero for held-out samples."""
         self._prepare()
         return self._data
+
+    @property
+    def holds_out(self):
+        """Whether samples are held out for early stopping."""
+        if isinstance(self._holds_out, str):  # it depends on the data
+            self._prepare()
+        return bool(self._holds_out)
 
     @property
     def scaler(self):
@@ -319,6 +326,8 @@ class Fit:
             self.announce(None)  # so that callbacks see the fit that fails
             raise
         estimator = self.estimator
+        if isinstance(self._holds_out, str):
+            self._holds_out = not self.in_parts and estimator._should_hold_out(data)
         fraction = estimator.validation_fraction if self._holds_out else None
         train, valid, weight = split(data, fraction, self.seed)
         part = () if fraction is None else (fraction, self.seed)  # determines the split

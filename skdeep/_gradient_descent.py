@@ -49,25 +49,26 @@ class GradientDescentMixin(OptimizerMixin):
     tol: float = param(NON_NEGATIVE, default=1e-4, lifted=True)
 
     def _plan(self, fit):
-        yield from self._train(fit, self.max_epochs, stopping=self._stopping())
+        stopping = self._stopping(holds_out=fit.holds_out)
+        yield from self._train(fit, self.max_epochs, stopping=stopping)
 
     def _train(self, fit, n_epochs, **options):
         """Train with the optimizer of the previous training; the arguments of ``Fit.train``."""
         yield from fit.train(n_epochs, optimizer="keep", **options)
 
-    def _stopping(self, *, pauses=False):
+    def _stopping(self, *, holds_out, pauses=False):
         """Make the callback that can end training before ``max_epochs``."""
         return EarlyStopping(
-            "valid_loss" if self.early_stopping else "train_loss",
+            "valid_loss" if holds_out else "train_loss",
             patience=self.n_iter_no_change,
             tol=self.tol,
-            restore_best=self.early_stopping,
+            restore_best=holds_out,
             pauses=pauses,
         )
 
     def _partial_fit(self, X, y=None, sample_weight=None, **options):
         """Train for one epoch on the given samples."""
-        if self.early_stopping:
+        if self.early_stopping and self.early_stopping != "auto":
             raise ValueError(
                 "early_stopping must be False for partial_fit, which sees only part of the data "
                 "and cannot hold out a validation set; got early_stopping=True. Use fit, or set "
@@ -89,7 +90,7 @@ class GradientDescentMixin(OptimizerMixin):
         n_epochs = max(0, int(self.max_epochs) - n_done)
         fit.announce(n_epochs)
         if pause.stopping is None:
-            pause.stopping = self._stopping(pauses=True)
+            pause.stopping = self._stopping(holds_out=fit.holds_out, pauses=True)
         elif pause.has_stopped or not n_epochs:
             return
         yield from self._train(

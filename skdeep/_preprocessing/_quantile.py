@@ -8,7 +8,6 @@ import torch
 from scipy.special import ndtri
 
 from skdeep._preprocessing._distribution import quantile_levels, sample_rows
-from skdeep._preprocessing._linear import LinearScaler
 from skdeep._preprocessing._scaler import Scaler
 from skdeep.utils._slabs import dense
 
@@ -78,13 +77,6 @@ class QuantileScaler(Scaler, kind="quantile"):
         for number, (values, positions) in enumerate(zip(self.values, self.positions, strict=True)):
             result[:, number] = np.interp(array[:, number], positions, values)
         return result
-
-
-def fit_feature_scaler(X, sample_weight=None, *, rng, scaling, read=dense):
-    """Learn a ``QuantileScaler`` for ``scaling="quantile"``, else a ``LinearScaler``."""
-    if scaling == "quantile":
-        return QuantileScaler.fit(X, sample_weight, rng=rng, read=read)
-    return LinearScaler.fit(X, sample_weight, rng=rng, scaling=scaling, read=read)
 
 
 def _normal_positions(column, weight):

@@ -7,7 +7,7 @@ import torch
 
 from skdeep._preprocessing._distribution import bin_edges, sample_rows
 from skdeep._preprocessing._linear import LinearScaler, overflow_is_an_error
-from skdeep._preprocessing._quantile import fit_feature_scaler
+from skdeep._preprocessing._features import fit_feature_scaler
 from skdeep._preprocessing._scaler import Scaler, scaler_from_state
 from skdeep.utils._slabs import dense, slabs
 
@@ -25,7 +25,7 @@ class TableScaler(Scaler, kind="table"):
 
     Parameters
     ----------
-    numbers : LinearScaler or QuantileScaler
+    numbers : LinearScaler, QuantileScaler or RobustScaler
         Scaler of the numeric columns.
     numeric, categorical : ndarray of int
         Indices of the numeric and of the categorical columns.
@@ -78,7 +78,7 @@ class TableScaler(Scaler, kind="table"):
             Samples of weight zero are ignored.
         rng : numpy.random.Generator
             Chooses the samples that quantiles are learned from.
-        scaling : {"global", "standard", "quantile", None}
+        scaling : {"global", "standard", "quantile", "robust", None}
             How numbers are scaled.
         is_categorical : ndarray of bool or None
         fills_missing : bool

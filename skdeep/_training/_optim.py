@@ -1,6 +1,7 @@
 """Optimizers and learning rate schedules."""
 
 import inspect
+import math
 import os
 import warnings
 
@@ -16,7 +17,9 @@ OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch
 _TORCH_PREFIX = "torch.optim."
 
 #: Learning rate schedules.
-LR_SCHEDULES = ("constant", "cosine", "onecycle", "plateau")
+LR_SCHEDULES = ("constant", "coslog4", "cosine", "onecycle", "plateau")
+# Number of cycles of "coslog4".
+_N_CYCLES = 4
 
 
 class OptimizerOptions(StrOptions):
@@ -117,7 +120,7 @@ def make_schedule(name, optimizer, *, n_epochs, n_batches, patience, tol):
 
     Parameters
     ----------
-    name : {"constant", "cosine", "onecycle", "plateau"}
+    name : {"constant", "coslog4", "cosine", "onecycle", "plateau"}
     optimizer : torch.optim.Optimizer
         Its present learning rate is the maximum of the schedule.
     n_epochs, n_batches : int
@@ -134,6 +137,9 @@ def make_schedule(name, optimizer, *, n_epochs, n_batches, patience, tol):
     """
     if name == "cosine":
         return lr_scheduler.CosineAnnealingLR(optimizer, T_max=n_epochs * n_batches)
+    if name == "coslog4":
+        n_steps = n_epochs * n_batches
+        return lr_scheduler.LambdaLR(optimizer, lambda step: _coslog(min(1.0, step / n_steps)))
     if name == "onecycle":
         return lr_scheduler.OneCycleLR(
             optimizer,
@@ -147,6 +153,14 @@ def make_schedule(name, optimizer, *, n_epochs, n_batches, patience, tol):
             optimizer, factor=0.2, patience=patience, threshold=tol, threshold_mode="abs"
         )
     return None
+
+
+def _coslog(progress):
+    """Fraction of the maximum learning rate after a fraction of all steps; Holzmüller et al. (2024).
+
+    The cycles begin and end at zero, and each is twice as long as the one before.
+    """
+    return (1 - math.cos(2 * math.pi * math.log2(1 + (2**_N_CYCLES - 1) * progress))) / 2
 
 
 def watched_loss(row):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import nn
 
 from skdeep._fit_data import Data
-from skdeep._preprocessing._quantile import fit_feature_scaler
+from skdeep._preprocessing._features import fit_feature_scaler
 from skdeep.nn._coder import CoderShape
 from skdeep.nn._gan import GAN
 from skdeep.utils._params import Parameters, param

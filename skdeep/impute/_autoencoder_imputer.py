@@ -343,11 +343,11 @@ class AutoencoderImputer(ImputerMixin, GradientDescentMixin, DeepEstimator):
     # Recipe --------------------------------------------------------------------------------
 
     def _plan(self, fit):
-        yield from self._train(fit, self.max_epochs, stopping=self._stopping())
+        yield from self._train(fit, self.max_epochs, stopping=self._stopping(holds_out=fit.holds_out))
 
-    def _stopping(self, *, pauses=False):
-        if self.early_stopping:
-            return super()._stopping(pauses=pauses)
+    def _stopping(self, *, holds_out, pauses=False):
+        if holds_out:
+            return super()._stopping(holds_out=holds_out, pauses=pauses)
         # never, as the training loss changes with the entries that are hidden
         return EarlyStopping(
             "train_loss", patience=sys.maxsize, tol=self.tol, restore_best=False, pauses=pauses

@@ -259,5 +259,5 @@ def _can_pause(estimator):
         isinstance(estimator, GradientDescentMixin)
         and not estimator.callbacks
         and not estimator.warm_start
-        and not getattr(estimator, "refit_full", False)
+        and not (estimator.early_stopping is True and getattr(estimator, "refit_full", False))
     )

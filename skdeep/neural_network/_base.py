@@ -29,6 +29,12 @@ from skdeep.utils._validation import (
 )
 
 
+# Number of samples from which early_stopping="auto" holds out a validation set.
+_FEWEST_TO_HOLD_OUT = 500
+# Number of features up to which numerical_embedding="auto" embeds numbers.
+_MOST_EMBEDDED = 256
+
+
 class ResNetMixin(TransferMixin):
     """Validation and preprocessing of the samples, and the residual net."""
 
@@ -40,9 +46,9 @@ class ResNetMixin(TransferMixin):
     norm: str = param(StrOptions(set(NORMS)), default="batch")
     activation: str = param(StrOptions(set(ACTIVATIONS)), default="relu")
     numerical_embedding: str | None = param(
-        StrOptions(set(NUMERICAL_EMBEDDINGS)), None, default=None, data=True
+        StrOptions({"auto", *NUMERICAL_EMBEDDINGS}), None, default="auto", data=True
     )
-    embedding_dim: int = param(POSITIVE_INTEGER, default=24)
+    embedding_dim: int = param(POSITIVE_INTEGER, default=8)
     frequency_scale: float = param(POSITIVE, default=0.1)
     image_shape: Sequence[int] | None = param("array-like", None, default=None, data=True)
     stem_width: int = param(POSITIVE_INTEGER, default=16)
@@ -51,14 +57,20 @@ class ResNetMixin(TransferMixin):
         "array-like", StrOptions({"from_dtype"}), None, default="from_dtype", data=True
     )
     feature_scaling: str | None = param(
-        StrOptions({"auto", "global", "quantile", "standard"}), None, default="auto", data=True
+        StrOptions({"auto", "global", "quantile", "robust", "standard"}),
+        None,
+        default="auto",
+        data=True,
     )
     missing: str = param(StrOptions({"error", "indicator"}), default="error", data=True)
-    refit_full: bool = param("boolean", default=False)
-    max_epochs: int = param(default=50)
+    early_stopping: bool | str = param("boolean", StrOptions({"auto"}), default="auto")
+    validation_fraction: float = param(default=0.15)
+    n_iter_no_change: int = param(default=40)
+    refit_full: bool = param("boolean", default=True)
+    max_epochs: int = param(default=64)
     batch_size: int = param(default=256)
     weight_decay: float = param(default=1e-5)
-    lr_schedule: str = param(default="cosine")
+    lr_schedule: str = param(default="coslog4")
 
     # no weights depend on dropout rates and augmentation
     _changeable = ("dropout", "residual_dropout", "augment")
@@ -117,10 +129,10 @@ class ResNetMixin(TransferMixin):
             raise ValueError(
                 f"augment needs image_shape; got augment={self.augment!r} and image_shape=None."
             )
-        if self.image_shape is not None and self.numerical_embedding is not None:
+        if self.image_shape is not None and self.numerical_embedding not in ("auto", None):
             raise ValueError(
-                "numerical_embedding must be None with image_shape, as it is for tables only; "
-                f"got {self.numerical_embedding!r}."
+                "numerical_embedding must be 'auto' or None with image_shape, as it is for tables "
+                f"only; got {self.numerical_embedding!r}."
             )
         if self.image_shape is not None and self.missing != "error":
             raise ValueError(
@@ -131,16 +143,6 @@ class ResNetMixin(TransferMixin):
             raise ValueError(
                 "categorical_features must be 'from_dtype' or None with image_shape, as pixels are "
                 f"numerical; got {self.categorical_features!r}."
-            )
-        if self.refit_full and not self.early_stopping:
-            raise ValueError(
-                "refit_full=True needs early_stopping=True, which determines the number of epochs; "
-                "got early_stopping=False."
-            )
-        if self.refit_full and self.warm_start:
-            raise ValueError(
-                "refit_full must be False with warm_start=True: the former trains from scratch, "
-                "the latter continues."
             )
 
     def _check(self, X, y=None, sample_weight=None, *, reset):
@@ -215,15 +217,28 @@ class ResNetMixin(TransferMixin):
             scaling=self._resolve_scaling(data.X),
             is_categorical=data.attributes["is_categorical_"],
             fills_missing=self.missing == "indicator",
-            has_bins=self.numerical_embedding == "piecewise-linear",
+            has_bins=self._resolve_embedding(data.X) == "piecewise-linear",
         )
+
+    def _should_hold_out(self, data):
+        """Whether ``early_stopping="auto"`` holds out a validation set."""
+        if self.warm_start or self.pretrained is not None or self.image_shape is not None:
+            return False
+        n_samples = len(data.X) if data.weight is None else np.count_nonzero(data.weight)
+        return n_samples >= _FEWEST_TO_HOLD_OUT
 
     def _resolve_scaling(self, X):
         if self.feature_scaling != "auto":
             return self.feature_scaling
         if self.image_shape is not None:
             return "global"
-        return "standard" if sp.issparse(X) else "quantile"
+        return "standard" if sp.issparse(X) else "robust"
+
+    def _resolve_embedding(self, X):
+        if self.numerical_embedding != "auto":
+            return self.numerical_embedding
+        is_narrow = X.shape[1] <= _MOST_EMBEDDED and not sp.issparse(X)
+        return "piecewise-linear" if is_narrow and self.image_shape is None else None
 
     def _architecture(self, data, scaler):
         if self.pretrained is not None:
@@ -252,7 +267,7 @@ class ResNetMixin(TransferMixin):
             "cardinalities": scaler.cardinalities,
             "gaps": scaler.gaps,
             "embedding_dim": int(self.embedding_dim),
-            "numerical_embedding": self.numerical_embedding,
+            "numerical_embedding": self._resolve_embedding(data.X),
             "frequency_scale": float(self.frequency_scale),
             "bins": scaler.bins,
         }
@@ -271,9 +286,10 @@ class ResNetMixin(TransferMixin):
         return architecture, self.module_.trunk
 
     def _plan(self, fit):
-        fit.announce(int(self.max_epochs) * (1 + self.refit_full))
+        refits = fit.holds_out and bool(self.refit_full) and not self.warm_start
+        fit.announce(int(self.max_epochs) * (1 + refits))
         yield from super()._plan(fit)
-        if self.refit_full:
+        if refits:
             fit.restart()
             yield from self._train(fit, fit.best_epoch, n_schedule_epochs=self.max_epochs)
 

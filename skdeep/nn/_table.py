@@ -91,6 +91,8 @@ class CategoryEmbedding(nn.Module):
 class TableInput(nn.Module):
     """Concatenates numerical features, missing indicators and embedded categories.
 
+    With ``numerical_embedding``, the embeddings of the numerical features are added to them.
+
     **Shape**: (batch, n_numeric + n_indicators + n_categorical) -> (batch, ``out_features``)
 
     Parameters
@@ -140,7 +142,7 @@ class TableInput(nn.Module):
             self.numerical = _make_numerical_embedding(
                 numerical_embedding, n_numeric, padded_dim, frequency_scale, bins, generator
             )
-            numeric_width = n_numeric * embedding_dim
+            numeric_width = n_numeric * (embedding_dim + 1)
         self.categorical = (
             CategoryEmbedding(cardinalities, embedding_dim, gaps=gaps, generator=generator)
             if cardinalities
@@ -155,7 +157,8 @@ class TableInput(nn.Module):
         numbers, indicators, codes = x.split(self.sizes, dim=-1)
         if self.numerical is not None:
             vectors = self.numerical(numbers)[..., : self.embedding_dim]
-            numbers = vectors.flatten(-2)  # (batch, n_numeric * embedding_dim)
+            embedded = vectors.flatten(-2)  # (batch, n_numeric * embedding_dim)
+            numbers = torch.cat([numbers, embedded], dim=-1)
         if self.categorical is not None:
             codes = self.categorical(codes)
         return torch.cat([numbers, indicators, codes], dim=-1)

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import OutlierMixin
 
 from skdeep._gradient_descent import OptimizerMixin
-from skdeep._preprocessing._quantile import fit_feature_scaler
+from skdeep._preprocessing._features import fit_feature_scaler
 from skdeep.nn._activation import ACTIVATIONS
 from skdeep.utils._params import POSITIVE_INTEGER, Parameters, param
 from skdeep.utils._settings import own_settings

@@ -9,6 +9,7 @@ from torch import nn
 from skdeep._preprocessing._gaps import GapScaler
 from skdeep._preprocessing._linear import LinearScaler
 from skdeep._preprocessing._quantile import QuantileScaler
+from skdeep._preprocessing._robust import FAR, LIMIT, RobustScaler
 from skdeep._preprocessing._table import TableScaler
 
 
@@ -156,6 +157,23 @@ class QuantileLayer(nn.Module):
         return self.back(x.double())
 
 
+class RobustLayer(nn.Module):
+    """A ``RobustScaler`` as a module.
+
+    **Shape**: (batch, n_features), float32 or float64 -> the same, float32
+    """
+
+    def __init__(self, scaler):
+        super().__init__()
+        self.register_buffer("center", torch.from_numpy(scaler.center))
+        self.register_buffer("scale", torch.from_numpy(scaler.scale))
+
+    def forward(self, X):
+        """(batch, n_features) -> (batch, n_features)."""
+        scaled = ((X.double() - self.center) / self.scale).clamp(-FAR, FAR)
+        return (scaled / (1.0 + (scaled / LIMIT).square()).sqrt()).float()
+
+
 class TableLayer(nn.Module):
     """A ``TableScaler`` as a module.
 
@@ -251,10 +269,11 @@ def pick(table, at):
 @functools.singledispatch
 def scaler_layer(scaler):
     """Make the torch module of a fitted scaler."""
-    raise TypeError(f"scaler must be linear, quantile or table; got {type(scaler).__name__}.")
+    raise TypeError(f"scaler must be linear, quantile, robust or table; got {type(scaler).__name__}.")
 
 
 scaler_layer.register(LinearScaler, LinearLayer)
 scaler_layer.register(QuantileScaler, QuantileLayer)
+scaler_layer.register(RobustScaler, RobustLayer)
 scaler_layer.register(TableScaler, TableLayer)
 scaler_layer.register(GapScaler, GapLayer)

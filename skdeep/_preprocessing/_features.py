@@ -1,0 +1,15 @@
+"""Scalers of numerical features by name."""
+
+from skdeep._preprocessing._linear import LinearScaler
+from skdeep._preprocessing._quantile import QuantileScaler
+from skdeep._preprocessing._robust import RobustScaler
+from skdeep.utils._slabs import dense
+
+_BY_NAME = {"quantile": QuantileScaler, "robust": RobustScaler}
+
+
+def fit_feature_scaler(X, sample_weight=None, *, rng, scaling, read=dense):
+    """Learn a ``QuantileScaler`` or ``RobustScaler`` by name, for other names a ``LinearScaler``."""
+    if scaling in _BY_NAME:
+        return _BY_NAME[scaling].fit(X, sample_weight, rng=rng, read=read)
+    return LinearScaler.fit(X, sample_weight, rng=rng, scaling=scaling, read=read)

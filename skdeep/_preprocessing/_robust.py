@@ -1,0 +1,84 @@
+"""Features divided by their spread, with large values compressed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from skdeep._preprocessing._distribution import quantile_levels, sample_rows
+from skdeep._preprocessing._scaler import Scaler
+from skdeep.utils._slabs import dense
+
+#: Scaled values lie between minus and plus this number.
+LIMIT = 3.0
+# A compressed value at which ``inverse`` ends, as no number is mapped to the limit itself.
+_LARGEST = LIMIT * (1 - 1e-12)
+#: Distance in interquartile ranges whose square is finite, and that is compressed to the limit.
+FAR = 1e100
+
+
+@dataclass(eq=False, repr=False)
+class RobustScaler(Scaler, kind="robust"):
+    """Subtracts medians, divides by interquartile ranges and compresses large values [1]_.
+
+    A scaled value z becomes ``z / sqrt(1 + (z / 3)^2)``, which is close to z near zero and within
+    +-3 everywhere. A feature whose interquartile range is zero is divided by half of its range.
+
+    Parameters
+    ----------
+    center, scale : ndarray of shape (n_features,)
+        The scale of a constant feature is infinite.
+
+    References
+    ----------
+    .. [1] Holzmüller et al. (2024), "Better by Default: Strong Pre-Tuned MLPs and Boosted Trees on
+       Tabular Data", NeurIPS.
+    """
+
+    center: np.ndarray
+    scale: np.ndarray
+
+    @classmethod
+    def fit(cls, X, sample_weight=None, *, rng, read=dense):
+        """Learn the quartiles of each feature, from a random subset of a large ``X``.
+
+        Parameters
+        ----------
+        X : ndarray or CSR matrix of shape (n_samples, n_features)
+        sample_weight : ndarray of shape (n_samples,) or None
+        rng : numpy.random.Generator
+            Chooses the subset.
+        read : callable
+            ``read(X, rows)`` returns these rows as a dense array.
+        """
+        rows = sample_rows(X, sample_weight, rng)
+        weight = None if sample_weight is None else sample_weight[rows]
+        found = np.array([_center_and_scale(column, weight) for column in read(X, rows).T])
+        center, scale = found.reshape(-1, 2).T
+        return cls(center.copy(), scale.copy())
+
+    @property
+    def width(self):
+        """Number of columns of what ``to_tensor`` returns."""
+        return len(self.center)
+
+    def to_tensor(self, X):
+        """Scale samples, (n, n_features) array -> (n, n_features) float32 tensor."""
+        with np.errstate(over="ignore"):
+            scaled = (np.subtract(X, self.center, dtype=np.float64) / self.scale).clip(-FAR, FAR)
+        compressed = scaled / np.sqrt(1.0 + np.square(scaled / LIMIT))
+        return torch.from_numpy(np.ascontiguousarray(compressed, dtype=np.float32))
+
+    def inverse(self, array):
+        """Bring an array of shape (n, n_features) back to the units of the data, float64."""
+        compressed = np.asarray(array, dtype=np.float64).clip(-_LARGEST, _LARGEST)
+        scaled = compressed / np.sqrt(1.0 - np.square(compressed / LIMIT))
+        return scaled * np.where(np.isinf(self.scale), 0.0, self.scale) + self.center
+
+
+def _center_and_scale(column, weight):
+    """Median, and interquartile range or half of the range; infinite for a constant column."""
+    values, levels = quantile_levels(column, weight)
+    low, center, high = np.interp([0.25, 0.5, 0.75], levels, values)
+    scale = high - low if high > low else (values[-1] - values[0]) / 2
+    return center, scale if scale > 0 else np.inf
