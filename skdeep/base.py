@@ -133,7 +133,8 @@ class DeepEstimator(DeviceEstimator, ABC):
 
     def _check_new(self, X):
         """Validate samples for a fitted estimator."""
-        check_is_fitted(self)
+        if "net_" not in vars(self):
+            check_is_fitted(self)
         return self._check(in_memory(X), reset=False).X
 
     def _apply(self, function, X, *, scaler=None, chunk_rows=None):
