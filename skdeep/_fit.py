@@ -90,7 +90,8 @@ class Fit:
     def runs(self, device):
         """Yield lists of trainings that are ready to start: one, unless there are restarts.
 
-        If a training fails, the caller must throw its error into this generator.
+        The caller must send the list of their errors, or None, into this generator; an error that
+        concerns more than one training, such as Ctrl-C, may be thrown into it.
         """
         self.estimator._check_combination()
         lease = lease_device(device)
@@ -214,7 +215,9 @@ class Fit:
                 n_schedule_epochs=int(n_schedule_epochs or n_epochs),
                 first_epoch=first_epoch,
             )
-            yield [run]
+            (error,) = yield [run]
+            if error is not None:
+                raise error
             self.net.on_step = None  # it refers to the data
         self._module.eval()
         if stopping is not None and stopping.restore_best:
