@@ -81,6 +81,7 @@ class Fit:
         self.seed: int | None = estimator._seed if self.is_resumed else None
         self._kept: dict[str, Any] = {}
         self._data = self._scaler = self._module = self._rows = None
+        self._cached = None, None
 
     def run(self):
         """Carry out the plan, one training after the other, and return the fitted estimator."""
@@ -105,6 +106,7 @@ class Fit:
                     replace_attributes(self.estimator, self.attributes())
         finally:
             self._data = self._rows = None
+            self._cached = None, None
         self.announce(0)
         self.tasks.end()
 
@@ -254,6 +256,17 @@ class Fit:
             raise_divergence(self.net, "an output")
         finally:
             module.train(was_training)
+
+    def once_per_epoch(self, function):
+        """Return ``function(self)``, which is computed only once until the next epoch ends.
+
+        Apart from the fit it must only depend on the weights, which only training may change.
+        """
+        n_epochs = 0 if self.net is None else len(self.net.history)
+        key = function, self.module, n_epochs
+        if self._cached[0] != key:
+            self._cached = key, function(self)
+        return self._cached[1]
 
     def set_targets(self, targets):
         """Replace the targets of the loss.
