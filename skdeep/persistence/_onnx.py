@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sklearn.utils.validation import check_is_fitted
 
-from skdeep.utils._files import write_atomically
+from skdeep.utils._files import check_can_be_written, write_atomically
 from skdeep.utils._settings import own_settings
 from skdeep.utils._validation import in_memory
 
@@ -59,7 +59,11 @@ def to_onnx(estimator, X_sample=None, path=None, *, options=None, target_opset=1
     ImportError
         If skl2onnx, or onnxscript for torch's exporter, is not installed.
     ValueError, TypeError
-        If a part cannot be exported; the message names it.
+        If a part cannot be exported, which the message names, or if an option applies to no part.
+    NotFittedError
+        If an estimator is not fitted, or is a search with ``refit=False``.
+    OSError
+        If ``path`` cannot be written; found before the conversion.
 
     Notes
     -----
@@ -94,12 +98,17 @@ def to_onnx(estimator, X_sample=None, path=None, *, options=None, target_opset=1
     while hasattr(estimator, "best_estimator_"):
         estimator = estimator.best_estimator_
     check_is_fitted(estimator)
+    conversion = importlib.import_module("skdeep.persistence._onnx_convert")
+    conversion.check_searches(estimator)
+    if path is not None:
+        check_can_be_written(Path(path))
     if X_sample is None:
+        if options:
+            raise ValueError(f"options must be None without X_sample; got {options!r}.")
         module = importlib.import_module("skdeep.persistence._onnx_samplers")
         model = module.convert_generator(estimator, target_opset)
     else:
-        module = importlib.import_module("skdeep.persistence._onnx_convert")
-        model = module.convert(estimator, in_memory(X_sample), options or {}, target_opset)
+        model = conversion.convert(estimator, in_memory(X_sample), options or {}, target_opset)
     if path is not None:
         write_atomically(Path(path), model.SerializeToString())
     return model
