@@ -70,7 +70,7 @@ class Checkpoints:
     """
 
     def __init__(self, estimator):
-        self.folder = Path(estimator.checkpoint)
+        self.folder = _folder(estimator.checkpoint)
         self.every = estimator.checkpoint_every
         self.callbacks = estimator.callbacks
         self.prefix, self.n_trainings = "", 0
@@ -213,11 +213,21 @@ class SaveState(Callback):
 def in_subfolder(estimator, name):
     """Give a member of an ensemble a folder of its own, below that of the ensemble."""
     folders = {
-        key: os.fspath(Path(value, name))
+        key: os.fspath(_folder(value) / name)
         for key, value in estimator.get_params().items()
         if key.split("__")[-1] == "checkpoint" and value is not None
     }
     return estimator.set_params(**folders)
+
+
+def _folder(checkpoint):
+    """Return a folder that is given as the parameter ``checkpoint``."""
+    if not os.fspath(checkpoint):
+        raise ValueError(
+            "checkpoint must name a folder; got ''. Set '.' for the current one, or None for no "
+            "checkpoints."
+        )
+    return Path(checkpoint)
 
 
 @contextlib.contextmanager
@@ -249,7 +259,7 @@ def _describe(fit, data):
         "sample_weight": _digest(data.weight),
         "classes or columns": _text(data.attributes),
         "random_state": fit.seed,
-        "device": fit.device,
+        "device": fit.device.partition(":")[0],  # any GPU of a pool may continue
         "fitted weights to continue from": _weights(estimator) if fit.is_resumed else None,
         "versions": {"skdeep": skdeep.__version__, "torch": torch.__version__},
     }
@@ -296,7 +306,7 @@ def _text(value):
         parts = [f"{name}={_text(one)}" for name, one in value.get_params(deep=False).items()]
         return f"{type(value).__name__}({', '.join(parts)})"
     if isinstance(value, dict):
-        return f"{{{', '.join(f'{key!r}: {_text(one)}' for key, one in value.items())}}}"
+        return f"{{{', '.join(sorted(f'{key!r}: {_text(one)}' for key, one in value.items()))}}}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_text, value))}]"
     if isinstance(value, np.ndarray):
