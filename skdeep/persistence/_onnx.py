@@ -31,7 +31,8 @@ def to_onnx(estimator, X_sample=None, path=None, *, options=None, target_opset=1
         inputs of the graph. Numbers of one dtype are one input ``"X"``. A dataframe with strings,
         or for a ``ColumnTransformer``, has an input of shape (n_samples, 1) for each column, with
         its name. None exports the generator of a GAN, which has the inputs ``"noise"``, standard
-        normal draws of shape (n_samples, latent_dim), and ``"label"`` if there were classes.
+        normal draws of shape (n_samples, latent_dim), and ``"label"`` if there were classes. See
+        Notes for further inputs of :class:`~skdeep.generative.TabularGANSampler`.
     path : str or path-like, default=None
         File to write, in full or not at all. None writes no file.
     options : dict, default=None
@@ -50,8 +51,8 @@ def to_onnx(estimator, X_sample=None, path=None, *, options=None, target_opset=1
         Its outputs are ``label`` and ``probabilities`` for classifiers and clusterers that have
         them, ``variable`` for regressors and transformers, ``label`` and ``scores``, those of
         ``decision_function``, for outlier detectors, ``score_samples`` for the critic of
-        :class:`~skdeep.generative.GANSampler`, and ``rows`` for generators. An imputer of strings
-        has an output for each column instead, such as ``imputed_color``, in the order of
+        :class:`~skdeep.generative.GANSampler`, and ``rows`` for its generator. An imputer of
+        strings has an output for each column instead, such as ``imputed_color``, in the order of
         ``get_feature_names_out``. Numbers are float64 if an input is float64, else float32.
 
     Raises
@@ -71,6 +72,14 @@ def to_onnx(estimator, X_sample=None, path=None, *, options=None, target_opset=1
     or missing string has the same effect as a missing category; pass ``""`` for it.
     :class:`~skdeep.impute.AutoencoderImputer` keeps unknown strings and replaces ``""``; its export
     requires torch 2.8 or later.
+
+    The generator of :class:`~skdeep.generative.TabularGANSampler` also has the input ``"gumbel"``,
+    draws from the standard Gumbel distribution, whose number for each sample the graph tells. If
+    there are categories, but no classes, ``"uniform"`` are draws between 0 and 1 of shape
+    (n_samples,), by which conditions are drawn. There is an output for each column, such as
+    ``generated_color``, and ``generated_label`` for classes. Unlike ``sample``, the graph does not
+    draw samples again whose class is not ``label``: leave them out. Dates are integers in the
+    unit of their dtype since 1970, the smallest one for a missing date; ``""`` is a missing string.
 
     Importing ``skdeep.persistence`` registers the converters with skl2onnx if it is installed, so
     that ``skl2onnx.to_onnx`` knows them, too. There, set the option ``"as_transformer"`` for

@@ -25,7 +25,8 @@ def convert(model, X, options, opset):
     if isinstance(model, TabularGANSampler):
         raise TypeError(
             "TabularGANSampler cannot be exported to ONNX as a function of samples, as it has no "
-            "method that returns something for each of them."
+            "method that returns something for each of them. Set X_sample=None to export its "
+            "generator."
         )
     is_known = hasattr(X, "columns") or isinstance(getattr(X, "dtype", None), np.dtype)
     X = X if is_known else np.asarray(X)

@@ -221,7 +221,7 @@ def test_only_generators_are_exported_without_samples(fitted, X):
     with pytest.raises(TypeError, match="X_sample must be given for Autoencoder"):
         to_onnx(fitted)
     gan = TabularGANSampler(latent_dim=3, **CODER).fit(X)
-    with pytest.raises(TypeError, match="TabularGANSampler cannot be exported"):
+    with pytest.raises(TypeError, match="Set X_sample=None to export its generator"):
         to_onnx(gan, X)
 
 
