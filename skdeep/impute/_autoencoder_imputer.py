@@ -74,10 +74,9 @@ class AutoencoderImputer(ImputerMixin, GradientDescentMixin, DeepEstimator):
         Fraction of the training samples that are held out as the validation set if
         ``early_stopping=True``.
     n_iter_no_change : int, default=10
-        With ``early_stopping=True``, training stops when the validation loss has not improved by at
-        least ``tol`` for more than this number of consecutive epochs. Otherwise there are always
-        ``max_epochs`` epochs, as each epoch hides other entries, so that their training losses
-        cannot be compared.
+        Training stops when the loss has not improved by at least ``tol`` for more than this number
+        of consecutive epochs. The loss is that of the validation set if ``early_stopping=True``,
+        else the training loss, by which AutoencoderImputer never stops.
     tol : float, default=1e-4
         Minimum decrease of the loss that counts as an improvement, in the units of ``loss_curve_``.
     optimizer : {"adamw", "adam", "sgd"} or torch.optim.Optimizer subclass, default="adamw"
@@ -176,7 +175,9 @@ class AutoencoderImputer(ImputerMixin, GradientDescentMixin, DeepEstimator):
     entries, where those below 0.1 count as 0.1.
 
     Imputed categories are categories of the training samples. Other categories of new samples are
-    kept, and ignored by the predictions for the rest of the sample.
+    kept, and ignored by the predictions for the rest of the sample. Without ``early_stopping``, the
+    number of epochs is always ``max_epochs``: each epoch hides other entries, so that training
+    losses cannot be compared.
 
     The normal distribution is left out for more than 100 numerical features. Its correlations are
     shrunk by 2 %.
