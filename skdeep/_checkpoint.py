@@ -56,6 +56,13 @@ class NoCheckpoints:
         """Return the number of epochs left, which is that of the whole training."""
         return n_epochs
 
+    def find(self, name, device):
+        """Return that a training has not ended, and no state."""
+        return False, None
+
+    def save(self, name, n_epochs, state, *, is_end):
+        """Save nothing."""
+
 
 class Checkpoints:
     """Checkpoints of a fit in a folder.
@@ -72,7 +79,7 @@ class Checkpoints:
     def __init__(self, estimator):
         self.folder = _folder(estimator.checkpoint)
         self.every = estimator.checkpoint_every
-        self.callbacks = estimator.callbacks
+        self.callbacks = getattr(estimator, "callbacks", None)
         self.prefix, self.n_trainings = "", 0
         self.has_begun = False
 
@@ -126,7 +133,7 @@ class Checkpoints:
         """
         name = f"{self.prefix}training{self.n_trainings:03d}"
         self.n_trainings += 1
-        has_ended, state = self._find(name, net.device)
+        has_ended, state = self.find(name, net.device)
         if has_ended:
             restore_training(state, net, *parts)
             return 0
@@ -136,7 +143,7 @@ class Checkpoints:
         net.callbacks_.append(("save_state", saver))
         return n_epochs - n_done
 
-    def _find(self, name, device):
+    def find(self, name, device):
         """Return whether a training has ended and its last state, which is None before one."""
         for path in sorted(self.folder.glob(f"{name}-*.pt"), reverse=True):
             data = path.read_bytes()
