@@ -52,6 +52,7 @@ HELP = {
     "batch_size": "default: %(default)s",
     "device": "default: %(default)s",
     "jobs": "cores, as threads or processes",
+    "calls": "calls of a method per timing",
     "steps": "forward passes or training steps per timing",
     "threads": "default: unchanged",
 }

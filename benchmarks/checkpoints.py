@@ -23,7 +23,7 @@ import torch
 from _harness import Report, make_parser, parse, verdict
 from _kills import kill_and_continue, warm_up
 
-from skdeep.cluster import IMSAT, DeepCluster, DeepEmbeddedClustering
+from skdeep.cluster import IMSAT, DeepCluster, DeepEmbeddedClustering, SelfOrganizingMap
 from skdeep.decomposition import Autoencoder, DeepInfoMax, VariationalAutoencoder
 from skdeep.ensemble import DeepEnsembleClassifier
 from skdeep.generative import GANFeatureExtractor, GANSampler, TabularGANSampler
@@ -56,6 +56,7 @@ FAMILIES = {
     "DeepEmbeddedClustering": functools.partial(DeepEmbeddedClustering, 2, **_DEC, **_CODER),
     "DeepCluster": functools.partial(DeepCluster, 3, update_interval=4, **_CODER),
     "IMSAT, two restarts": functools.partial(IMSAT, n_clusters=2, n_init=2, **_SMALL),
+    "SelfOrganizingMap": functools.partial(SelfOrganizingMap, (3, 3), algorithm="online", **_SMALL),
     "FewLabelsClassifier": functools.partial(FewLabelsClassifier, **_SMALL),
     "deep ensemble": _ensemble,
 }

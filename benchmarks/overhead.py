@@ -10,18 +10,25 @@ default, which also fits and applies the scaling, is shown below it.
 ``transform`` is compared with one forward pass of the encoder, made of torch modules, over all rows
 at once in ``inference_mode``, and with the same pass in chunks of 1024 rows.
 
+The case ``row`` is the latency of a single row: a method of an estimator with default parameters is
+compared with a bare forward pass of the same module over that row, in ``inference_mode``. All run
+on one thread; times are processor times of one call, and other programs may run meanwhile.
+
     python benchmarks/overhead.py
     python benchmarks/overhead.py --cases digits residual --rounds 3
+    python benchmarks/overhead.py --cases row
     python benchmarks/overhead.py --smoke
 
 MNIST comes from the folder in the environment variable SKDEEP_DATA, else from OpenML.
 """
 
 import functools
+import time
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 from _data import digits, mnist, numbers
 from _harness import (
@@ -29,6 +36,7 @@ from _harness import (
     alternate,
     best_threads,
     fastest,
+    limited_threads,
     make_parser,
     on_each_thread_count,
     on_threads,
@@ -36,11 +44,16 @@ from _harness import (
     timing_rows,
 )
 from _loops import PlainAutoencoder, copy_weights, count_weights, dense, train
+from sklearn.base import clone
 
+from skdeep.cluster import IMSAT
 from skdeep.decomposition import Autoencoder
+from skdeep.neural_network import ResNetClassifier, ResNetRegressor
 
 FIT_TARGET = 1.10
 TRANSFORM_TARGET = 1.15
+ROW_TARGET = 2.5
+N_FEATURES = 10
 LARGE = (784, 500, 500, 2000, 10)
 SCALINGS = (None, "global")
 LR = 1e-3
@@ -140,13 +153,73 @@ def transform_rows(args):
     return rows
 
 
+class RowCase(NamedTuple):
+    """Methods of an estimator, and the name of the module's own."""
+
+    estimator: object
+    methods: tuple
+    forward: str
+
+
+SHORT = {"max_epochs": 1, "device": "cpu", "random_state": 0}
+ROW_CASES = (
+    RowCase(ResNetRegressor(**SHORT), ("predict",), "forward"),
+    RowCase(ResNetClassifier(**SHORT), ("predict", "predict_proba"), "forward"),
+    RowCase(Autoencoder(3, **SHORT), ("transform",), "encode"),
+    RowCase(IMSAT(3, n_init=1, **SHORT), ("predict",), "assign"),
+)
+
+
+def repeated(n_calls, function, row):
+    """Function that makes several calls, since a single one is too short to be timed."""
+
+    def run():
+        for _ in range(n_calls):
+            function(row)
+
+    return run
+
+
+def row_rows(args):
+    """Rows of the table for the latency of a single row."""
+    return [row for case in ROW_CASES for row in latencies(case, args)]
+
+
+def latencies(case, args):
+    """Rows of the table for one estimator."""
+    X, hidden = numbers(500, N_FEATURES)
+    y = hidden[:, 0] > 0
+    frame = pd.DataFrame(X, columns=[f"x{number}" for number in range(N_FEATURES)])
+    on_array, on_frame = clone(case.estimator).fit(X, y), clone(case.estimator).fit(frame, y)
+    given = {
+        "float32": (on_array, X[:1]),
+        "float64": (on_array, X[:1].astype(np.float64)),
+        "pandas": (on_frame, frame[:1]),
+    }
+    forward = getattr(on_array.module_, case.forward)
+    bare = torch.inference_mode()(lambda row: forward(row))
+    runs = {"bare forward": repeated(args.calls, bare, torch.from_numpy(X[:1]))}
+    for method in case.methods:
+        for name, (fitted, row) in given.items():
+            call = getattr(fitted, method)
+            runs[f"{method}, {name}"] = repeated(args.calls, call, row)
+    with limited_threads(1):
+        seconds = alternate(runs, args.rounds, clock=time.process_time)
+    per_call = {name: [one / args.calls for one in times] for name, times in seconds.items()}
+    targets = dict.fromkeys((name for name in runs if "float" in name), ROW_TARGET)
+    title = f"{type(case.estimator).__name__} on 1 x {N_FEATURES}"
+    return timing_rows(per_call, "bare forward", targets, case=title)
+
+
 def main():
-    cases = [*FIT_CASES, "transform"]
-    parser = make_parser(__doc__, cases=cases, rounds=7, rows=None, epochs=None, batch_size=128)
-    args = parse(parser, rounds=1, rows=500, epochs=1)
+    others = {"transform": transform_rows, "row": row_rows}
+    options = {"rounds": 7, "rows": None, "epochs": None, "batch_size": 128, "calls": 200}
+    parser = make_parser(__doc__, cases=[*FIT_CASES, *others], **options)
+    args = parse(parser, rounds=1, rows=500, epochs=1, calls=2)
     report = Report("Overhead over bare torch on the CPU", args)
     for name in args.cases:
-        report.add(transform_rows(args) if name == "transform" else fit_rows(FIT_CASES[name], args))
+        measure = others.get(name) or functools.partial(fit_rows, FIT_CASES[name])
+        report.add(measure(args))
 
 
 if __name__ == "__main__":

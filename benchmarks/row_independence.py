@@ -6,7 +6,7 @@ Methods compared, for encoders of several shapes after a short training:
 
 - ``float32``: one forward pass over all given rows;
 - ``chunks of 1024``: chunks, the last one padded to a whole chunk, so that all have one shape;
-- ``chunks, last to x16``: chunks, the last one padded to the next multiple of 16 rows;
+- ``chunks, last to x8``: chunks, the last one padded to the next multiple of 8 rows;
 - ``skdeep``: ``Autoencoder.transform``, which also pads the inner dimension of every matrix product
   to a multiple of 16 (and on a GPU the last chunk to a whole one). It is the only method that
   validates the samples, which is noticeable for a single one;
@@ -105,7 +105,7 @@ def ways(name, device):
     return {
         "float32": lambda X: forward(plain, tensor(X), device),
         "chunks of 1024": lambda X: in_chunks(plain, tensor(X), device, multiple=CHUNK_ROWS),
-        "chunks, last to x16": lambda X: in_chunks(plain, tensor(X), device, multiple=16),
+        "chunks, last to x8": lambda X: in_chunks(plain, tensor(X), device, multiple=8),
         "skdeep": estimator.transform,
         "float64": lambda X: forward(double, tensor(X).double(), device),
     }

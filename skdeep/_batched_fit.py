@@ -12,6 +12,7 @@ from skdeep._fit_data import DataPool
 from skdeep._training._data import TensorRows
 from skdeep._training._stackable import reason_to_train_alone, run_signature, stack_limit
 from skdeep._training._stacked import train_together
+from skdeep.exceptions import DivergenceError
 from skdeep.utils._device import lease_device
 from skdeep.utils._settings import own_settings
 
@@ -108,16 +109,13 @@ def _limit(run, max_models, n_fits):
 def _train(group):
     """Train the nets of fits as one stack; resume and return fits without other open trainings."""
     began = time.perf_counter()
-    try:
-        errors = _train_stack([run for _, run in group])
-    except Exception as error:  # concerns all nets, e.g. out of memory
-        errors = [error] * len(group)
+    errors = _train_stack([run for _, run in group])
     seconds = (time.perf_counter() - began) / len(group)
     origins = [error and error.__traceback__ for error in errors]
     resumed = []
-    for (one, _), error, origin in zip(group, errors, origins, strict=True):
+    for (one, run), error, origin in zip(group, errors, origins, strict=True):
         one.outcome.seconds += seconds
-        one.errors.append(error and error.with_traceback(origin))  # nets may share one error
+        one.errors[id(run)] = error and error.with_traceback(origin)  # nets may share one error
         if len(one.errors) == len(one.ready):
             one.resume()
             resumed.append(one)
@@ -126,23 +124,26 @@ def _train(group):
 
 def _train_stack(runs):
     """Train nets as one stack, or a single net; return the error of each, or None."""
-    if len(runs) > 1:
-        return train_together(runs)
-    runs[0].start()
+    try:
+        if len(runs) > 1:
+            return train_together(runs)
+        runs[0].start()
+    except Exception as error:  # concerns all nets, e.g. out of memory
+        return [error] * len(runs)
     return [None]
 
 
 def carry_out(plan):
-    """Carry out a generator of lists of trainings, with the errors of trainings thrown into it."""
+    """Carry out a generator of lists of trainings, which is sent the error, or None, of each."""
     with contextlib.suppress(StopIteration):
         ready = next(plan)
         while True:
             try:
-                train_runs(ready)
+                errors = train_runs(ready)
             except BaseException as error:
                 ready = plan.throw(error)
             else:
-                ready = next(plan)
+                ready = plan.send(errors)
 
 
 def train_runs(runs):
@@ -152,21 +153,28 @@ def train_runs(runs):
     ----------
     runs : list of Run
 
+    Returns
+    -------
+    errors : list of DivergenceError or None
+
     Raises
     ------
     Exception
-        The first error of a training.
+        The first other error of a training.
     """
     groups = {}
     for run in runs:
         reason, limit = (None, 1) if len(runs) == 1 else _limit(run, "auto", len(runs))
         key = id(run) if reason is not None or limit == 1 else run_signature(run)
         groups.setdefault(key, (limit, []))[1].append(run)
+    errors = {}
     for limit, group in groups.values():
         for stack in even_parts(group, -(-len(group) // limit)):
-            for error in _train_stack(stack):
-                if error is not None:
+            for run, error in zip(stack, _train_stack(stack), strict=True):
+                if not isinstance(error, DivergenceError | None):
                     raise error
+                errors[id(run)] = error
+    return [errors[id(run)] for run in runs]
 
 
 class _Pending:
@@ -175,7 +183,7 @@ class _Pending:
     def __init__(self, fit, device, alive):
         self.fit, self.device, self.alive = fit, device, alive
         self.runs = None
-        self.ready, self.errors = [], []
+        self.ready, self.errors = [], {}
         self.outcome = Outcome()
 
     def start(self):
@@ -188,9 +196,12 @@ class _Pending:
 
     def resume(self):
         """Resume the fit after its trainings, which may have failed, until the next ones."""
-        error = next(filter(None, self.errors), None)
+        errors = [self.errors[id(run)] for run in self.ready]
         with self._kept_apart():
-            self._take(next(self.runs, []) if error is None else self.runs.throw(error))
+            try:
+                self._take(self.runs.send(errors))
+            except StopIteration:
+                self._take([])
 
     def _take(self, runs):
         """Keep trainings until they are run; their rows are shared with other fits if equal."""
@@ -198,7 +209,7 @@ class _Pending:
             if isinstance(run.rows, TensorRows):
                 if not any(run.rows.share(other) for other in self.alive):
                     self.alive.add(run.rows)
-        self.ready, self.errors = runs, []
+        self.ready, self.errors = runs, {}
 
     def close(self):
         """Restore the previous state of the estimator if its fit has not finished."""

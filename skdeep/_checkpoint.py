@@ -56,6 +56,13 @@ class NoCheckpoints:
         """Return the number of epochs left, which is that of the whole training."""
         return n_epochs
 
+    def find(self, name, device):
+        """Return that a training has not ended, and no state."""
+        return False, None
+
+    def save(self, name, n_epochs, state, *, is_end):
+        """Save nothing."""
+
 
 class Checkpoints:
     """Checkpoints of a fit in a folder.
@@ -70,9 +77,9 @@ class Checkpoints:
     """
 
     def __init__(self, estimator):
-        self.folder = Path(estimator.checkpoint)
+        self.folder = _folder(estimator.checkpoint)
         self.every = estimator.checkpoint_every
-        self.callbacks = estimator.callbacks
+        self.callbacks = getattr(estimator, "callbacks", None)
         self.prefix, self.n_trainings = "", 0
         self.has_begun = False
 
@@ -126,7 +133,7 @@ class Checkpoints:
         """
         name = f"{self.prefix}training{self.n_trainings:03d}"
         self.n_trainings += 1
-        has_ended, state = self._find(name, net.device)
+        has_ended, state = self.find(name, net.device)
         if has_ended:
             restore_training(state, net, *parts)
             return 0
@@ -136,7 +143,7 @@ class Checkpoints:
         net.callbacks_.append(("save_state", saver))
         return n_epochs - n_done
 
-    def _find(self, name, device):
+    def find(self, name, device):
         """Return whether a training has ended and its last state, which is None before one."""
         for path in sorted(self.folder.glob(f"{name}-*.pt"), reverse=True):
             data = path.read_bytes()
@@ -213,11 +220,21 @@ class SaveState(Callback):
 def in_subfolder(estimator, name):
     """Give a member of an ensemble a folder of its own, below that of the ensemble."""
     folders = {
-        key: os.fspath(Path(value, name))
+        key: os.fspath(_folder(value) / name)
         for key, value in estimator.get_params().items()
         if key.split("__")[-1] == "checkpoint" and value is not None
     }
     return estimator.set_params(**folders)
+
+
+def _folder(checkpoint):
+    """Return a folder that is given as the parameter ``checkpoint``."""
+    if not os.fspath(checkpoint):
+        raise ValueError(
+            "checkpoint must name a folder; got ''. Set '.' for the current one, or None for no "
+            "checkpoints."
+        )
+    return Path(checkpoint)
 
 
 @contextlib.contextmanager
@@ -249,7 +266,7 @@ def _describe(fit, data):
         "sample_weight": _digest(data.weight),
         "classes or columns": _text(data.attributes),
         "random_state": fit.seed,
-        "device": fit.device,
+        "device": fit.device.partition(":")[0],  # any GPU of a pool may continue
         "fitted weights to continue from": _weights(estimator) if fit.is_resumed else None,
         "versions": {"skdeep": skdeep.__version__, "torch": torch.__version__},
     }
@@ -296,7 +313,7 @@ def _text(value):
         parts = [f"{name}={_text(one)}" for name, one in value.get_params(deep=False).items()]
         return f"{type(value).__name__}({', '.join(parts)})"
     if isinstance(value, dict):
-        return f"{{{', '.join(f'{key!r}: {_text(one)}' for key, one in value.items())}}}"
+        return f"{{{', '.join(sorted(f'{key!r}: {_text(one)}' for key, one in value.items()))}}}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_text, value))}]"
     if isinstance(value, np.ndarray):

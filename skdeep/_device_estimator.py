@@ -1,5 +1,6 @@
 """Base class of all estimators that run on a device."""
 
+import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,7 +10,7 @@ from sklearn.callback import CallbackSupportMixin
 
 from skdeep._training._state import plain_parameters
 from skdeep.utils._docs import DocumentationLinkMixin
-from skdeep.utils._params import Parameters, param
+from skdeep.utils._params import POSITIVE_INTEGER, Parameters, param
 
 __all__: list[str] = []
 
@@ -17,6 +18,8 @@ __all__: list[str] = []
 class DeviceEstimator(DocumentationLinkMixin, CallbackSupportMixin, Parameters, BaseEstimator):
     """Base class of all estimators that run on a device, with or without a net."""
 
+    checkpoint: str | os.PathLike | None = param(str, os.PathLike, None, default=None)
+    checkpoint_every: int = param(POSITIVE_INTEGER, default=5)
     device: str | torch.device | Sequence[str | torch.device] = param(
         str, torch.device, list, tuple, default="auto"
     )

@@ -1,7 +1,6 @@
 """A fit in progress, from the user's data to fitted attributes."""
 
 import contextlib
-import copy
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 from skdeep._batched_fit import carry_out
 from skdeep._checkpoint import checkpoints_of
 from skdeep._fit_data import DataPool, split, validate
-from skdeep._fitted_attributes import replace_attributes, unchanged_on_failure
+from skdeep._fitted_attributes import detached, replace_attributes, unchanged_on_failure
 from skdeep._training._callbacks import (
     DivergenceGuard,
     EpochEnd,
@@ -80,7 +79,7 @@ class Fit:
         self._callbacks = estimator.callbacks
         self.seed: int | None = estimator._seed if self.is_resumed else None
         self._kept: dict[str, Any] = {}
-        self._data = self._scaler = self._module = self._rows = None
+        self._data = self._scaler = self._module = self._rows = self._latest = None
 
     def run(self):
         """Carry out the plan, one training after the other, and return the fitted estimator."""
@@ -90,7 +89,8 @@ class Fit:
     def runs(self, device):
         """Yield lists of trainings that are ready to start: one, unless there are restarts.
 
-        If a training fails, the caller must throw its error into this generator.
+        The caller must send the list of their errors, or None, into this generator; an error that
+        concerns more than one training, such as Ctrl-C, may be thrown into it.
         """
         self.estimator._check_combination()
         lease = lease_device(device)
@@ -103,7 +103,7 @@ class Fit:
                 if self._module is not None:
                     replace_attributes(self.estimator, self.attributes())
         finally:
-            self._data = self._rows = None
+            self._data = self._rows = self._latest = None
         self.announce(0)
         self.tasks.end()
 
@@ -221,7 +221,9 @@ class Fit:
                 n_schedule_epochs=int(n_schedule_epochs or n_epochs),
                 first_epoch=first_epoch,
             )
-            yield [run]
+            (error,) = yield [run]
+            if error is not None:
+                raise error
             self.net.on_step = None  # it refers to the data
         self._module.eval()
         if stopping is not None and stopping.restore_best:
@@ -258,6 +260,16 @@ class Fit:
             raise_divergence(self.net, "an output")
         finally:
             module.train(was_training)
+
+    def once_per_epoch(self, function):
+        """Return ``function(self)``, which is computed only once until the next epoch ends.
+
+        Apart from the fit it must only depend on the weights, which only training may change.
+        """
+        key = function, self.module, 0 if self.net is None else len(self.net.history)
+        if self._latest is None or self._latest[0] != key:
+            self._latest = key, function(self)
+        return self._latest[1]
 
     def set_targets(self, targets):
         """Replace the targets of the loss.
@@ -308,11 +320,7 @@ class Fit:
 
     def snapshot(self):
         """Return a copy of ``attributes`` that further training does not change."""
-        attributes = self.attributes()
-        fitted = copy.copy(self.estimator)
-        vars(fitted).update(attributes)
-        detached = vars(copy.copy(fitted))
-        return {name: detached[name] for name in attributes}
+        return detached(self.estimator, self.attributes())
 
     # Steps ---------------------------------------------------------------------------------
 

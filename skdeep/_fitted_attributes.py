@@ -1,6 +1,7 @@
 """Fitted attributes of an estimator while a fit is in progress, and at its end."""
 
 import contextlib
+import copy
 
 #: Fitted attributes that scikit-learn's validation sets while a fit is still in progress.
 SET_BY_VALIDATION = ("n_features_in_", "feature_names_in_")
@@ -43,3 +44,11 @@ def replace_attributes(estimator, attributes):
     for name in set(_fitted_names(estimator)).difference(SET_BY_VALIDATION):
         del state[name]
     state.update(attributes)
+
+
+def detached(estimator, attributes):
+    """Return a copy of fitted attributes that further training does not change."""
+    fitted = copy.copy(estimator)
+    vars(fitted).update(attributes)
+    copied = vars(copy.copy(fitted))
+    return {name: copied[name] for name in attributes}

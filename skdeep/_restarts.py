@@ -5,6 +5,7 @@ import itertools
 
 import numpy as np
 
+from skdeep.exceptions import DivergenceError
 from skdeep.utils._random import make_streams
 
 # What a restart of a fit does not share with it.
@@ -31,26 +32,32 @@ def best_of(fit, n_init, plan, loss, ends, n_kinds=1):
         continues, and at the last one with all.
     n_kinds : int
         Number of kinds of nets, in turn.
+
+    Raises
+    ------
+    DivergenceError
+        If all nets that are left diverge. One that diverges is dropped.
     """
     seeds = np.random.SeedSequence(fit.seed).generate_state(n_init - 1, np.uint64).tolist()
     branches = {number: _branch(fit, seed) for number, seed in enumerate([fit.seed, *seeds])}
     is_watched = _is_watched(fit)
     for start, end in itertools.pairwise([0, *ends]):
-        plans = [plan(start, end, branch, number) for number, branch in branches.items()]
-        if is_watched:
-            for one in plans:
-                yield from one
-        else:
-            yield from _in_parallel(plans)
-        losses = {number: loss(end, branch) for number, branch in branches.items()}
+        plans = {number: plan(start, end, branch, number) for number, branch in branches.items()}
+        errors = {}
+        for group in [[number] for number in plans] if is_watched else [list(plans)]:
+            errors |= yield from _in_parallel({number: plans[number] for number in group})
+        if len(errors) == len(plans):
+            raise errors[min(errors)]
+        losses = {
+            number: np.inf if number in errors else loss(end, branch)
+            for number, branch in branches.items()
+        }
+        kept = set(losses)
         if end != ends[-1]:
-            kept = [
-                number
-                for kind in range(n_kinds)
-                for number in _better_half([one for one in losses if one % n_kinds == kind], losses)
-            ]
-            branches = {number: branches[number] for number in sorted(kept)}
-    best = branches[min(losses, key=losses.get)]
+            kinds = [[one for one in losses if one % n_kinds == kind] for kind in range(n_kinds)]
+            kept = {number for numbers in kinds for number in _better_half(numbers, losses)}
+        branches = {number: branches[number] for number in sorted(kept - set(errors))}
+    best = branches[min(branches, key=losses.get)]
     vars(fit).update({name: getattr(best, name) for name in _OWN})
 
 
@@ -102,9 +109,28 @@ def _is_watched(fit):
 
 
 def _in_parallel(plans):
-    """Yield the next trainings of several plans as one list, until all plans have ended."""
-    while plans:
-        ready = [(plan, next(plan, None)) for plan in plans]
-        plans = [plan for plan, runs in ready if runs is not None]
-        if plans:
-            yield [run for _, runs in ready if runs is not None for run in runs]
+    """Yield the next trainings of several plans as one list, until all have ended.
+
+    Parameters
+    ----------
+    plans : dict of generators
+
+    Returns
+    -------
+    errors : dict of DivergenceError
+        Errors of the plans that have diverged.
+    """
+    errors, answers = {}, dict.fromkeys(plans)
+    while True:
+        ready = {}
+        for number, answer in answers.items():
+            try:
+                ready[number] = plans[number].send(answer)
+            except StopIteration:
+                continue
+            except DivergenceError as error:
+                errors[number] = error
+        if not ready:
+            return errors
+        found = iter((yield [run for runs in ready.values() for run in runs]))
+        answers = {number: [next(found) for _ in runs] for number, runs in ready.items()}

@@ -1,7 +1,6 @@
 """Base class of all deep estimators."""
 
 import copy
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -49,8 +48,6 @@ class DeepEstimator(DeviceEstimator, ABC):
     gradient_clip_value: float | None = param(POSITIVE, None, default=None, lifted=True)
     warm_start: bool = param("boolean", default=False)
     callbacks: Sequence[Any] | None = param(list, tuple, None, default=None)
-    checkpoint: str | os.PathLike | None = param(str, os.PathLike, None, default=None)
-    checkpoint_every: int = param(POSITIVE_INTEGER, default=5)
 
     #: class of the skorch net that trains the module
     _net_class: ClassVar[type[TrainingNet]] = TrainingNet
@@ -133,7 +130,8 @@ class DeepEstimator(DeviceEstimator, ABC):
 
     def _check_new(self, X):
         """Validate samples for a fitted estimator."""
-        check_is_fitted(self)
+        if "net_" not in vars(self):
+            check_is_fitted(self)
         return self._check(in_memory(X), reset=False).X
 
     def _apply(self, function, X, *, scaler=None, chunk_rows=None):

@@ -107,6 +107,7 @@ makers = {
     ),
     "imsat": functools.partial(IMSAT, n_clusters=2, n_init=2, **small),
     "few labels": functools.partial(FewLabelsClassifier, **small),
+    "map": functools.partial(SelfOrganizingMap, (3, 3), algorithm="online", **small),
     "ensemble": lambda **params: DeepEnsembleClassifier(net(**params), 2, random_state=0),
 }
 X = np.random.default_rng(0).normal(size=(60, 6))
@@ -126,6 +127,7 @@ def _counts(printed):
 
 
 FAMILIES = ["autoencoder", "variational", "refit", "gan", "dec", "imsat", "few labels", "ensemble"]
+FAMILIES += ["map"]
 
 
 def test_a_killed_fit_continues_with_the_same_bits(run_python):

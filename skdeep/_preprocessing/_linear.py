@@ -104,8 +104,8 @@ class LinearScaler(Scaler, kind="linear"):
             return torch.from_numpy(np.array(X, dtype=np.float32, order="C"))
         # float32 arithmetic loses no digits of float32 samples
         dtype = np.float32 if np.can_cast(X.dtype, np.float32) else np.float64
-        scaled = np.subtract(X, self.mean.astype(dtype), dtype=dtype)
-        scaled /= self.scale.astype(dtype)
+        scaled = np.subtract(X, self.mean.astype(dtype, copy=False), dtype=dtype)
+        scaled /= self.scale.astype(dtype, copy=False)
         return torch.from_numpy(np.ascontiguousarray(scaled, dtype=np.float32))
 
     def inverse(self, array):

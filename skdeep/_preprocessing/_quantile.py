@@ -66,9 +66,11 @@ class QuantileScaler(Scaler, kind="quantile"):
     def to_tensor(self, X):
         """Scale samples, (n, n_features) array -> (n, n_features) float32 tensor."""
         result = np.empty(X.shape, dtype=np.float32)
-        for number, (values, positions) in enumerate(zip(self.values, self.positions, strict=True)):
-            column = X[:, number].astype(np.float64, copy=False)
-            result[:, number] = np.interp(column, values, positions)
+        columns = X.T.astype(np.float64, copy=False)
+        for column, values, positions, scaled in zip(
+            columns, self.values, self.positions, result.T, strict=True
+        ):
+            scaled[:] = np.interp(column, values, positions)
         return torch.from_numpy(result)
 
     def inverse(self, array):

@@ -240,6 +240,9 @@ class DeepCluster(HardClusterMixin, ViewsMixin, DeepEstimator):
             )
 
     def _find_clusters(self, fit):
+        return fit.once_per_epoch(self._find)
+
+    def _find(self, fit):
         return find_clusters(fit, int(self.n_clusters), self.explained_variance)
 
     def _labels(self, fit):

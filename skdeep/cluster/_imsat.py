@@ -79,8 +79,8 @@ class IMSAT(DeepClusterMixin, InvarianceMixin, EncoderMixin, DeepEstimator):
         Number of nets with different seeds, of which the best one is kept. With images, half
         of the nets are dropped again and again in the first 40 % of the epochs. No labels
         are needed for that: in the end, nets are compared by how well the clusters of
-        samples and their views agree. ``"auto"`` is 5 for tables, 8 for up to 10,000 images,
-        and 4 for more.
+        samples and their views agree. Nets whose loss stops being finite are dropped, too.
+        ``"auto"`` is 5 for tables, 8 for up to 10,000 images, and 4 for more.
     tol : float, default=0.0
         Training stops when less than this fraction of the samples has changed its cluster
         in an epoch. 0 never stops.
@@ -212,7 +212,7 @@ class IMSAT(DeepClusterMixin, InvarianceMixin, EncoderMixin, DeepEstimator):
     Raises
     ------
     DivergenceError
-        From ``fit``, if the loss or a weight stops being finite.
+        From ``fit``, if the loss or a weight stops being finite in all restarts that are left.
 
     See Also
     --------

@@ -5,6 +5,8 @@ import time
 
 import numpy as np
 
+from skdeep._checkpoint import checkpoints_of
+from skdeep._fit_data import Data
 from skdeep._fitted_attributes import replace_attributes, unchanged_on_failure
 from skdeep._training._progress import show_progress
 from skdeep._training._tasks import FitTasks
@@ -32,6 +34,9 @@ from skdeep.utils._validation import check_weights, in_memory, output_dtype
 # Final radius with radius="auto".
 _FINAL_RADIUS = {"gaussian": 0.55, "triangle": 1.25, "bubble": 1.0, "mexican_hat": 0.75}
 
+# Name of the only training in a folder of checkpoints.
+_CHECKPOINT = "training000"
+
 
 class MapFit:
     """A fit in progress; discarded when the estimator is fitted.
@@ -46,10 +51,13 @@ class MapFit:
         Arguments of the estimator's ``fit``.
     resume : bool
         Whether to continue from the fitted state.
+    is_part : bool
+        Whether it is a part of a training, as in ``partial_fit``.
     """
 
-    def __init__(self, estimator, X, y, sample_weight, *, resume=False):
+    def __init__(self, estimator, X, y, sample_weight, *, resume=False, is_part=False):
         self.estimator, self.is_resumed = estimator, resume
+        self.checkpoints = checkpoints_of(estimator, is_part=is_part)
         self.given = X, sample_weight
         self._schedules()
         self.tasks = FitTasks(estimator, X, y, sample_weight)
@@ -62,10 +70,13 @@ class MapFit:
         if self.is_resumed:
             lease = contextlib.nullcontext(estimator.device_)
         with unchanged_on_failure(estimator, self.is_resumed), lease as self.device:
-            with show_progress(estimator) as progress:
+            with self.checkpoints.opened(), show_progress(estimator) as progress:
                 self.tasks.begin(n_epochs)
                 self.X = estimator._check(in_memory(self.given[0]), reset=not self.is_resumed)
                 self.weight = check_weights(self.given[1], self.X)
+                is_new = not self.is_resumed
+                self.seed = draw_seed(estimator.random_state) if is_new else estimator._seed
+                self.seed = self.checkpoints.begin(self, Data(self.X, weight=self.weight))
                 self._prepare()
                 if progress is not None:
                     progress.total = n_epochs
@@ -82,11 +93,10 @@ class MapFit:
         """Determine grid, initial weights and settings."""
         estimator = self.estimator
         if self.is_resumed:
-            self.seed, self.grid = estimator._seed, self._make_grid(estimator.shape_)
+            self.grid = self._make_grid(estimator.shape_)
             weights, memory = self._fitted_weights()
         else:
-            self.seed, memory = draw_seed(estimator.random_state), None
-            weights = self._initial_weights()
+            weights, memory = self._initial_weights(), None
         rows = MapRows(self.X, self.weight, center=self.center, device=self.device, stores=True)
         settings = self._settings()
         self.training = MapTraining(self.grid, rows, settings, weights, memory)
@@ -182,7 +192,7 @@ class MapFit:
         prints = progress is None and self.estimator.verbose
         if prints:
             print(f"{'epoch':>7}  {'train_loss':>10}  {'dur':>8}\n{'-' * 7}  {'-' * 10}  {'-' * 8}")
-        for _ in range(n_epochs):
+        for n_left in range(n_epochs - self._restore(n_epochs), 0, -1):
             self.tasks.begin_epoch()
             start = time.perf_counter()
             loss, change = self.training.run_epoch(len(self.loss_curve))
@@ -192,9 +202,28 @@ class MapFit:
                 progress.advance({"train_loss": loss})
             if prints:
                 print(f"{len(self.loss_curve):>7}  {loss:>10.4f}  {seconds:>8.4f}")
-            is_stopped = self.tasks.end_epoch(self.attributes)
-            if is_stopped or change <= tol:
+            is_end = self.tasks.end_epoch(self.attributes) or change <= tol or n_left == 1
+            self._save(is_end=is_end)
+            if is_end:
                 break
+
+    def _restore(self, n_epochs):
+        """Continue from the last checkpoint; return how many of the epochs need not be trained."""
+        has_ended, state = self.checkpoints.find(_CHECKPOINT, self.device)
+        if state is None:
+            return 0
+        self.loss_curve = state["losses"]
+        self.training.weights, memory = state["weights"], self.training.memory
+        memory.values, memory.mass = state["sums"]
+        return n_epochs if has_ended else len(self.loss_curve)
+
+    def _save(self, *, is_end):
+        """Save the state if it is time."""
+        n_done, training = len(self.loss_curve), self.training
+        if is_end or n_done % self.estimator.checkpoint_every == 0:
+            sums = training.memory.values, training.memory.mass
+            state = {"losses": self.loss_curve, "weights": training.weights, "sums": sums}
+            self.checkpoints.save(_CHECKPOINT, n_done, state, is_end=is_end)
 
     def attributes(self):
         """Return the fitted attributes of an estimator whose training stops now."""

@@ -87,6 +87,11 @@ class SelfOrganizingMap(
         Number of samples per mini-batch; only used by ``algorithm="minibatch"``.
     shuffle : bool, default=True
         Whether to shuffle the samples in each epoch; not used by ``algorithm="batch"``.
+    checkpoint : str or path-like, default=None
+        Folder for checkpoints of ``fit``. If the process is killed, the same call continues from
+        the last one, see :doc:`/guide/saving`.
+    checkpoint_every : int, default=5
+        Number of epochs between checkpoints.
     device : str, torch.device or list of these, default="auto"
         Device to train on. ``"auto"`` uses CUDA if available, else MPS, else the CPU. If a list,
         each parallel worker uses one of its devices.
@@ -225,7 +230,7 @@ class SelfOrganizingMap(
             The fitted estimator.
         """
         is_fitted = hasattr(self, "cluster_centers_")
-        return MapFit(self, X, y, sample_weight, resume=is_fitted).run(1)
+        return MapFit(self, X, y, sample_weight, resume=is_fitted, is_part=True).run(1)
 
     @own_settings()
     def predict(self, X) -> np.ndarray:

@@ -91,8 +91,10 @@ def whitening(features, weight, explained_variance):
     weight = np.ones(len(features)) if weight is None else weight
     mean = np.average(features, axis=0, weights=weight)
     centered = features - mean
-    covariance = centered.T @ (centered * weight[:, np.newaxis]) / weight.sum()
-    variance, axes = np.linalg.eigh(covariance)
+    weighted = centered * (weight / weight.sum())[:, np.newaxis]
+    with one_thread():  # those of NumPy cannot be limited to this thread and slow each other down
+        covariance = torch.from_numpy(centered).T @ torch.from_numpy(weighted)
+        variance, axes = (one.numpy() for one in torch.linalg.eigh(covariance))
     variance, axes = variance[::-1], axes.T[::-1]
     explained = np.cumsum(variance) - variance  # by the axes before
     is_kept = explained < explained_variance * variance.sum()

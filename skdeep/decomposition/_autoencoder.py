@@ -110,7 +110,7 @@ class Autoencoder(AutoencoderMixin, DeepEstimator):
     n_iter_no_change : int, default=10
         Training stops when the loss has not improved by at least ``tol`` for more than this number
         of consecutive epochs. The loss is that of the validation set if ``early_stopping=True``,
-        else the training loss.
+        else the training loss, by which AutoencoderImputer never stops.
     tol : float, default=1e-4
         Minimum decrease of the loss that counts as an improvement, in the units of ``loss_curve_``.
     optimizer : {"adamw", "adam", "sgd"} or torch.optim.Optimizer subclass, default="adamw"

@@ -10,6 +10,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skdeep.ensemble._base import DeepEnsemble, members_have
+from skdeep.utils._missing_labels import accuracy_on_labelled
 from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import fit_context
 
@@ -189,6 +190,31 @@ class DeepEnsembleClassifier(ClassifierMixin, DeepEnsemble):
         if len(self.classes_) == 2:
             return log_probability[:, 1] - log_probability[:, 0]
         return log_probability
+
+    @own_settings()
+    def score(self, X, y, sample_weight=None) -> float:
+        """Return the accuracy.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
+            Samples to classify.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Class labels. Samples without a label are left out if ``estimator`` supports them, as
+            :class:`~skdeep.semi_supervised.FewLabelsClassifier` does.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples.
+
+        Returns
+        -------
+        score : float
+            Weighted fraction of the samples whose class, or all of whose labels, are predicted.
+        """
+        check_is_fitted(self)
+        if not hasattr(self.estimator, "unlabeled"):
+            return super().score(X, y, sample_weight)
+        unlabeled = self.estimators_[0].unlabeled
+        return accuracy_on_labelled(y, self.predict(X), unlabeled, self.classes_, sample_weight)
 
     @property
     def classes_(self) -> np.ndarray:

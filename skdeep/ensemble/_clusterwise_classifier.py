@@ -9,6 +9,7 @@ from sklearn.utils.metaestimators import available_if
 from skdeep.ensemble._base import members_have
 from skdeep.ensemble._clusterwise import Clusterwise, predict
 from skdeep.utils._labels import encode_labels
+from skdeep.utils._missing_labels import find_labelled
 from skdeep.utils._settings import own_settings
 
 
@@ -29,7 +30,8 @@ class ClusterwiseClassifier(ClassifierMixin, Clusterwise):
         ``FrozenEstimator(clusterer)``.
     estimator : estimator
         Classifier that is cloned for each cluster. If it is a net of skdeep, the clones are trained
-        as one stack if that is faster.
+        as one stack if that is faster. Every sample must have a label, also for an estimator such
+        as :class:`~skdeep.semi_supervised.FewLabelsClassifier`.
     min_cluster_size : int, default=10
         Clusters with fewer samples of nonzero weight have no estimator of their own. Their samples
         are classified by ``global_estimator_``.
@@ -148,8 +150,21 @@ class ClusterwiseClassifier(ClassifierMixin, Clusterwise):
             )
 
     def _check_y(self, y, X):
+        for name, value in self.estimator.get_params().items():
+            if name.split("__")[-1] == "unlabeled":
+                self._check_labels_are_given(y, value)
         classes, codes = encode_labels(y, X)
         return codes.astype(int) if codes.ndim == 2 else classes[codes]
+
+    def _check_labels_are_given(self, y, unlabeled):
+        """Raise ``ValueError`` if labels are missing, by a parameter of the estimator."""
+        _, is_labelled = find_labelled(y, unlabeled)
+        if not is_labelled.all():
+            raise ValueError(
+                "y must have a label for each sample, since the samples of a cluster may have "
+                f"none; got {np.sum(~is_labelled)} missing ones, marked by {unlabeled=}. Fit "
+                f"{self.estimator!r} without clusters, or only the samples with a label."
+            )
 
     def _record(self, y):
         if y.ndim == 2:

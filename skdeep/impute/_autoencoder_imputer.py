@@ -76,7 +76,7 @@ class AutoencoderImputer(ImputerMixin, GradientDescentMixin, DeepEstimator):
     n_iter_no_change : int, default=10
         Training stops when the loss has not improved by at least ``tol`` for more than this number
         of consecutive epochs. The loss is that of the validation set if ``early_stopping=True``,
-        else the training loss.
+        else the training loss, by which AutoencoderImputer never stops.
     tol : float, default=1e-4
         Minimum decrease of the loss that counts as an improvement, in the units of ``loss_curve_``.
     optimizer : {"adamw", "adam", "sgd"} or torch.optim.Optimizer subclass, default="adamw"
@@ -176,7 +176,8 @@ class AutoencoderImputer(ImputerMixin, GradientDescentMixin, DeepEstimator):
 
     Imputed categories are categories of the training samples. Other categories of new samples are
     kept, and ignored by the predictions for the rest of the sample. Without ``early_stopping``, the
-    number of epochs is always ``max_epochs``, as each epoch hides other entries.
+    number of epochs is always ``max_epochs``: each epoch hides other entries, so that training
+    losses cannot be compared.
 
     The normal distribution is left out for more than 100 numerical features. Its correlations are
     shrunk by 2 %.

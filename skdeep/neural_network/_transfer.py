@@ -3,6 +3,7 @@
 import copy
 from numbers import Integral
 
+import torch
 from sklearn.frozen import FrozenEstimator
 
 from skdeep._gradient_descent import GradientDescentMixin
@@ -37,6 +38,11 @@ class TransferMixin(GradientDescentMixin):
             raise ValueError(
                 f"image_shape must be None or that of pretrained, {expected}; got {image_shape}. "
                 "The layers are those of pretrained."
+            )
+        if self.trunk_lr is not None and _has_one_lr(self.optimizer):
+            raise ValueError(
+                f"trunk_lr must be None with {self.optimizer.__name__}, which has one learning "
+                f"rate for all weights; got {self.trunk_lr!r}. Lower lr, or use another optimizer."
             )
         return expected
 
@@ -77,11 +83,13 @@ class TransferMixin(GradientDescentMixin):
         n_frozen = min(int(n_epochs), max(0, int(self.freeze_epochs) - len(history)))
         options = {"n_schedule_epochs": int(n_epochs)} | options
         if n_frozen:
+            # also of a fit in several parts, some of which may be frozen as a whole
+            is_all = n_frozen == n_epochs and self.freeze_epochs >= options["n_schedule_epochs"]
             yield from self._train_part(
                 fit,
                 n_frozen,
                 phase=FROZEN,
-                stopping=stopping if n_frozen == n_epochs else None,
+                stopping=stopping if is_all else None,
                 first_epoch=first_epoch,
                 **options,
             )
@@ -102,6 +110,10 @@ class TransferMixin(GradientDescentMixin):
         is_new = fit.net is None or fit.net.phase != phase
         optimizer = "new" if is_new else "keep"
         yield from fit.train(n_epochs, phase=phase, optimizer=optimizer, **options)
+
+
+def _has_one_lr(optimizer):
+    return isinstance(optimizer, type) and issubclass(optimizer, torch.optim.LBFGS)
 
 
 def _has_trunk(estimator):

@@ -4,6 +4,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from skdeep.nn._products import training_linear
+
 # If the inner dimension is not a multiple of the SIMD width, matrix products use a different kernel
 # with a different order of summation, and the result for a row depends on its position in the
 # batch. Zero-padding to this multiple avoids that (benchmarks/row_independence.py).
@@ -61,7 +63,7 @@ class Linear(nn.Module):
 
     def forward(self, x):
         """(batch, in_features) -> (batch, out_features)."""
-        product = F.linear if self.training else linear
+        product = training_linear if self.training else linear
         return product(x, self.weight, self.bias)
 
 
@@ -89,5 +91,5 @@ class TiedLinear(nn.Module):
 
     def forward(self, x):
         """(batch, source.out_features) -> (batch, source.in_features)."""
-        product = F.linear if self.training else linear
+        product = training_linear if self.training else linear
         return product(x, self._source[0].weight.t(), self.bias)

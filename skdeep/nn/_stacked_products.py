@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional as F
 
 from skdeep.nn._elementwise import GRAIN
+from skdeep.nn._products import gradients, is_large, is_transposed, multiply_large
 from skdeep.utils._threads import one_thread
 
 #: Float32 entries in 64 bytes, to which torch aligns the memory of tensors. At other addresses,
@@ -76,27 +77,24 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def backward(ctx, gradient):
         """Return gradients in the memory layout of their tensors, like ``torch.mm``."""
+
+        def multiply(a, b):
+            form = _Product.apply if torch.is_grad_enabled() else _multiply
+            return form(a, b, None, ctx.threads)
+
+        of_bias = _sum_over_rows(gradient, ctx.threads) if ctx.needs_input_grad[2] else None
         a, b = ctx.saved_tensors
-        form = _Product.apply if torch.is_grad_enabled() else _multiply
-        of_a = of_b = of_bias = None
-        if ctx.needs_input_grad[0]:
-            if _is_transposed(a):
-                of_a = form(b, gradient.mT, None, ctx.threads).mT
-            else:
-                of_a = form(gradient, b.mT, None, ctx.threads)
-        if ctx.needs_input_grad[1]:
-            if _is_transposed(b):
-                of_b = form(gradient.mT, a, None, ctx.threads).mT
-            else:
-                of_b = form(a.mT, gradient, None, ctx.threads)
-        if ctx.needs_input_grad[2]:
-            of_bias = _sum_over_rows(gradient, ctx.threads)
+        of_a, of_b = gradients(a, b, gradient, ctx.needs_input_grad, multiply)
         return of_a, of_b, of_bias, None
 
 
 def _multiply(a, b, bias, threads):
     """Multiply K pairs of matrices."""
-    layouts = [(_is_transposed(part), part.stride(0) % ALIGNMENT) for part in (a, b)]
+    if is_large(a, b):
+        biases = [None] * len(a) if bias is None else bias.unbind()
+        with threads.scope():
+            return torch.stack(list(map(multiply_large, a, b, biases)))
+    layouts = [(is_transposed(part), part.stride(0) % ALIGNMENT) for part in (a, b)]
     shape = (a.shape[1], a.shape[2], b.shape[2])
     # whether several threads share a product depends on the number of products
     n_members = len(a) if max(threads.numbers) > 1 else None
@@ -122,21 +120,16 @@ def _batched(a, b, bias):
     return torch.bmm(a, b) if bias is None else torch.baddbmm(bias.unsqueeze(1), a, b)
 
 
-def _is_transposed(x):
-    """Whether each member's matrix is the transpose of a contiguous one."""
-    return x.stride(1) == 1 and x.stride(2) == x.shape[1]
-
-
 def _aligned(x):
     """Return the matrices of the members, each aligned like a separately allocated tensor."""
-    is_transposed = _is_transposed(x)
-    rows = x.mT if is_transposed else x
+    transposes = is_transposed(x)
+    rows = x.mT if transposes else x
     if rows.stride(2) != 1 or rows.stride(1) != rows.shape[2]:
         rows = rows.contiguous()
     if rows.storage_offset() % ALIGNMENT or rows.stride(0) % ALIGNMENT:
         padded = F.pad(rows.flatten(1), (0, -rows[0].numel() % ALIGNMENT))
         rows = padded.as_strided(rows.shape, (padded.shape[1], rows.shape[2], 1))
-    return (rows.mT if is_transposed else rows).unbind()
+    return (rows.mT if transposes else rows).unbind()
 
 
 @functools.lru_cache(maxsize=4096)

@@ -24,7 +24,7 @@ from skdeep.persistence._checks import (
     refuse,
 )
 from skdeep.persistence._trusted import path_of, trusted_names
-from skdeep.utils._files import write_atomically
+from skdeep.utils._files import check_can_be_written, write_atomically
 
 #: Number of the format, raised when files of the new format mean something else to older versions.
 FORMAT = 1
@@ -85,6 +85,7 @@ def save(estimator, path):
     skops_io = _import_skops("save")
     if not isinstance(estimator, BaseEstimator):
         raise TypeError(f"estimator must be a scikit-learn estimator; got {type(estimator)!r}.")
+    check_can_be_written(Path(path))
     try:
         dumped = skops_io.dumps(estimator)
     except (TypeError, ValueError, RecursionError) as error:

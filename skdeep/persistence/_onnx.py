@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sklearn.utils.validation import check_is_fitted
 
-from skdeep.utils._files import write_atomically
+from skdeep.utils._files import check_can_be_written, write_atomically
 from skdeep.utils._settings import own_settings
 from skdeep.utils._validation import in_memory
 
@@ -31,7 +31,8 @@ def to_onnx(estimator, X_sample=None, path=None, *, options=None, target_opset=1
         inputs of the graph. Numbers of one dtype are one input ``"X"``. A dataframe with strings,
         or for a ``ColumnTransformer``, has an input of shape (n_samples, 1) for each column, with
         its name. None exports the generator of a GAN, which has the inputs ``"noise"``, standard
-        normal draws of shape (n_samples, latent_dim), and ``"label"`` if there were classes.
+        normal draws of shape (n_samples, latent_dim), and ``"label"`` if there were classes. See
+        Notes for further inputs of :class:`~skdeep.generative.TabularGANSampler`.
     path : str or path-like, default=None
         File to write, in full or not at all. None writes no file.
     options : dict, default=None
@@ -50,8 +51,8 @@ def to_onnx(estimator, X_sample=None, path=None, *, options=None, target_opset=1
         Its outputs are ``label`` and ``probabilities`` for classifiers and clusterers that have
         them, ``variable`` for regressors and transformers, ``label`` and ``scores``, those of
         ``decision_function``, for outlier detectors, ``score_samples`` for the critic of
-        :class:`~skdeep.generative.GANSampler`, and ``rows`` for generators. An imputer of strings
-        has an output for each column instead, such as ``imputed_color``, in the order of
+        :class:`~skdeep.generative.GANSampler`, and ``rows`` for its generator. An imputer of
+        strings has an output for each column instead, such as ``imputed_color``, in the order of
         ``get_feature_names_out``. Numbers are float64 if an input is float64, else float32.
 
     Raises
@@ -59,7 +60,11 @@ def to_onnx(estimator, X_sample=None, path=None, *, options=None, target_opset=1
     ImportError
         If skl2onnx, or onnxscript for torch's exporter, is not installed.
     ValueError, TypeError
-        If a part cannot be exported; the message names it.
+        If a part cannot be exported, which the message names, or if an option applies to no part.
+    NotFittedError
+        If an estimator is not fitted, or is a search with ``refit=False``.
+    OSError
+        If ``path`` cannot be written; found before the conversion.
 
     Notes
     -----
@@ -67,6 +72,14 @@ def to_onnx(estimator, X_sample=None, path=None, *, options=None, target_opset=1
     or missing string has the same effect as a missing category; pass ``""`` for it.
     :class:`~skdeep.impute.AutoencoderImputer` keeps unknown strings and replaces ``""``; its export
     requires torch 2.8 or later.
+
+    The generator of :class:`~skdeep.generative.TabularGANSampler` also has the input ``"gumbel"``,
+    draws from the standard Gumbel distribution, whose number for each sample the graph tells. If
+    there are categories, but no classes, ``"uniform"`` are draws between 0 and 1 of shape
+    (n_samples,), by which conditions are drawn. There is an output for each column, such as
+    ``generated_color``, and ``generated_label`` for classes. Unlike ``sample``, the graph does not
+    draw samples again whose class is not ``label``: leave them out. Dates are integers in the
+    unit of their dtype since 1970, the smallest one for a missing date; ``""`` is a missing string.
 
     Importing ``skdeep.persistence`` registers the converters with skl2onnx if it is installed, so
     that ``skl2onnx.to_onnx`` knows them, too. There, set the option ``"as_transformer"`` for
@@ -94,12 +107,17 @@ def to_onnx(estimator, X_sample=None, path=None, *, options=None, target_opset=1
     while hasattr(estimator, "best_estimator_"):
         estimator = estimator.best_estimator_
     check_is_fitted(estimator)
+    conversion = importlib.import_module("skdeep.persistence._onnx_convert")
+    conversion.check_searches(estimator)
+    if path is not None:
+        check_can_be_written(Path(path))
     if X_sample is None:
+        if options:
+            raise ValueError(f"options must be None without X_sample; got {options!r}.")
         module = importlib.import_module("skdeep.persistence._onnx_samplers")
         model = module.convert_generator(estimator, target_opset)
     else:
-        module = importlib.import_module("skdeep.persistence._onnx_convert")
-        model = module.convert(estimator, in_memory(X_sample), options or {}, target_opset)
+        model = conversion.convert(estimator, in_memory(X_sample), options or {}, target_opset)
     if path is not None:
         write_atomically(Path(path), model.SerializeToString())
     return model

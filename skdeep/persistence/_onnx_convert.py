@@ -3,15 +3,21 @@
 import numpy as np
 from skl2onnx import convert_sklearn
 from skl2onnx.common.exceptions import MissingConverter, MissingShapeCalculator
-from sklearn.base import is_classifier
+from sklearn.base import BaseEstimator, is_classifier
 from sklearn.compose import ColumnTransformer
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import FeatureUnion, Pipeline
 
+from skdeep.base import DeepEstimator
 from skdeep.generative import TabularGANSampler
 from skdeep.impute import AutoencoderImputer
 from skdeep.persistence._onnx_export import rename
 from skdeep.persistence._onnx_inputs import initial_types
 from skdeep.persistence._onnx_registry import AS_TRANSFORMER, OUTPUTS
+
+# Parameters that contain estimators, which ``fit`` does not clone.
+_FITTED_IN_PLACE = {"steps", "transformer_list"}
 
 
 def convert(model, X, options, opset):
@@ -19,7 +25,8 @@ def convert(model, X, options, opset):
     if isinstance(model, TabularGANSampler):
         raise TypeError(
             "TabularGANSampler cannot be exported to ONNX as a function of samples, as it has no "
-            "method that returns something for each of them."
+            "method that returns something for each of them. Set X_sample=None to export its "
+            "generator."
         )
     is_known = hasattr(X, "columns") or isinstance(getattr(X, "dtype", None), np.dtype)
     X = X if is_known else np.asarray(X)
@@ -53,6 +60,16 @@ def convert(model, X, options, opset):
     return converted
 
 
+def check_searches(model):
+    """Raise ``NotFittedError`` for searches that have not fitted a best estimator."""
+    for part in _parts(model):
+        if hasattr(part, "cv_results_") and not hasattr(part, "best_estimator_"):
+            raise NotFittedError(
+                f"{type(part).__name__} has no best_estimator_ to export; got "
+                f"refit={part.refit!r}. Set refit=True, or fit the best candidate."
+            )
+
+
 def _check_parts_of_unions(model):
     """Raise ``ValueError`` for imputers with several outputs, of which skl2onnx uses the first."""
     unions = [one for one in _parts(model) if isinstance(one, FeatureUnion | ColumnTransformer)]
@@ -80,8 +97,49 @@ def _words(error):
     return set(str(error).replace("'", " ").replace(".", " ").replace(">", " ").split())
 
 
+def _check_options(model, options):
+    """Raise an error for options that apply to no part of a model."""
+    if not isinstance(options, dict):
+        raise TypeError(f"options must be a dict; got {options!r}.")
+    parts = {id(one): type(one) for one in _fitted_parts(model)}
+    for key, value in options.items():
+        if isinstance(key, str):  # applies to the last step, whose converter checks it
+            continue
+        if key not in {*parts, *parts.values()}:
+            names = sorted({kind.__name__ for kind in parts.values()})
+            raise ValueError(
+                f"options must be those of a part of the model, by its class or id; got {key!r}. "
+                f"Parts are {', '.join(names)}; a meta-estimator has fitted clones of the "
+                "estimators that it was given."
+            )
+        if not isinstance(value, dict):
+            raise TypeError(f"options of a part must be a dict; got {value!r} for {key!r}.")
+
+
+def _fitted_parts(thing):
+    """Yield all estimators in a fitted model, or in a container of models."""
+    if isinstance(thing, dict):
+        thing = list(thing.values())
+    elif isinstance(thing, np.ndarray) and thing.dtype.hasobject:
+        thing = thing.ravel().tolist()
+    if isinstance(thing, list | tuple):
+        for part in thing:
+            yield from _fitted_parts(part)
+    elif isinstance(thing, BaseEstimator):
+        yield thing
+        if isinstance(thing, DeepEstimator) or type(thing) in OUTPUTS:
+            return  # a graph of its own, in which parts have no options
+        is_given = isinstance(thing, FrozenEstimator)
+        params = set() if is_given else {*thing.get_params(deep=False)} - _FITTED_IN_PLACE
+        others = {name: value for name, value in vars(thing).items() if name not in params}
+        yield from _fitted_parts(others)
+    elif type(thing).__module__.startswith("sklearn."):  # such as the folds of a calibration
+        yield from _fitted_parts(getattr(thing, "__dict__", {}))
+
+
 def _all_options(model, options):
     """Return options by ``id`` and class, with the defaults."""
+    _check_options(model, options)
     named = {name: value for name, value in options.items() if isinstance(name, str)}
     merged = {key: dict(value) for key, value in options.items() if not isinstance(key, str)}
     for step in _transformers(model, is_transformer=False):

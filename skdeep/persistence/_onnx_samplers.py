@@ -4,10 +4,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from skdeep.generative import GANSampler
+from skdeep.generative import GANSampler, TabularGANSampler
 from skdeep.persistence._onnx_export import OLDEST_OPSET, add_encoded_input, export, label_array
 from skdeep.persistence._onnx_graphs import on_cpu
 from skdeep.persistence._onnx_scalers import scaler_layer
+from skdeep.persistence._onnx_tables import convert_table_generator
 
 
 class RowGenerator(nn.Module):
@@ -39,18 +40,27 @@ class RowGenerator(nn.Module):
 def convert_generator(gan, opset):
     """Convert the generator of a GAN; arguments as for ``to_onnx``."""
     name = type(gan).__name__
-    if not isinstance(gan, GANSampler):
-        raise TypeError(
-            f"X_sample must be given for {name}: without it, only the generator of a GANSampler is "
-            "exported."
-        )
     opset = opset.get("", OLDEST_OPSET) if isinstance(opset, dict) else opset
+    if isinstance(gan, TabularGANSampler):
+        model = convert_table_generator(gan, opset)
+    elif isinstance(gan, GANSampler):
+        model = _convert_row_generator(gan, opset)
+    else:
+        raise TypeError(
+            f"X_sample must be given for {name}: without it, only the generator of a GANSampler or "
+            "TabularGANSampler is exported."
+        )
+    model.graph.name = name
+    return model
+
+
+def _convert_row_generator(gan, opset):
     inputs = {"noise": torch.zeros(2, gan.module_.latent_dim)}
     has_classes = hasattr(gan, "classes_")
     if has_classes:
         inputs["code"] = torch.zeros(2, dtype=torch.int64)
     model = export(RowGenerator(gan).eval(), inputs, ["rows"], opset)
     if has_classes:
-        add_encoded_input(model, "code", "label", label_array(gan.classes_, name), default=-1)
-    model.graph.name = name
+        labels = label_array(gan.classes_, type(gan).__name__)
+        add_encoded_input(model, "code", "label", labels, default=-1)
     return model

@@ -6,8 +6,8 @@ import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
 
 from skdeep.neural_network import ResNetClassifier, ResNetRegressor
-from skdeep.semi_supervised._labels import encode_some_labels, find_labelled
 from skdeep.semi_supervised._pretraining import ClusterPretrained
+from skdeep.utils._missing_labels import encode_some_labels, find_labelled
 from skdeep.utils._params import param
 from skdeep.utils._settings import own_settings
 from skdeep.utils._validation import is_missing
@@ -33,8 +33,8 @@ class ClusterPretrainedClassifier(ClassifierMixin, ClusterPretrained):
         trained on the clusters. None for ``ResNetClassifier()``.
     unlabeled : int, float, str or None, default=-1
         Value that marks a missing label in ``y``, for example ``""``. None and NaN match any
-        missing value. If ``y`` contains only -1 and 1, these are two classes, unless
-        ``unlabeled`` is something else.
+        missing value. If ``y`` contains only -1 and 1, these are two classes, with a warning,
+        unless ``unlabeled`` is something else.
     pretrain_epochs : int, default=50
         Maximum number of epochs of the training on the clusters; ``estimator.max_epochs`` is that
         of the fine-tuning.

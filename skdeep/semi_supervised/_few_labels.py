@@ -8,8 +8,6 @@ import numpy as np
 import torch
 from scipy.special import log_softmax, softmax
 from sklearn.base import ClassifierMixin
-from sklearn.metrics import accuracy_score
-from sklearn.utils.validation import check_consistent_length
 
 from skdeep._encoder import EncoderMixin
 from skdeep._fit_data import Data
@@ -21,11 +19,10 @@ from skdeep.neural_network._labels import class_weights
 from skdeep.nn._coder import CoderShape
 from skdeep.nn._few_labels_net import FewLabelsNet, loss_terms
 from skdeep.semi_supervised._batches import FewLabelsTraining
-from skdeep.semi_supervised._labels import encode_some_labels, find_labelled
+from skdeep.utils._missing_labels import accuracy_on_labelled, encode_some_labels
 from skdeep.utils._params import NON_NEGATIVE, POSITIVE, POSITIVE_INTEGER, param
 from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import StrOptions, fit_context, with_callbacks
-from skdeep.utils._validation import check_weights, in_memory
 
 # Values of parameters that are "auto", for tables and for images; steps of the optimizer, which
 # determine the number of epochs, are four times as many for many images.
@@ -79,8 +76,8 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
         multilabel targets.
     unlabeled : int, float, str or None, default=-1
         Value that marks a missing label in ``y``, for example ``""``. None and NaN match any
-        missing value. If ``y`` contains only -1 and 1, these are two classes, unless
-        ``unlabeled`` is something else.
+        missing value. If ``y`` contains only -1 and 1, these are two classes, with a warning,
+        unless ``unlabeled`` is something else.
     invariance_strength : float, default=1.0
         Factor of the transformations of ``"affine"``, the noise of ``"noise"`` and the
         distance of ``"vat"``. 1 means rotations of up to 18 degrees, stretching and shearing by
@@ -354,16 +351,7 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
             Weighted fraction of the labelled samples whose class is predicted.
         """
         found = self.predict(X)
-        weight = check_weights(sample_weight, found)
-        given, is_labelled = find_labelled(in_memory(y), self.unlabeled, self.classes_)
-        check_consistent_length(found, is_labelled)
-        if not is_labelled.any():
-            raise ValueError(
-                "y must have a label for at least one sample to score; got only missing ones, "
-                f"{self.unlabeled!r}."
-            )
-        weight = None if weight is None else weight[is_labelled]
-        return accuracy_score(given, found[is_labelled], sample_weight=weight)
+        return accuracy_on_labelled(y, found, self.unlabeled, self.classes_, sample_weight)
 
     # Recipe --------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """Files that are written whole or not at all."""
 
 import contextlib
+import errno
 import os
 import uuid
 from pathlib import Path
@@ -17,7 +18,7 @@ def write_atomically(path: Path, data) -> None:
     path : Path
     data : bytes-like
     """
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}{_UNFINISHED}")
+    part = _part_of(path)
     try:
         with part.open("xb") as file:
             file.write(data)
@@ -29,6 +30,19 @@ def write_atomically(path: Path, data) -> None:
             part.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def check_can_be_written(path: Path) -> None:
+    """Raise ``OSError`` if a file could not be written, before time is spent on its content."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    part = _part_of(path)
+    part.open("xb").close()
+    part.unlink()
+
+
+def _part_of(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex}{_UNFINISHED}")
 
 
 def remove_unfinished(folder: Path) -> None:

@@ -20,13 +20,16 @@ def own_settings() -> Iterator[None]:
     torch's default dtype applies to the whole process and is left alone; every new tensor therefore
     has an explicit dtype.
     """
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(torch.inference_mode(False))
-        stack.enter_context(torch.enable_grad())
-        stack.enter_context(np.errstate(divide="warn", over="warn", invalid="warn", under="ignore"))
+    with (
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        np.errstate(divide="warn", over="warn", invalid="warn", under="ignore"),
+        contextlib.ExitStack() as stack,
+    ):
         for device in filter(torch.is_autocast_enabled, _AUTOCAST_DEVICES):
             stack.enter_context(torch.autocast(device, enabled=False))
-        # this context slows down every call to a function of torch
-        if torch.get_default_device().type != "cpu":
+        # this context slows down every call to a function of torch; the device of a new tensor is
+        # the default one, and asking for it by name takes longer
+        if torch.empty(0, dtype=torch.float32).device.type != "cpu":
             stack.enter_context(torch.device("cpu"))
         yield

@@ -3,6 +3,8 @@
 import contextlib
 import functools
 import os
+import weakref
+from typing import NamedTuple
 
 import threadpoolctl
 import torch
@@ -12,6 +14,28 @@ import torch
 _SMALL_NET = 2e7
 # Process that torch's number of threads was set by, see ``_leave_threads_of_parent``.
 _OWNER = {"process": os.getpid()}
+
+
+class _Size(NamedTuple):
+    """What the number of threads of a module depends on."""
+
+    n_parameters: int
+    is_convolutional: bool
+
+
+# Sizes of modules, since going through the parameters takes as long as a forward pass of one row.
+_SIZES: weakref.WeakKeyDictionary[torch.nn.Module, _Size] = weakref.WeakKeyDictionary()
+
+
+def _size(module):
+    """Size of a module, whose parameters keep their shapes."""
+    size = _SIZES.get(module)
+    if size is None:
+        parameters = list(module.parameters())
+        n_parameters = sum(parameter.numel() for parameter in parameters)
+        size = _Size(n_parameters, any(parameter.ndim == 4 for parameter in parameters))
+        _SIZES[module] = size
+    return size
 
 
 @functools.cache
@@ -37,7 +61,7 @@ def one_thread():
 
 def is_convolutional(module):
     """Whether a module has convolutions over height and width."""
-    return any(parameter.ndim == 4 for parameter in module.parameters())
+    return _size(module).is_convolutional
 
 
 def runs_on_one_thread(module, batch_rows, device):
@@ -51,10 +75,10 @@ def runs_on_one_thread(module, batch_rows, device):
     device : str
         Device of the net; threads are limited only on the CPU.
     """
-    n_parameters = sum(parameter.numel() for parameter in module.parameters())
-    if device != "cpu" or is_convolutional(module):
+    size = _size(module)
+    if device != "cpu" or size.is_convolutional:
         return False
-    return n_parameters * batch_rows <= _SMALL_NET
+    return size.n_parameters * batch_rows <= _SMALL_NET
 
 
 def thread_scope(module, batch_rows, device):
@@ -76,7 +100,7 @@ def stack_scope(nets, batch_rows):
     batch_rows : int
         Samples per step and net.
     """
-    n_parameters = sum(parameter.numel() for parameter in nets[0].module_.parameters())
+    n_parameters = _size(nets[0].module_).n_parameters
     return work_scope(len(nets) * n_parameters * batch_rows, nets[0].device)
 
 

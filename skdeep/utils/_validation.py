@@ -5,6 +5,7 @@ import datetime
 import math
 import numbers
 import reprlib
+import sys
 from decimal import Decimal
 from numbers import Integral
 
@@ -16,6 +17,9 @@ from sklearn.utils.validation import validate_data
 from skdeep.utils._sklearn import check_sample_weight, safe_indexing
 
 _SMALLEST_SIDE = 8
+# Kinds of dtypes of numbers, and number of entries up to which a quick look is worthwhile.
+_PLAIN_KINDS = "fiu"
+_FEW_ENTRIES = 2**14
 # String forms of the missing values of NumPy, pandas and polars, to avoid imports of their types.
 _MISSING = ("nan", "NaT", "<NA>")
 #: Advice about strings in samples that may have categorical features; for ``must_be_numbers``.
@@ -138,6 +142,8 @@ def check_rows(
     -------
     X : ndarray or CSR matrix of shape (n_samples, n_features), of any real dtype
     """
+    if not reset and (rows := _plain_rows(estimator, X)) is not None:
+        return rows
     image_shape = check_image_shape(image_shape)
     if image_shape is not None:
         X = _as_rows(X, image_shape)
@@ -157,6 +163,31 @@ def check_rows(
             f"{math.prod(image_shape)} pixels and X with {X.shape[1]} features."
         )
     return X
+
+
+def _plain_rows(estimator, X):
+    """Return few rows that are evidently valid for a fitted estimator, None for all others.
+
+    scikit-learn's validation takes longer than a forward pass of one row. What it would warn of,
+    convert or refuse is left to it.
+    """
+    names = getattr(estimator, "feature_names_in_", None)
+    if names is not None:
+        if not _has_plain_columns(X, names):
+            return None
+        X = X.to_numpy()
+    if type(X) is not np.ndarray or X.ndim != 2 or X.dtype.kind not in _PLAIN_KINDS:
+        return None
+    is_small = 0 < X.size <= _FEW_ENTRIES and X.shape[1] == vars(estimator).get("n_features_in_")
+    return X if is_small and np.isfinite(X).all() else None
+
+
+def _has_plain_columns(X, names):
+    """Whether X is a dataframe of pandas with columns of these names and of NumPy's numbers."""
+    pandas = sys.modules.get("pandas")  # imported by whoever has made one of its dataframes
+    if pandas is None or type(X) is not pandas.DataFrame or X.columns.tolist() != names.tolist():
+        return False
+    return all(isinstance(one, np.dtype) and one.kind in _PLAIN_KINDS for one in X.dtypes.tolist())
 
 
 def _as_rows(X, image_shape):

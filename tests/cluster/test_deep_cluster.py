@@ -9,6 +9,7 @@ import pytest
 import scipy.sparse as sp
 import torch
 from sklearn.base import clone
+from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits, make_blobs
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
@@ -74,6 +75,19 @@ def test_clusters_are_updated_after_so_many_steps_and_at_the_end(interval, n_upd
     net = DeepCluster(10, batch_size=100, **params).fit(DIGITS[:400])  # four steps per epoch
     assert len(net.assignment_nmi_) == n_updates
     assert "assignment_nmi" in net.history_[-1]
+
+
+@pytest.mark.parametrize("max_epochs", [1, 4])
+def test_clusters_are_found_once_for_each_update(max_epochs, monkeypatch):
+    found, fit = [], KMeans.fit
+
+    def counted(self, *args, **params):
+        found.append(self)
+        return fit(self, *args, **params)
+
+    monkeypatch.setattr(KMeans, "fit", counted)
+    net = DeepCluster(10, **{**SMALL, "max_epochs": max_epochs}).fit(DIGITS[:200])
+    assert len(found) == 1 + len(net.assignment_nmi_) == 1 + max_epochs
 
 
 # Parts of the method -----------------------------------------------------------------------

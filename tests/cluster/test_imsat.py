@@ -9,6 +9,7 @@ import pytest
 import torch
 from scipy.stats import entropy
 from sklearn.base import clone
+from sklearn.callback import ProgressBar
 from sklearn.datasets import load_digits, make_blobs, make_moons
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
@@ -20,6 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdeep.cluster import IMSAT
+from skdeep.exceptions import DivergenceError
 from skdeep.model_selection import BatchedGridSearchCV
 
 X, BLOB = make_blobs(200, 6, centers=4, cluster_std=0.5, random_state=0)
@@ -176,6 +178,53 @@ def test_restarts_that_end_a_stage_early_are_the_same_in_a_stack(schedule, capsy
     assert_same(together.fit(X), one_by_one, X)
     assert together.n_iter_ < 20
     assert capsys.readouterr().out
+
+
+def nets_of_which_some_diverge(**params):
+    """Nets whose first restart diverges, with four restarts."""
+    plain = {"batch_norm": False, "optimizer": "sgd", "max_epochs": 20, **params}
+    nets = [imsat(**plain, n_init=1, random_state=seed) for seed in range(12)]
+    found = [net.set_params(n_init=4) for net in nets if diverges(net)]
+    assert 0 < len(found) < len(nets)
+    return found[:2]
+
+
+def diverges(net):
+    try:
+        net.fit(DIGITS[:100] if net.image_shape else X)
+    except DivergenceError:
+        return True
+    return False
+
+
+@pytest.mark.filterwarnings("ignore:All samples are in one of")
+@pytest.mark.parametrize(
+    "params", [{"lr": 700, "hidden_layer_sizes": 16}, {"lr": 350, "image_shape": (8, 8)}]
+)
+def test_restarts_that_diverge_are_dropped(params, tmp_path, capsys, assert_same):
+    samples = DIGITS[:100] if "image_shape" in params else X
+    for number, net in enumerate(nets_of_which_some_diverge(**params)):
+        one_by_one = clone(net).set_params(verbose=2).fit(samples)
+        checkpoint = tmp_path / str(number)
+        for _ in range(2):
+            saved = clone(net).set_params(checkpoint=checkpoint).fit(samples)
+            assert_same(saved.set_params(checkpoint=None), one_by_one, samples)
+        every = np.arange(len(samples))
+        search = BatchedGridSearchCV(net, {"lr": [1e-3, net.lr]}, cv=[(every, every)])
+        score = search.fit(samples).cv_results_["mean_test_score"][1]
+        assert score == one_by_one.score(samples)
+        watched = clone(net).set_callbacks(ProgressBar()).fit(samples)
+        assert_same(watched, one_by_one, samples)
+        assert_same(net.fit(samples), one_by_one, samples)
+        assert net.n_iter_ == 20
+        assert np.isfinite(net.loss_)
+    assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize("params", [{}, {"verbose": 2}, {"image_shape": (8, 8)}])
+def test_it_is_an_error_if_all_restarts_diverge(params):
+    with pytest.raises(DivergenceError, match=r"epoch \d+ with lr=1e\+30"):
+        imsat(n_init=5, lr=1e30, **params).fit(DIGITS[:100])
 
 
 def test_images_with_neighbors_have_both_stages_after_restarts():

@@ -26,7 +26,10 @@ def make(shape=(4, 5), **params):
 
 
 class Interrupt:
-    """Callback that simulates Ctrl-C after an epoch."""
+    """Callback that simulates Ctrl-C after some epochs."""
+
+    def __init__(self, n_epochs=1):
+        self.n_left = n_epochs
 
     def setup(self, estimator, context):
         pass
@@ -35,7 +38,8 @@ class Interrupt:
         pass
 
     def on_fit_task_end(self, estimator, context, **kwargs):
-        if context.task_name == "epoch":
+        self.n_left -= context.task_name == "epoch"
+        if not self.n_left:
             raise KeyboardInterrupt
 
     def teardown(self, estimator, context):
@@ -195,6 +199,25 @@ def test_two_threads_repeat_themselves(algorithm):
         torch.set_num_threads(before)
     for som in maps[1:]:
         np.testing.assert_array_equal(som.cluster_centers_, maps[0].cluster_centers_)
+
+
+@each_algorithm
+@pytest.mark.parametrize("n_epochs", [1, 3, 4, 12])
+@pytest.mark.parametrize("params", [{}, {"radius": 1.0, "tol": 1e-2, "max_epochs": 40}])
+def test_a_fit_continues_from_its_checkpoint(params, n_epochs, algorithm, assert_same, tmp_path):
+    params = {"algorithm": algorithm, "max_epochs": 12, "batch_size": 20, **params}
+    expected = make(**params).fit(IRIS)
+    params |= {"checkpoint": tmp_path, "checkpoint_every": 3}
+    if expected.n_iter_ >= n_epochs:
+        with pytest.raises(KeyboardInterrupt):
+            make(**params).set_callbacks(Interrupt(n_epochs)).fit(IRIS)
+    for _ in range(2):  # the second fit only reads what the first one has written
+        som = make(**params).fit(IRIS)
+        assert som.loss_curve_ == expected.loss_curve_
+        assert_same(som, expected, IRIS)
+    with pytest.raises(ValueError, match="differs in: algorithm"):
+        make(**{**params, "algorithm": "batch" if algorithm == "online" else "online"}).fit(IRIS)
+    assert_same(som.partial_fit(IRIS), expected.partial_fit(IRIS), IRIS)
 
 
 def test_pickle_of_a_map_has_no_object_of_torch():

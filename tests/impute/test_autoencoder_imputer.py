@@ -331,6 +331,10 @@ def test_early_stopping_holds_out_samples():
     assert np.isfinite(imputer.transform(GAPS)).all()
 
 
+def test_without_early_stopping_all_epochs_are_used():
+    assert small(max_epochs=30, n_iter_no_change=1, tol=1e6).fit(GAPS).n_iter_ == 30
+
+
 def test_warm_start_continues():
     imputer = small(warm_start=True).fit(GAPS).fit(GAPS)
     assert imputer.n_iter_ == 6

@@ -162,6 +162,22 @@ def test_nets_of_a_stack_end_as_by_themselves_to_the_last_bit(Class, shared, gri
     assert len(losses) > 3 or "n_iter_no_change" in grid  # three folds would have as many
 
 
+WIDE = {"n_components": 128, "hidden_layer_sizes": (256,), "batch_size": 128}
+LARGE = {
+    "autoencoder": (Autoencoder, WIDE),
+    "tied": (Autoencoder, WIDE | {"tied_weights": True, "batch_norm": True}),
+    "contraction": (Autoencoder, WIDE | {"contraction": 0.1, "activation": "tanh"}),
+    "residual": (VariationalAutoencoder, WIDE | {"block": "residual", "dropout": 0.1}),
+    "wide blocks": (ResNetClassifier, {"width": 192, "batch_size": 48}),
+}
+
+
+@pytest.mark.parametrize("Class, shared", LARGE.values(), ids=LARGE)
+def test_large_products_in_a_stack_are_equal_to_those_of_nets_alone(Class, shared, fit_both):
+    _, printed = fit_both(small(Class, **shared), SEEDS, max_batch_models=4)
+    assert "trained in stacks" in printed and "one by one" not in printed
+
+
 @each_class
 @pytest.mark.parametrize("batch_size", [32, 200])
 def test_samples_have_weights_of_their_own(Class, batch_size, fit_both):

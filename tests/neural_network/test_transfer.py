@@ -5,12 +5,13 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 
 from skdeep.cluster import IMSAT, DeepCluster, DeepEmbeddedClustering
@@ -234,6 +235,18 @@ def test_halving_over_epochs_freezes_the_trunk_for_the_first_ones():
     assert set(phases[best.freeze_epochs :]) <= {"fine-tuning"}
 
 
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("freeze_epochs", [1, 2, 4, 6, 9])
+def test_halving_over_epochs_stops_when_a_single_fit_stops(freeze_epochs, early_stopping):
+    stopping = {"early_stopping": early_stopping, "n_iter_no_change": 1, "tol": 1e6}
+    estimator, grid = net(freeze_epochs=freeze_epochs, **stopping), {"lr": [1e-3, 1e-2]}
+    options = {"resource": "max_epochs", "min_resources": 2, "max_resources": 8, "factor": 2}
+    options |= {"n_candidates": "all", "aggressive_elimination": True}
+    search = BatchedHalvingSearchCV(estimator, grid, cv=2, random_state=0, **options).fit(X, Y)
+    best = clone(estimator).set_params(**search.best_params_)
+    assert search.best_score_ == np.mean(cross_val_score(best, X, Y, cv=2))
+
+
 def test_members_of_an_ensemble_start_from_the_same_trunk():
     ensemble = DeepEnsembleClassifier(net(freeze_epochs=1), 2, random_state=0).fit(X, Y)
     first, second = (member.embed(X) for member in ensemble.estimators_)
@@ -253,6 +266,12 @@ def test_members_of_an_ensemble_start_from_the_same_trunk():
         ({}, X[:, :5], ValueError, "X must have the 64 features .* fitted on; got 5"),
         ({}, X[:, :5].tolist(), ValueError, "X must have the 64 features .* fitted on; got 5"),
         ({"image_shape": (8, 8)}, X, ValueError, r"image_shape must be None or that of pretrained"),
+        (
+            {"trunk_lr": 1e-4, "optimizer": torch.optim.LBFGS, "weight_decay": 0.0},
+            X,
+            ValueError,
+            "trunk_lr must be None with LBFGS",
+        ),
         ({"augment": "shift"}, X, ValueError, "augment needs image_shape"),
         (
             {"pretrained": CONVOLUTIONAL[1]},

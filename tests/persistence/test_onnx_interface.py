@@ -4,6 +4,7 @@ import logging
 import random
 import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -12,14 +13,24 @@ import pytest
 import torch
 from onnx_results import CODER, assert_same_results, classifier, run
 from sklearn.compose import make_column_transformer
+from sklearn.decomposition import PCA
+from sklearn.ensemble import StackingClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.isotonic import IsotonicRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, SplineTransformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    OneHotEncoder,
+    SplineTransformer,
+    StandardScaler,
+)
 
 from skdeep.decomposition import Autoencoder, VariationalAutoencoder
-from skdeep.generative import TabularGANSampler
-from skdeep.persistence import to_onnx
+from skdeep.generative import GANSampler, TabularGANSampler
+from skdeep.model_selection import BatchedGridSearchCV
+from skdeep.persistence import save, to_onnx
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +125,54 @@ def test_options_that_an_estimator_does_not_have_are_errors(fitted, X):
         to_onnx(vae, X, options={"score_samples": True})
 
 
+@pytest.mark.parametrize("key", [PCA, 12, Autoencoder()])
+def test_options_must_be_those_of_a_part(key, fitted, X):
+    pipe = make_pipeline(StandardScaler(), fitted).fit(X)
+    with pytest.raises(ValueError, match=r"Parts are Autoencoder, Pipeline, StandardScaler; a"):
+        to_onnx(pipe, X, options={key: {"reconstruct": True}})
+    for wrong in ({Autoencoder: True}, ["reconstruct"]):
+        with pytest.raises(TypeError, match="must be a dict; got"):
+            to_onnx(pipe, X, options=wrong)
+
+
+def test_options_must_be_those_of_the_fitted_clone_of_a_part(X):
+    net = classifier()
+    stack = StackingClassifier([("net", net)], LogisticRegression(), cv=2).fit(X, np.arange(60) % 2)
+    with pytest.raises(ValueError, match="LogisticRegression, ResNetClassifier, StackingClass"):
+        to_onnx(stack, X, options={id(net): {"zipmap": False}})
+    to_onnx(stack, X, options={id(stack.estimators_[0]): {"zipmap": False}})
+
+
+def test_a_generator_has_no_options(X):
+    gan = GANSampler(latent_dim=3, **CODER).fit(X)
+    with pytest.raises(ValueError, match="options must be None without X_sample; got"):
+        to_onnx(gan, options={"zipmap": False})
+
+
+@pytest.mark.parametrize("Search", [GridSearchCV, BatchedGridSearchCV])
+def test_a_search_without_its_best_estimator_is_not_fitted(Search, X):
+    search = Search(Autoencoder(2, **CODER), {"lr": [1e-3]}, cv=2, refit=False).fit(X)
+    for model in (search, Pipeline([("search", search)])):
+        with pytest.raises(NotFittedError, match="no best_estimator_ to export; got refit=False"):
+            to_onnx(model, X)
+
+
+@pytest.mark.parametrize("path", ["", "nowhere/model.onnx", "file/model.onnx", "folder"])
+def test_a_path_that_cannot_be_written_is_noticed_before_the_conversion(
+    path, X, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    Path("folder").mkdir()
+    cannot_be_exported = IsotonicRegression().fit(X[:, :1], X[:, 1])
+    cannot_be_saved = FunctionTransformer(lambda X: X).fit(X)
+    with pytest.raises((IsADirectoryError, FileNotFoundError, NotADirectoryError)):
+        to_onnx(cannot_be_exported, X[:, :1], path)
+    with pytest.raises((IsADirectoryError, FileNotFoundError, NotADirectoryError)):
+        save(cannot_be_saved, path)
+    assert sorted(map(str, Path().rglob("*"))) == ["file", "folder"]
+
+
 def test_operator_sets_older_than_18_are_an_error(fitted, X):
     with pytest.raises(ValueError, match=r"target_opset must be >= 18.*got 17"):
         to_onnx(fitted, X, target_opset=17)
@@ -162,7 +221,7 @@ def test_only_generators_are_exported_without_samples(fitted, X):
     with pytest.raises(TypeError, match="X_sample must be given for Autoencoder"):
         to_onnx(fitted)
     gan = TabularGANSampler(latent_dim=3, **CODER).fit(X)
-    with pytest.raises(TypeError, match="TabularGANSampler cannot be exported"):
+    with pytest.raises(TypeError, match="Set X_sample=None to export its generator"):
         to_onnx(gan, X)
 
 

@@ -123,7 +123,9 @@ def test_strings_may_be_missing_in_many_ways(missing, unlabeled, dtype):
 
 def test_minus_one_and_one_are_two_classes():
     y = np.where(BLOB == 0, -1, 1)
-    fitted = classifier(net={"max_epochs": 80}).fit(X, y)
+    with pytest.warns(UserWarning, match="taken as two classes although unlabeled=-1.*=None"):
+        classifier(net={"max_epochs": 80}).fit(X, y)
+    fitted = classifier(net={"max_epochs": 80}, unlabeled=None).fit(X, y)
     assert fitted.classes_.tolist() == [-1, 1]
     assert fitted.score(X, y) > 0.95
     assert fitted.score(X[BLOB == 0], y[BLOB == 0]) > 0.95

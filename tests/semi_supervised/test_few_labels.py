@@ -132,7 +132,9 @@ def test_numbers_may_be_missing_in_many_ways(y, unlabeled):
 
 def test_minus_one_and_one_are_two_classes():
     y = np.where(BLOB == 0, -1, 1)
-    net = few().fit(X, y)
+    with pytest.warns(UserWarning, match="taken as two classes although unlabeled=-1.*=None"):
+        few().fit(X, y)
+    net = few(unlabeled=None).fit(X, y)
     assert net.classes_.tolist() == [-1, 1]
     assert net.score(X, y) > 0.98
     some = np.where(np.isin(np.arange(120), LABELLED), y, 0)

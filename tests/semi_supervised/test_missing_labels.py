@@ -7,7 +7,10 @@ import pytest
 from sklearn.cluster import KMeans
 from sklearn.datasets import make_blobs
 from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
+from skdeep.ensemble import ClusterwiseClassifier, DeepEnsembleClassifier
 from skdeep.neural_network import ResNetClassifier
 from skdeep.semi_supervised import ClusterPretrainedClassifier, FewLabelsClassifier
 
@@ -93,6 +96,27 @@ def test_a_score_needs_a_label_for_each_sample(make):
     fitted = make().fit(X, labels(NUMBERS, -1))
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         fitted.score(X, labels(NUMBERS, -1)[:20])
+
+
+@pytest.mark.parametrize(("y", "unlabeled"), CASES.values(), ids=CASES)
+def test_members_of_an_ensemble_may_miss_labels(y, unlabeled):
+    ensemble = DeepEnsembleClassifier(few_labels(unlabeled=unlabeled), 2, random_state=0).fit(X, y)
+    given = [label for label, is_given in zip(y, IS_LABELLED, strict=True) if is_given]
+    assert ensemble.classes_.tolist() == sorted(set(given))
+    expected = np.mean(ensemble.predict(X[IS_LABELLED]) == np.array(given))
+    assert ensemble.score(X, y) == expected
+    assert ensemble.score(X, y, IS_LABELLED.astype(float)) == expected
+
+
+@both
+@pytest.mark.parametrize(("y", "unlabeled"), CASES.values(), ids=CASES)
+def test_every_sample_needs_a_label_if_there_is_a_model_for_each_cluster(make, y, unlabeled):
+    net = make(unlabeled=unlabeled)
+    for estimator in (net, make_pipeline(StandardScaler(), net)):
+        model = ClusterwiseClassifier(KMeans(2, n_init=1, random_state=0), estimator)
+        with pytest.raises(ValueError, match="got 45 missing ones, marked by unlabeled="):
+            model.fit(X, y)
+        assert model.fit(X, BLOB).classes_.tolist() == [0, 1, 2]
 
 
 @both

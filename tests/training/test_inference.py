@@ -1,6 +1,7 @@
 """Results of fitted estimators: dtypes, shapes, chunks of samples."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 from sklearn.datasets import load_iris
@@ -73,3 +74,59 @@ def test_calls_after_fit_do_not_change_the_estimator(fitted):
     fitted.score(IRIS)
     fitted.reconstruct(IRIS[:7])
     np.testing.assert_array_equal(fitted.transform(IRIS), expected)
+
+
+FRAME = pd.DataFrame(IRIS, columns=list("abcd"))
+COLUMNS = {
+    "float32": dict.fromkeys("abcd", "float32"),
+    "floats": {"a": "float32"},
+    "objects and others": {"a": "object", "b": "float32"},
+    "booleans": {"c": "bool"},
+    "objects": {"a": "object"},
+    "nullable": {"a": "Float64", "d": "Float32"},
+    "all nullable": dict.fromkeys("abcd", "Float32"),
+}
+
+
+@pytest.fixture(scope="module")
+def fitted_on_frame():
+    return Autoencoder(3, max_epochs=3, device="cpu", random_state=0).fit(FRAME)
+
+
+@pytest.mark.parametrize("dtypes", COLUMNS.values(), ids=COLUMNS)
+def test_row_of_a_frame_gives_the_code_of_the_whole_frame(fitted_on_frame, dtypes):
+    frame = FRAME.astype(dtypes)
+    codes = fitted_on_frame.transform(pd.concat([frame] * 30))  # too large for a quick look
+    for number in (0, 60, 149):
+        code = fitted_on_frame.transform(frame.iloc[[number]])
+        assert code.dtype == codes.dtype
+        np.testing.assert_array_equal(code[0], codes[number])
+
+
+def test_row_with_columns_in_another_order_is_refused(fitted_on_frame):
+    with pytest.raises(ValueError, match="same order"):
+        fitted_on_frame.transform(FRAME[:1][list("badc")])
+
+
+def test_row_without_the_names_of_training_is_warned_of(fitted, fitted_on_frame):
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        fitted_on_frame.transform(IRIS[:1])
+    with pytest.warns(UserWarning, match="fitted without feature names"):
+        fitted.transform(FRAME[:1])
+
+
+@pytest.mark.parametrize(
+    "row, message",
+    [
+        (np.full((1, 4), np.nan), "contains NaN"),
+        (np.full((1, 4), np.inf), "contains infinity"),
+        (IRIS[:1, :3], "3 features.*expecting 4"),
+        (IRIS[0], "Expected 2D array"),
+        (IRIS[:0], "0 sample"),
+        (IRIS[:1].astype(complex), "complex"),
+        (IRIS[:1].astype(str).astype(object) + "?", "must be numeric"),
+    ],
+)
+def test_single_row_that_is_not_valid_is_refused(fitted, row, message):
+    with pytest.raises(ValueError, match=message):
+        fitted.transform(row)
