@@ -5,6 +5,9 @@ import os
 import sys
 from pathlib import Path
 
+# without it, the gallery cannot find the imputer in an example that is not run
+from sklearn.experimental import enable_iterative_imputer  # noqa: F401
+
 import skdeep
 from skdeep.utils._docs import DOCUMENTATION_URL
 
