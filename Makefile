@@ -26,10 +26,10 @@ lint: $(VENV)/.test ## ruff and mypy
 	$(BIN)/python -m mypy
 
 docs: $(VENV)/.docs ## build the documentation, warnings are errors
-	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
+	$(BIN)/python -m sphinx -W --keep-going -b html $(SPHINXOPTS) docs docs/_build/html
 
-test-docs: docs ## open every page of the documentation in a browser (Chromium)
-	$(BIN)/python -m pytest -q docs/test_site.py
+test-docs: docs ## open every page in a browser (Chromium), run notebooks
+	$(BIN)/python -m pytest -q docs
 
 bench: $(VENV)/.test ## run every benchmark, except for that of make gpu
 	@set -e; for script in $(BENCHMARKS); do echo "== $$script"; $(BIN)/python $$script; done

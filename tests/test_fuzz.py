@@ -286,7 +286,7 @@ def _parameters(Estimator):
         "label_smoothing": [0.9],
         "class_weight": ["balanced", {0: 1.0, 1: 1e6}, {0: 0.0}],
         "refit_full": [True],
-        "likelihood": ["bernoulli"],
+        "likelihood": ["bernoulli", "multinomial"],
         "output_activation": ["softmax", "relu", "logistic"],
         "noise": [0.5, 3.0],
         "noise_kind": ["masking"],

@@ -38,6 +38,7 @@ NETS = {
     "masking": {"noise": 0.2, "noise_kind": "masking", "lr_schedule": "plateau"},
     "draws": {"n_samples": 3, "early_stopping": True},
     "bernoulli": {"likelihood": "bernoulli"},
+    "multinomial": {"likelihood": "multinomial"},
     "refit": {"early_stopping": True, "refit_full": True},
     "half": {"precision": "bf16-mixed"},
     "onecycle": {"lr_schedule": "onecycle"},

@@ -7,7 +7,7 @@ from sklearn.utils.metaestimators import available_if
 from skdeep._preprocessing._linear import LinearScaler
 from skdeep._training._objective import Objective
 from skdeep.base import DeepEstimator
-from skdeep.decomposition._base import AutoencoderMixin
+from skdeep.decomposition._base import AutoencoderMixin, multinomial_loss
 from skdeep.nn import losses
 from skdeep.nn._activation import OUTPUT_ACTIVATIONS
 from skdeep.nn._autoencoder import AutoencoderModule
@@ -321,10 +321,10 @@ class Autoencoder(AutoencoderMixin, DeepEstimator):
         if loss == "huber":
             distance = np.abs(X - X_hat)
             return np.where(distance <= 1, 0.5 * distance**2, distance - 0.5).mean(axis=1)
+        if loss == "multinomial":
+            return multinomial_loss(X, X_hat)
         # float32 probabilities can round to zero and one, whose logarithms are not finite
         X_hat = np.clip(X_hat, np.finfo(np.float32).tiny, 1 - np.finfo(np.float32).eps / 2)
-        if loss == "multinomial":
-            return -xlogy(X, X_hat).mean(axis=1)
         return -(xlogy(X, X_hat) + xlog1py(1 - X, -X_hat)).mean(axis=1)
 
 

@@ -4,6 +4,7 @@ from abc import abstractmethod
 from typing import Self
 
 import numpy as np
+from scipy.special import xlogy
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from skdeep._encoder import EncoderMixin
@@ -13,6 +14,12 @@ from skdeep._scores import ScoreMixin
 from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import fit_context
 from skdeep.utils._slabs import dense, slabs
+
+
+def multinomial_loss(X, X_hat):
+    """Negative multinomial log-likelihood of counts given probabilities; mean over features."""
+    # float32 probabilities can round to zero, whose logarithm is not finite
+    return -xlogy(X, np.maximum(X_hat, np.finfo(np.float32).tiny)).mean(axis=1)
 
 
 class CoderMixin(ScoreMixin, EncoderMixin):

@@ -10,7 +10,7 @@ from skdeep._preprocessing._linear import LinearScaler
 from skdeep._training._inference import CHUNK_ROWS
 from skdeep._training._objective import Objective
 from skdeep.base import DeepEstimator
-from skdeep.decomposition._base import AutoencoderMixin
+from skdeep.decomposition._base import AutoencoderMixin, multinomial_loss
 from skdeep.nn import losses
 from skdeep.nn._coder import CoderShape
 from skdeep.nn._variational import VariationalModule, log_likelihood
@@ -22,6 +22,8 @@ from skdeep.utils._validation import check_n_samples
 
 # Draws per sample for the expected log-likelihood in score_samples.
 _N_SCORE_SAMPLES = 16
+# Range that samples must lie in.
+_SUPPORTS = {"bernoulli": (0.0, 1.0), "multinomial": (0.0, np.inf)}
 
 
 class VariationalAutoencoder(AutoencoderMixin, DeepEstimator):
@@ -34,9 +36,12 @@ class VariationalAutoencoder(AutoencoderMixin, DeepEstimator):
     ----------
     n_components : int, default=2
         Number of components, that is, the dimension of the codes.
-    likelihood : {"gaussian", "bernoulli"}, default="gaussian"
-        Distribution of a sample given its code: Gaussian with the output of the decoder as its mean
-        or, for features in [0, 1], Bernoulli with the output of the decoder as logits.
+    likelihood : {"gaussian", "bernoulli", "multinomial"}, default="gaussian"
+        Distribution of a sample given its code: Gaussian with the output of the decoder as its
+        mean; for features in [0, 1], Bernoulli with the output of the decoder as logits; or, for
+        counts, such as words of a text or purchases of a customer, multinomial with the softmax of
+        the output as probabilities [4]_. Reconstructions are then these probabilities, and
+        likelihoods lack the multinomial coefficient, which does not depend on the model.
     scale : "learned" or float, default="learned"
         Standard deviation of the Gaussian likelihood: a single learned value [3]_, or a fixed one
         in the units of ``X``.
@@ -183,6 +188,7 @@ class VariationalAutoencoder(AutoencoderMixin, DeepEstimator):
        Variational Framework", ICLR.
     .. [3] Rybkin, Daniilidis and Levine (2021), "Simple and Effective VAE Training with
        Calibrated Decoders", ICML.
+    .. [4] Liang et al. (2018), "Variational Autoencoders for Collaborative Filtering", WWW.
 
     Examples
     --------
@@ -196,7 +202,7 @@ class VariationalAutoencoder(AutoencoderMixin, DeepEstimator):
     (5, 4)
     """
 
-    likelihood: str = param(StrOptions({"bernoulli", "gaussian"}), default="gaussian", data=True)
+    likelihood: str = param(StrOptions({"gaussian", *_SUPPORTS}), default="gaussian", data=True)
     scale: str | float = param(StrOptions({"learned"}), POSITIVE, default="learned")
     beta: float = param(NON_NEGATIVE, default=1.0, lifted=True)
     n_samples: int = param(POSITIVE_INTEGER, default=1)
@@ -214,7 +220,8 @@ class VariationalAutoencoder(AutoencoderMixin, DeepEstimator):
             multiple function calls.
         observation_noise : bool, default=True
             Whether to draw each sample from its likelihood. If False, the mean of the likelihood
-            is returned, which for images is an image without noise.
+            is returned, which for images is an image without noise. Must be False for the
+            multinomial likelihood, which does not say how many counts a sample has.
 
         Returns
         -------
@@ -223,12 +230,19 @@ class VariationalAutoencoder(AutoencoderMixin, DeepEstimator):
         """
         check_is_fitted(self)
         check_n_samples(n_samples)
+        likelihood = self._fitted_architecture["likelihood"]
+        if observation_noise and likelihood == "multinomial":
+            raise ValueError(
+                "observation_noise must be False for likelihood='multinomial', which does not say "
+                "how many counts a sample has; got True. Draw counts from the probabilities by "
+                "numpy.random.Generator.multinomial."
+            )
         rng = numpy_generator(random_state)
         codes = rng.standard_normal((n_samples, self._n_features_out))
         means = self.inverse_transform(codes)
         if not observation_noise:
             return means
-        if self._fitted_architecture["likelihood"] == "bernoulli":
+        if likelihood == "bernoulli":
             return (rng.random(means.shape) < means).astype(np.float64)
         return means + self.scale_ * rng.standard_normal(means.shape)
 
@@ -285,10 +299,10 @@ class VariationalAutoencoder(AutoencoderMixin, DeepEstimator):
 
     def _check_combination(self):
         """Raise ``ValueError`` for parameters that cannot be combined."""
-        if self.likelihood == "bernoulli" and self.scale != "learned":
+        if self.likelihood != "gaussian" and self.scale != "learned":
             raise ValueError(
-                "scale must be 'learned', its default, for likelihood='bernoulli', which has no "
-                f"scale; got {self.scale!r}."
+                f"scale must be 'learned', its default, for likelihood={self.likelihood!r}, which "
+                f"has no scale; got {self.scale!r}."
             )
 
     def _fit_scaler(self, data, rng):
@@ -315,8 +329,9 @@ class VariationalAutoencoder(AutoencoderMixin, DeepEstimator):
     def _objective(self, phase):
         hyperparameters = {"likelihood": self.likelihood, "beta": float(self.beta)}
         support = None
-        if self.likelihood == "bernoulli":
-            support = {"low": 0.0, "high": 1.0, "reason": "likelihood='bernoulli'"}
+        if self.likelihood in _SUPPORTS:
+            low, high = _SUPPORTS[self.likelihood]
+            support = {"low": low, "high": high, "reason": f"likelihood={self.likelihood!r}"}
         return Objective(_loss_terms, hyperparameters, support=support)
 
     def _record(self, fit):
@@ -337,13 +352,16 @@ class VariationalAutoencoder(AutoencoderMixin, DeepEstimator):
         return scale if scaler.scaling == "standard" else float(scale[0])
 
     def _reconstruction_loss(self, X, X_hat):
-        """Mean squared error of each sample in squared units of ``X``."""
+        """Mean squared error in squared units of ``X``; of counts, their negative likelihood."""
+        if self._fitted_architecture["likelihood"] == "multinomial":
+            return multinomial_loss(X, X_hat)
         return np.square(X - X_hat).mean(axis=1)
 
 
 def _loss_terms(output, batch, hyperparameters):
     """Losses of each sample by name, (batch,) each."""
-    fit = log_likelihood(batch.x, output.reconstruction, output.log_scale)
+    likelihood = hyperparameters["likelihood"]
+    fit = log_likelihood(likelihood, batch.x, output.reconstruction, output.log_scale)
     divergence = losses.gaussian_kl_divergence(output.mean, output.log_var)
     return {
         "reconstruction": -fit.mean(dim=-2),  # (n_samples, batch) -> (batch,)

@@ -6,7 +6,7 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 from skdeep._encoder import EncoderMixin
 from skdeep.inspection._drawing import draw_points, encode_colors, one_axes
 from skdeep.inspection._estimators import split_pipeline
-from skdeep.inspection._plane import project
+from skdeep.inspection._plane import name_axes, project
 from skdeep.utils._slabs import dense
 
 _COLORS = ("clusters", "classes")
@@ -26,8 +26,8 @@ class ClusterMapDisplay:
         Cluster of each sample.
     y : ndarray of shape (n_samples,), default=None
         Class of each sample.
-    names : list of str, default=None
-        Names of the two axes.
+    names : list of str, length 1 or 2, default=None
+        Names of the two axes, or of the horizontal axis of a strip.
 
     Attributes
     ----------
@@ -67,7 +67,8 @@ class ClusterMapDisplay:
         """Draw the clusters of samples.
 
         The plane is that of the codes of an encoder, which includes deep clusterers and the last
-        transformers of a pipeline, and otherwise that of the features.
+        transformers of a pipeline, and otherwise that of the features. A single component is drawn
+        as a strip, in which the height of a point has no meaning.
 
         Parameters
         ----------
@@ -109,7 +110,7 @@ class ClusterMapDisplay:
     def from_predictions(
         cls, Z, labels, y=None, *, components=None, color_by="clusters", ax=None, **kwargs
     ) -> "ClusterMapDisplay":
-        """Draw samples and their clusters.
+        """Draw samples and their clusters, in a strip if there is a single component.
 
         Parameters
         ----------
@@ -167,5 +168,5 @@ class ClusterMapDisplay:
         if names is not None:
             ax.get_legend().set_title(color_by)
         if self.names is not None:
-            ax.set(xlabel=self.names[0], ylabel=self.names[1])
+            name_axes(ax, self.names)
         return self

@@ -7,7 +7,7 @@ from skdeep.decomposition import VariationalAutoencoder
 from skdeep.inspection._drawing import draw_points, encode_colors, one_axes
 from skdeep.inspection._estimators import split_pipeline
 from skdeep.inspection._images import as_images, draw_images, find_image_shape, sheet_size
-from skdeep.inspection._plane import project
+from skdeep.inspection._plane import name_axes, project
 
 _KINDS = ("scatter", "traversal")
 
@@ -22,8 +22,8 @@ class LatentSpaceDisplay:
     ----------
     codes : ndarray of shape (n_samples, 2), or (n_rows, n_steps, n_components)
         Codes in the plane or, with ``images``, the codes that they were decoded from.
-    names : list of str, length 2 or n_rows
-        Names of the two axes or, with ``images``, of the rows.
+    names : list of str, length 1, 2 or n_rows
+        Names of the two axes, of the horizontal axis of a strip or, with ``images``, of the rows.
     y : ndarray of shape (n_samples,), default=None
         Color of each sample: a number, or the index of its class.
     classes : list of str, default=None
@@ -92,8 +92,9 @@ class LatentSpaceDisplay:
         y : array-like of shape (n_samples,), default=None
             Class or number that colors show.
         kind : {"scatter", "traversal"}, default="scatter"
-            What to draw: the codes of samples; or images that are decoded while one component after
-            the other is changed and the others are zero, the mean of their prior.
+            What to draw: the codes of samples, in a strip if they have one component; or images
+            that are decoded while one component after the other is changed and the others are zero,
+            the mean of their prior.
         components : sequence of int, default=None
             Indices of components: the two that span the plane, or those that are traversed. None
             for the two principal components of the codes if there are more than two, and for all
@@ -133,7 +134,9 @@ class LatentSpaceDisplay:
     def from_predictions(
         cls, Z, y=None, *, components=None, ax=None, **kwargs
     ) -> "LatentSpaceDisplay":
-        """Draw codes in a plane.
+        """Draw codes in a plane, or in a strip if they have one component.
+
+        The height of a point in a strip has no meaning.
 
         Parameters
         ----------
@@ -177,7 +180,7 @@ class LatentSpaceDisplay:
         if self.images is None:
             ax = one_axes(self, ax)
             self.points_ = draw_points(ax, self.codes, self.y, self.classes, kwargs)
-            ax.set(xlabel=self.names[0], ylabel=self.names[1])
+            name_axes(ax, self.names)
         else:
             ax = one_axes(self, ax, figsize=sheet_size(self.images))
             self.image_ = draw_images(ax, self.images, self.names, kwargs)

@@ -4,40 +4,43 @@ import numpy as np
 
 from skdeep.inspection._drawing import one_axes
 from skdeep.inspection._search_tables import (
+    default_kind,
     heat_map,
+    is_wide,
     parallel_coordinates,
     read_candidates,
+    score_curve,
 )
 
-_KINDS = ("heatmap", "parallel", "halving")
+_KINDS = ("auto", "curve", "heatmap", "parallel", "halving")
 
 
 class SearchResultsDisplay:
-    """Scores of the candidates of a search: heat map, parallel coordinates, or halving curves.
+    """Scores of the candidates of a search: curve, heat map, parallel coordinates, or halving.
 
     It is recommended to use :meth:`from_estimator` or :meth:`from_cv_results` to create a display.
     All arguments are stored as attributes.
 
     Parameters
     ----------
-    scores : ndarray of shape (n_rows, n_columns) or (n_candidates,)
-        Score of each pair of values in a heat map, else the last score of each candidate. NaN are
-        left white.
-    kind : {"heatmap", "parallel", "halving"}
+    scores : ndarray of shape (n_rows, n_columns), (n_values,) or (n_candidates,)
+        Score of each pair of values in a heat map, of each value on a curve, else the last score of
+        each candidate. NaN are left white.
+    kind : {"curve", "heatmap", "parallel", "halving"}
         What to draw.
     names : list of str, length n_axes
-        Parameters of columns and rows of a heat map; parameters of the vertical axes of parallel
-        coordinates; name of the resource of halving.
+        Parameter of a curve; parameters of columns and rows of a heat map; parameters of the
+        vertical axes of parallel coordinates; name of the resource of halving.
     best : int or (int, int)
         Index of the best candidate in ``scores``.
     score_name : str, default="score"
         Name of the score.
     ticks : list of list of str or list of dict of str to float, length n_axes, default=None
-        Labels of the columns and rows of a heat map, or labels and places on the axes of parallel
-        coordinates.
+        Labels of the columns and rows of a heat map, or of the values of a curve that are not
+        numbers; or labels and places on the axes of parallel coordinates.
     curves : list of ndarray of shape (n_points, 2), default=None
         Line of each candidate: number of the parameter and place on its axis, or resource and
-        score.
+        score. The only line of ``kind="curve"``: value of the parameter and score.
     params : list of dict, default=None
         Parameters of each line.
 
@@ -49,8 +52,8 @@ class SearchResultsDisplay:
         Figure of the axes.
     image_ : matplotlib AxesImage
         Scores, with ``kind="heatmap"``.
-    lines_ : matplotlib LineCollection or list of matplotlib Line2D, length n_candidates
-        Candidates, with ``kind="parallel"`` or ``"halving"``.
+    lines_ : matplotlib LineCollection or list of matplotlib Line2D
+        Candidates, with ``kind="parallel"`` or ``"halving"``; the curve, with ``kind="curve"``.
     best_ : matplotlib Line2D
         Mark of the best candidate; its own line with ``kind="halving"``.
 
@@ -96,7 +99,7 @@ class SearchResultsDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator, *, metric=None, kind="heatmap", ax=None, **kwargs
+        cls, estimator, *, metric=None, kind="auto", ax=None, **kwargs
     ) -> "SearchResultsDisplay":
         """Draw the results of a fitted search.
 
@@ -106,7 +109,7 @@ class SearchResultsDisplay:
             Fitted search, of skdeep or scikit-learn, with ``cv_results_``.
         metric : str, default=None
             Name of the score, if there are several. None for the one that decides.
-        kind : {"heatmap", "parallel", "halving"}, default="heatmap"
+        kind : {"auto", "curve", "heatmap", "parallel", "halving"}, default="auto"
             What to draw, see :meth:`from_cv_results`.
         ax : matplotlib Axes, default=None
             Axes to draw on; None for a new figure.
@@ -139,7 +142,7 @@ class SearchResultsDisplay:
         cv_results,
         *,
         metric="score",
-        kind="heatmap",
+        kind="auto",
         params=None,
         resource=None,
         negate_score=False,
@@ -155,11 +158,13 @@ class SearchResultsDisplay:
             returns. Candidates without a finite score are left out.
         metric : str, default="score"
             Name of the score.
-        kind : {"heatmap", "parallel", "halving"}, default="heatmap"
-            What to draw: the score for each pair of values of two parameters, which is the best
-            one if other parameters vary; a line for each candidate over all parameters, colored by
-            the score; or the scores of candidates by resource in successive halving. The first two
-            draw only the last iteration of each candidate of halving.
+        kind : {"auto", "curve", "heatmap", "parallel", "halving"}, default="auto"
+            What to draw: the score for each value of a parameter, or for each pair of values of two
+            parameters, which is the best one if other parameters vary; a line for each candidate
+            over all parameters, colored by the score; or the scores of candidates by resource in
+            successive halving. All but the last draw only the last iteration of each candidate of
+            halving. ``"auto"`` is a curve for one parameter, a heat map for two, and parallel
+            coordinates for more.
         params : sequence of str, default=None
             Names of the parameters to show, of columns and rows in a heat map. None for those that
             have several values.
@@ -172,8 +177,8 @@ class SearchResultsDisplay:
         ax : matplotlib Axes, default=None
             Axes to draw on; None for a new figure.
         **kwargs : dict
-            Arguments of ``Axes.imshow``, ``LineCollection`` or ``Axes.plot``, in the order of the
-            kinds.
+            Arguments of ``Axes.imshow`` for a heat map, ``LineCollection`` for parallel
+            coordinates, and ``Axes.plot`` for curves.
 
         Returns
         -------
@@ -183,11 +188,12 @@ class SearchResultsDisplay:
         if kind not in _KINDS:
             raise ValueError(f"kind must be one of {list(_KINDS)}; got {kind!r}.")
         found = read_candidates(cv_results, metric, resource)
+        kind = default_kind(found, params) if kind == "auto" else kind
         shown = _halving(found) if kind == "halving" else _last(found, kind, params)
         if negate_score:
             shown["scores"] = -shown["scores"]
             metric = metric.removeprefix("neg_") if metric.startswith("neg_") else f"-{metric}"
-            if kind == "halving":
+            if kind in ("curve", "halving"):
                 shown["curves"] = [curve * [1, -1] for curve in shown["curves"]]
         return cls(**shown, kind=kind, score_name=metric).plot(ax=ax, **kwargs)
 
@@ -199,8 +205,8 @@ class SearchResultsDisplay:
         ax : matplotlib Axes, default=None
             Axes to draw on; None for a new figure.
         **kwargs : dict
-            Arguments of ``Axes.imshow``, ``LineCollection`` or ``Axes.plot``, in the order of the
-            kinds.
+            Arguments of ``Axes.imshow`` for a heat map, ``LineCollection`` for parallel
+            coordinates, and ``Axes.plot`` for curves.
 
         Returns
         -------
@@ -209,6 +215,7 @@ class SearchResultsDisplay:
         """
         ax = one_axes(self, ax)
         draw = {
+            "curve": self._draw_curve,
             "heatmap": self._draw_heat_map,
             "parallel": self._draw_parallel_coordinates,
             "halving": self._draw_halving,
@@ -216,11 +223,24 @@ class SearchResultsDisplay:
         draw[self.kind](ax, kwargs)
         return self
 
+    def _draw_curve(self, ax, options):
+        (curve,) = self.curves
+        self.lines_ = ax.plot(*curve.T, **{"marker": "o"} | options)
+        self._mark_best(ax, *curve[self.best])
+        ax.set(xlabel=self.names[0], ylabel=self.score_name)
+        if self.ticks is not None:
+            ax.set_xticks(curve[:, 0], self.ticks[0])
+        elif is_wide(curve[:, 0]):
+            ax.set_xscale("log")
+
+    def _mark_best(self, ax, x, y):
+        cross = {"color": "red", "markersize": 10, "markeredgewidth": 2.5, "linestyle": "none"}
+        (self.best_,) = ax.plot(x, y, "x", **cross, label="best")
+
     def _draw_heat_map(self, ax, options):
         options = {"origin": "lower", "aspect": "auto"} | options
         self.image_ = ax.imshow(np.ma.masked_invalid(self.scores), **options)
-        cross = {"color": "red", "markersize": 10, "markeredgewidth": 2.5, "linestyle": "none"}
-        (self.best_,) = ax.plot(self.best[1], self.best[0], "x", **cross, label="best")
+        self._mark_best(ax, self.best[1], self.best[0])
         columns, rows = self.ticks
         ax.set_xticks(range(len(columns)), columns)
         ax.set_yticks(range(len(rows)), rows)
@@ -268,6 +288,11 @@ def _last(candidates, kind, params):
         scores, names, ticks = heat_map(candidates, params)
         row, column = np.unravel_index(np.nanargmax(scores), scores.shape)
         return {"scores": scores, "names": names, "ticks": ticks, "best": (int(row), int(column))}
+    if kind == "curve":
+        curve, names, labels = score_curve(candidates, params)
+        ticks = None if labels is None else [labels]
+        shown = {"scores": curve[:, 1], "curves": [curve], "best": int(np.nanargmax(curve[:, 1]))}
+        return shown | {"names": names, "ticks": ticks}
     curves, names, ticks = parallel_coordinates(candidates, params)
     shown = {"scores": candidates.scores, "params": candidates.params, "curves": curves}
     return shown | {"names": names, "ticks": ticks, "best": int(candidates.scores.argmax())}

@@ -102,6 +102,44 @@ def varying(candidates, chosen):
     return [name for name in names if len(_values(candidates, name)) > 1]
 
 
+def default_kind(candidates, chosen):
+    """Kind of picture that suits the parameters: how many there are, and who has them."""
+    names = varying(candidates, chosen)
+    if len(names) == 1:
+        return "curve"
+    has_both = len(names) == 2 and any(set(names) <= set(one) for one in candidates.params)
+    return "heatmap" if has_both else "parallel"
+
+
+def score_curve(candidates, chosen):
+    """Best score for each value of a parameter, with its name and the labels of its ticks.
+
+    Returns
+    -------
+    curve : ndarray of shape (n_values, 2)
+        Value, or its number if values are not numbers, and score.
+    names : list of str, length 1
+    ticks : list of str or None
+        Labels of values that are not numbers.
+    """
+    names = varying(candidates, chosen)
+    if len(names) != 1:
+        raise ValueError(
+            f"kind='curve' needs one parameter; got {names}. Name one in params, or use "
+            "kind='parallel'."
+        )
+    values = _values(candidates, names[0])
+    scores = np.full(len(values), np.nan)
+    for params, score in zip(candidates.params, candidates.scores, strict=True):
+        if names[0] in params:
+            place = _index(values, params[names[0]])
+            scores[place] = np.fmax(scores[place], score)
+    if not _are_numbers(values):
+        places = np.arange(len(values), dtype=np.float64)
+        return np.column_stack([places, scores]), names, [_label(one) for one in values]
+    return np.column_stack([np.asarray(values, dtype=np.float64), scores]), names, None
+
+
 def heat_map(candidates, chosen):
     """Best score for each pair of values of two parameters, the names, and the labels of ticks.
 
@@ -169,9 +207,14 @@ def _axis(values):
     if not _are_numbers(values):
         return lambda value: _index(values, value) / max(len(values) - 1, 1)
     low, high = values[0], values[-1]
-    if low > 0 and high / low >= _LOG_RATIO:
+    if is_wide(values):
         return lambda value: float(np.log(value / low) / np.log(high / low))
     return lambda value: float((value - low) / (high - low)) if high > low else 0.0
+
+
+def is_wide(values):
+    """Whether sorted numbers need a logarithmic axis."""
+    return bool(values[0] > 0 and values[-1] / values[0] >= _LOG_RATIO)
 
 
 def _values(candidates, name):

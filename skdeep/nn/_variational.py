@@ -9,7 +9,11 @@ from torch import nn
 from skdeep.nn._coder import make_decoder, make_encoder
 from skdeep.nn._draw import draw
 from skdeep.nn._elementwise import in_whole_vectors
-from skdeep.nn.losses import bernoulli_log_likelihood, gaussian_log_likelihood
+from skdeep.nn.losses import (
+    bernoulli_log_likelihood,
+    gaussian_log_likelihood,
+    multinomial_log_likelihood,
+)
 
 # Number of draws that are decoded together; more would only use more memory.
 _DRAWS_AT_ONCE = 64
@@ -24,19 +28,19 @@ class VariationalOutput(NamedTuple):
     mean: torch.Tensor
     #: (batch, n_components), log-variance of the posterior
     log_var: torch.Tensor
-    #: (1,) or (n_features,), log standard deviation of the Gaussian likelihood; None for the
-    #: Bernoulli likelihood
+    #: (1,) or (n_features,), log standard deviation of the Gaussian likelihood; None for others
     log_scale: torch.Tensor | None
 
 
-def log_likelihood(x, raw, log_scale):
-    """Log-likelihood of rows in nats: Bernoulli if ``log_scale`` is None, else Gaussian.
+def log_likelihood(likelihood, x, raw, log_scale):
+    """Log-likelihood of rows in nats; for the multinomial, up to a constant of each row.
 
     Parameters
     ----------
+    likelihood : {"gaussian", "bernoulli", "multinomial"}
     x : Tensor, shape (batch, n_features)
     raw : Tensor, shape (n_samples, batch, n_features)
-        Means of the Gaussian or logits of the Bernoulli likelihood.
+        Means of the Gaussian likelihood, or logits of the others.
     log_scale : Tensor of shape (1,) or (n_features,), or None
 
     Returns
@@ -44,8 +48,10 @@ def log_likelihood(x, raw, log_scale):
     log_likelihood : Tensor, shape (n_samples, batch)
     """
     x = x.unsqueeze(-3)  # (1, batch, n_features)
-    if log_scale is None:
+    if likelihood == "bernoulli":
         return bernoulli_log_likelihood(x, raw)
+    if likelihood == "multinomial":
+        return multinomial_log_likelihood(x, raw)
     return gaussian_log_likelihood(x, raw, log_scale[..., None, None, :])
 
 
@@ -62,7 +68,7 @@ class VariationalModule(nn.Module):
     ----------
     shape : CoderShape
     streams : dict of str to torch.Generator
-    likelihood : {"gaussian", "bernoulli"}
+    likelihood : {"gaussian", "bernoulli", "multinomial"}
     n_samples : int
         Number of draws from the posterior per row during training.
     log_scale : sequence of float or None
@@ -84,7 +90,7 @@ class VariationalModule(nn.Module):
         self.likelihood = likelihood
         self.n_samples = n_samples
         self.noise_generator = streams["noise"]
-        if likelihood == "bernoulli":
+        if likelihood != "gaussian":
             self.log_scale = None
         elif log_scale is None:
             self.log_scale = nn.Parameter(torch.zeros(1, dtype=torch.float32))
@@ -108,9 +114,11 @@ class VariationalModule(nn.Module):
         return self.decoder(z.flatten(-3, -2)).unflatten(-2, z.shape[-3:-1])
 
     def decode(self, z):
-        """(batch, n_components) -> (batch, n_features), mean of the likelihood."""
+        """(batch, n_components) -> (batch, n_features), mean of the likelihood, of one count."""
         raw = self.decoder(z)
-        return in_whole_vectors(torch.sigmoid, raw) if self.likelihood == "bernoulli" else raw
+        if self.likelihood == "bernoulli":
+            return in_whole_vectors(torch.sigmoid, raw)
+        return raw.softmax(dim=-1) if self.likelihood == "multinomial" else raw
 
     def reconstruct(self, x):
         """(batch, n_features) -> (batch, n_features), decoded from the posterior mean."""
@@ -165,7 +173,7 @@ class VariationalModule(nn.Module):
         log_weights = []
         for part in noise.split(_DRAWS_AT_ONCE):
             z = mean + (0.5 * log_var).exp() * part
-            fit = log_likelihood(x, self.decode_raw(z), self.log_scale)
+            fit = log_likelihood(self.likelihood, x, self.decode_raw(z), self.log_scale)
             prior = gaussian_log_likelihood(z, torch.zeros_like(z), z.new_zeros(1))
             posterior = gaussian_log_likelihood(z, mean.expand_as(z), 0.5 * log_var)
             # in float64, so that a sum over draws does not depend on the order of summation

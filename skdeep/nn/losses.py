@@ -23,6 +23,7 @@ __all__ = [
     "mean_over_rows",
     "mean_squared_error",
     "multinomial",
+    "multinomial_log_likelihood",
     "pinball",
     "squared_error",
 ]
@@ -210,6 +211,14 @@ def gaussian_log_likelihood(x, mean, log_scale):
 def bernoulli_log_likelihood(x, logits):
     """Log-probability in nats of ``x`` in [0, 1] for Bernoulli logits; sum over the last axis."""
     return -sum_rows(in_whole_vectors(_entropy_of_entries, logits, x.expand_as(logits)))
+
+
+def multinomial_log_likelihood(x, logits):
+    """Log-probability in nats of counts ``x``, up to their multinomial coefficient.
+
+    Sum over the last axis of ``x * log_softmax(logits)``.
+    """
+    return sum_rows(x * F.log_softmax(logits, dim=-1))
 
 
 def divergence(log_p, log_q):

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from scipy import stats
 from sklearn.datasets import load_digits, load_iris
 from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
 
 from skdeep.decomposition import VariationalAutoencoder
 
@@ -107,6 +109,38 @@ def test_score_is_the_weighted_mean_of_score_samples(bits_model):
     scores, weight = bits_model.score_samples(BITS), np.arange(len(BITS))
     expected = np.average(scores, weights=weight)
     assert bits_model.score(BITS, sample_weight=weight) == pytest.approx(expected)
+
+
+def test_counts_have_the_probabilities_of_the_decoder():
+    # so large a beta forbids the codes to carry anything: all samples have equal probabilities
+    X = np.random.default_rng(0).poisson([[5.0, 1.0, 0.5, 3.5]], size=(2000, 4))
+    vae = small(1, likelihood="multinomial", beta=1000.0, max_epochs=30, lr=1e-2, tol=0)
+    vae.set_params(lr_schedule="cosine").fit(X)
+    frequencies = X.sum(axis=0) / X.sum()
+    reconstructions = vae.reconstruct(X)
+    np.testing.assert_allclose(reconstructions.sum(axis=1), 1, rtol=1e-6)
+    np.testing.assert_allclose(reconstructions, np.tile(frequencies, (2000, 1)), atol=0.02)
+    expected = X @ np.log(frequencies)
+    np.testing.assert_allclose(vae.score_samples(X).mean(), expected.mean(), rtol=0.01)
+    np.testing.assert_allclose(
+        vae.reconstruction_error(X), -(X * np.log(reconstructions)).mean(axis=1), rtol=1e-5
+    )
+    probabilities = vae.sample(3, random_state=0, observation_noise=False)
+    np.testing.assert_allclose(probabilities, np.tile(frequencies, (3, 1)), atol=0.02)
+    with pytest.raises(ValueError, match="observation_noise must be False for likelihood='multi"):
+        vae.sample(3)
+
+
+def test_codes_of_counts_tell_topics_apart_in_dense_and_sparse_rows():
+    rng = np.random.default_rng(0)
+    topics = np.repeat([0, 1], 150)
+    chances = np.array([[0.4, 0.4, 0.1, 0.1], [0.1, 0.1, 0.4, 0.4]])[topics]
+    X = rng.multinomial(rng.integers(5, 50, size=300), chances)  # of different lengths
+    vae = small(2, likelihood="multinomial", max_epochs=40, lr=1e-2)
+    codes = vae.fit(X).transform(X)
+    accuracy = LogisticRegression().fit(codes, topics).score(codes, topics)
+    assert accuracy > 0.9
+    np.testing.assert_array_equal(vae.fit(sp.csr_array(X)).transform(sp.csr_array(X)), codes)
 
 
 # Samples -----------------------------------------------------------------------------------
@@ -249,11 +283,12 @@ def test_reconstruction_error_is_the_mean_squared_error(bits_model):
     np.testing.assert_allclose(bits_model.reconstruction_error(BITS), expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
+@pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli", "multinomial"])
 def test_convolutional_model_samples_images(likelihood):
     vae = small(4, image_shape=(8, 8), block="residual", likelihood=likelihood, max_epochs=3)
     vae.fit(DIGITS.reshape(-1, 8, 8))
-    assert vae.sample(3, random_state=0).shape == (3, 64)
+    noise = likelihood != "multinomial"
+    assert vae.sample(3, random_state=0, observation_noise=noise).shape == (3, 64)
     assert np.isfinite(vae.score_samples(DIGITS, n_importance_samples=3)).all()
 
 
@@ -265,6 +300,7 @@ def test_convolutional_model_samples_images(likelihood):
     [
         ({"likelihood": "bernoulli"}, r"X must lie in \[0.0, 1.0\] for likelihood='bernoulli'"),
         ({"likelihood": "bernoulli", "scale": 0.3}, "scale must be 'learned', its default, for"),
+        ({"likelihood": "multinomial", "scale": 0.3}, "scale must be 'learned', its default, for"),
         ({"scale": 0.0}, "The 'scale' parameter of VariationalAutoencoder must be a str among"),
         ({"beta": -1.0}, "The 'beta' parameter of VariationalAutoencoder must be a float"),
         ({"n_samples": 0}, "The 'n_samples' parameter of VariationalAutoencoder must be an int"),

@@ -129,6 +129,13 @@ CASES = {
         {"cmap": "gray"},
         lambda display: display.images_[1].get_cmap().name,
     ),
+    "curve": (
+        lambda nets, **options: SearchResultsDisplay.from_estimator(
+            nets["search"], params=["lr"], **options
+        ),
+        {"linewidth": 7.0},
+        lambda display: display.lines_[0].get_linewidth(),
+    ),
     "heat map": (
         lambda nets, **options: SearchResultsDisplay.from_estimator(nets["search"], **options),
         {"cmap": "gray"},

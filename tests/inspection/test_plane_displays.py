@@ -125,11 +125,28 @@ def test_noise_is_a_cluster_of_its_own():
     np.testing.assert_array_equal(is_noise, labels == -1)
 
 
+def test_a_single_component_is_drawn_as_a_strip():
+    ae = Autoencoder(1, **LAYERS).fit(X)
+    kmeans = KMeans(3, n_init=1, random_state=0)
+    pipe = make_pipeline(ae, kmeans).fit(X)
+    codes = LatentSpaceDisplay.from_estimator(ae, X, NAMES)
+    clusters = ClusterMapDisplay.from_estimator(pipe, X)
+    for display, Z in ((codes, ae.transform(X)), (clusters, pipe[:-1].transform(X))):
+        np.testing.assert_array_equal(places(display)[:, 0], Z[:, 0])
+        heights = np.sort(places(display)[:, 1])
+        assert (np.diff(heights) > 0.25 / len(X)).all()  # no two points are close
+        assert axis_names(display) == ["component 0", ""]
+        assert len(display.ax_.get_yticks()) == 0
+    np.testing.assert_array_equal(colors(codes), legend_colors(codes)[Y])
+
+
 @pytest.mark.parametrize("display", [LatentSpaceDisplay, ClusterMapDisplay])
 def test_planes_that_do_not_exist_are_refused(display):
     labels = () if display is LatentSpaceDisplay else (Y,)
-    with pytest.raises(ValueError, match=r"two components are needed.*\(150, 1\)"):
-        display.from_predictions(X[:, :1], *labels)
+    with pytest.raises(ValueError, match=r"\(n_samples, n_components\); got shape \(150,\)"):
+        display.from_predictions(X[:, 0], *labels)
+    with pytest.raises(ValueError, match="components must be two indices below 1"):
+        display.from_predictions(X[:, :1], *labels, components=(0, 1))
     for components in ((0, 4), (0, -1), (0, 1, 2), (1,)):
         with pytest.raises(ValueError, match="components must be two indices below 4"):
             display.from_predictions(X, *labels, components=components)

@@ -82,6 +82,38 @@ def test_negated_scores_are_errors():
     assert display.image_.norm.vmin == 0.1
 
 
+def test_default_kind_depends_on_the_number_of_parameters():
+    draw = SearchResultsDisplay.from_cv_results
+    params = [{"a": a, "b": b, "c": c} for a in (1, 2) for b in (1, 2) for c in (1, 2)]
+    kinds = {3: "parallel", 2: "heatmap", 1: "curve"}
+    for n_params, kind in kinds.items():
+        part = [{name: one[name] for name in "abc"[:n_params]} for one in params]
+        assert draw(table(part, range(8))).kind == kind
+        assert draw(table(params, range(8)), params=list("abc"[:n_params])).kind == kind
+
+
+def test_curve_has_the_best_score_of_each_value():
+    params = [{"lr": lr, "b": b} for lr in (1e-2, 1e-4, 1e-3) for b in (1, 2)]
+    display = SearchResultsDisplay.from_cv_results(table(params, [3, 9, 4, 0, 5, 6]), params=["lr"])
+    (line,) = display.lines_
+    np.testing.assert_array_equal(line.get_xydata(), [[1e-4, 4], [1e-3, 6], [1e-2, 9]])
+    assert (display.ax_.get_xlabel(), display.ax_.get_ylabel()) == ("lr", "score")
+    assert display.ax_.get_xscale() == "log"
+    np.testing.assert_array_equal(display.best_.get_xydata(), [[1e-2, 9]])
+
+
+def test_curve_of_names_has_them_as_ticks_and_negated_scores_are_errors():
+    params = [{"a": value} for value in ("z", None, (8, 8))]
+    results = {"params": params, "mean_test_neg_log_loss": np.array([-1.0, -0.1, np.nan])}
+    display = SearchResultsDisplay.from_cv_results(
+        results, metric="neg_log_loss", negate_score=True
+    )
+    assert tick_names(display)[0] == ["z", "None"]
+    np.testing.assert_array_equal(display.lines_[0].get_xydata(), [[0, 1], [1, 0.1]])
+    np.testing.assert_array_equal(display.best_.get_xydata(), [[1, 0.1]])
+    assert (display.ax_.get_ylabel(), display.ax_.get_xscale()) == ("log_loss", "linear")
+
+
 def test_parallel_coordinates_place_values_on_axes():
     params = [
         {"lr": 1e-4, "width": 16, "norm": "batch"},
@@ -180,11 +212,14 @@ def test_what_cannot_be_drawn_is_refused():
     with pytest.raises(ValueError, match=r"and 'mean_test_f1', .*; got scores named"):
         draw(results, metric="f1")
     with pytest.raises(ValueError, match=r"two parameters; got \['a'\].*kind='parallel'"):
-        draw(results)
+        draw(results, kind="heatmap")
+    with pytest.raises(ValueError, match=r"one parameter; got \['a', 'b'\].*kind='parallel'"):
+        draw(results, kind="curve", params=["a", "b"])
     with pytest.raises(ValueError, match=r"params must be among \['a', 'b'\]; got \['c'\]"):
         draw(results, params=["a", "c"])
-    with pytest.raises(ValueError, match="needs at least one parameter with several values"):
-        draw(table([{"a": 1}], [1]), kind="parallel")
+    for kind in ("auto", "parallel"):
+        with pytest.raises(ValueError, match="needs at least one parameter with several values"):
+            draw(table([{"a": 1}], [1]), kind=kind)
     with pytest.raises(ValueError, match="needs results of successive halving"):
         draw(results, kind="halving")
     with pytest.raises(ValueError, match="resource must be a parameter of all candidates"):
@@ -196,4 +231,5 @@ def test_what_cannot_be_drawn_is_refused():
 def test_heat_map_of_parameters_that_no_candidate_has_together():
     results = table([{"a": 1}, {"a": 2}, {"b": None}, {"b": "x"}], [1, 2, 3, 4])
     with pytest.raises(ValueError, match=r"candidates have in common.*kind='parallel'"):
-        SearchResultsDisplay.from_cv_results(results)
+        SearchResultsDisplay.from_cv_results(results, kind="heatmap")
+    assert SearchResultsDisplay.from_cv_results(results).kind == "parallel"

@@ -62,7 +62,7 @@ AUTOENCODERS = {
     "sparsity": (0.0, 0.1),
     "contraction": (0.0, 0.0, 0.1),
 }
-VARIATIONAL = {"likelihood": ("gaussian", "bernoulli"), "n_samples": (1, 2)}
+VARIATIONAL = {"likelihood": ("gaussian", "bernoulli", "multinomial"), "n_samples": (1, 2)}
 FAMILIES = {
     ResNetClassifier: BLOCKS | CLASSIFIERS,
     ResNetRegressor: BLOCKS | REGRESSORS,

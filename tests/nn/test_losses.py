@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from scipy import stats
-from scipy.special import expit, log_softmax, softmax
+from scipy.special import expit, gammaln, log_softmax, softmax
 from sklearn import metrics
 
 from skdeep.nn import losses
@@ -110,6 +110,16 @@ def test_bernoulli_log_likelihood_equals_scipy(rng):
     x, logits = rng.integers(0, 2, size=(6, 4)).astype(float), rng.normal(size=(3, 6, 4))
     result = losses.bernoulli_log_likelihood(torch.from_numpy(x), torch.from_numpy(logits))
     expected = stats.bernoulli.logpmf(x, expit(logits)).sum(axis=-1)
+    assert result.shape == (3, 6)
+    np.testing.assert_allclose(result, expected)
+
+
+def test_multinomial_log_likelihood_equals_scipy_without_the_coefficient(rng):
+    x, logits = rng.integers(0, 4, size=(6, 4)).astype(float), rng.normal(size=(3, 6, 4))
+    result = losses.multinomial_log_likelihood(torch.from_numpy(x), torch.from_numpy(logits))
+    n_counts = x.sum(axis=1)
+    coefficient = gammaln(n_counts + 1) - gammaln(x + 1).sum(axis=1)
+    expected = stats.multinomial.logpmf(x, n_counts, softmax(logits, axis=-1)) - coefficient
     assert result.shape == (3, 6)
     np.testing.assert_allclose(result, expected)
 
