@@ -55,6 +55,12 @@ class NetGraph(nn.Module):
         for kind, make_heads in _HEADS:
             if isinstance(estimator, kind):
                 heads |= make_heads(estimator, self.scaler)
+        if missing := [name for name in names if name not in heads]:
+            raise ValueError(
+                f"{missing[0]} of {type(estimator).__name__} cannot be exported to ONNX, as it was "
+                f"fitted with loss={estimator._fitted_loss!r}. std requires loss='gaussian', and "
+                "quantiles require loss='quantile'."
+            )
         self.heads = [heads[name] for name in names]
 
     def forward(self, X):
@@ -67,7 +73,7 @@ class NetGraph(nn.Module):
 
 
 class EnsembleGraph(nn.Module):
-    """Mean and spread of the outputs of a deep ensemble; parameters as in ``NetGraph``."""
+    """Mean and standard deviation of a deep ensemble's outputs; parameters as in ``NetGraph``."""
 
     def __init__(self, ensemble, names, dtype, coded=frozenset()):
         super().__init__()
@@ -75,23 +81,32 @@ class EnsembleGraph(nn.Module):
         is_classifier = hasattr(ensemble, "predict_proba")
         self.is_multilabel = is_classifier and ensemble._is_multilabel
         wanted = ["probabilities" if is_classifier else "variable"]
-        wanted += ["embedding"] if "embedding" in names else []
+        wanted += [name for name in ("quantiles", "embedding") if name in names]
+        self.has_std = "std" in names and getattr(ensemble.estimators_[0], "_has_std", False)
+        wanted += ["std"] if self.has_std else []
+        self.wanted = wanted
         self.members = nn.ModuleList(
             NetGraph(member, wanted, torch.float64, coded) for member in ensemble.estimators_
         )
 
     def forward(self, X):
         """(batch, ...) -> tuple of outputs."""
-        found = [torch.stack(parts) for parts in zip(*(m(X) for m in self.members), strict=True)]
-        mean = found[0].mean(dim=0)
-        label = (mean > 0.5).long() if self.is_multilabel else mean.argmax(dim=1)
-        results = {
-            "label": label,
-            "probabilities": mean,
-            "variable": mean,
-            "std": (found[0] - mean).square().mean(dim=0).sqrt(),
-            "embedding": found[-1].transpose(0, 1).flatten(1),
-        }
+        parts = zip(*(member(X) for member in self.members), strict=True)
+        found = dict(zip(self.wanted, map(torch.stack, parts), strict=True))
+        values = found[self.wanted[0]]
+        mean = values.mean(dim=0)
+        results = {"variable": mean, "probabilities": mean}
+        if "label" in self.names:
+            results["label"] = (mean > 0.5).long() if self.is_multilabel else mean.argmax(dim=1)
+        if "std" in self.names:
+            variance = (values - mean).square().mean(dim=0)
+            if self.has_std:
+                variance = variance + found["std"].square().mean(dim=0)
+            results["std"] = variance.sqrt()
+        if "quantiles" in self.names:
+            results["quantiles"] = found["quantiles"].mean(dim=0)
+        if "embedding" in self.names:
+            results["embedding"] = found["embedding"].transpose(0, 1).flatten(1)
         return tuple(as_output(results[name], self.dtype) for name in self.names)
 
 
@@ -259,8 +274,22 @@ def _class(estimator, scaler):
 
 
 def _target(estimator, scaler):
+    head = estimator._head
     target = scaler_layer(estimator._scaler.target)
-    return {"variable": lambda x, X: target.inverse(estimator.module_(x))}
+
+    def results(x):
+        return head.results(estimator.module_(x))  # (batch, n_outputs, width)
+
+    def quantiles(x, X):
+        found = torch.stack([target.inverse(one) for one in results(x).unbind(-1)], dim=-1)
+        return found if estimator._has_many_outputs else found[:, 0]
+
+    heads = {"variable": lambda x, X: target.inverse(head.point(results(x)))}
+    if head.has_std:
+        heads["std"] = lambda x, X: results(x)[..., 1].double() * target.scale
+    if head.levels is not None:
+        heads["quantiles"] = quantiles
+    return heads
 
 
 def _critic_features(estimator, scaler):
