@@ -50,7 +50,6 @@ CODERS = {
 CLASSIFIERS = {"label_smoothing": (0.0, 0.1), "targets": ("binary", "multiclass", "multilabel")}
 REGRESSORS = {
     "loss": ("squared_error", "absolute_error", "huber", "quantile", "gaussian"),
-    "quantile": (0.3, (0.1, 0.3, 0.9), (0.2, 0.9)),
     "targets": ("one", "several"),
 }
 AUTOENCODERS = {
@@ -64,6 +63,7 @@ AUTOENCODERS = {
     "contraction": (0.0, 0.0, 0.1),
 }
 VARIATIONAL = {"likelihood": ("gaussian", "bernoulli"), "n_samples": (1, 2)}
+QUANTILES = (0.3, (0.1, 0.3, 0.9), (0.2, 0.9))
 FAMILIES = {
     ResNetClassifier: BLOCKS | CLASSIFIERS,
     ResNetRegressor: BLOCKS | REGRESSORS,
@@ -98,6 +98,8 @@ def net_and_data(Class, case):
     """Net, rows and targets of a case; combinations that are no net are mended."""
     n_features, n_left_over, n_more = (case.pop(key) for key in list(case)[-3:])
     targets = case.pop("targets", None)
+    if case.get("loss") == "quantile":
+        case["quantile"] = QUANTILES[n_features % len(QUANTILES)]
     if case.get("loss") in ("bce", "multinomial"):
         case["output_activation"] = "auto"
     if case.get("block") == "residual":
