@@ -128,7 +128,7 @@ class DeepEnsembleRegressor(RegressorMixin, DeepEnsemble):
             variances plus the variance of their means [1]_. For other nets it is only the standard
             deviation over the nets. It then measures the disagreement between the nets, not the
             noise in the targets, and is therefore not an error bar of the prediction.
-        quantiles : array-like of float, shape (n_quantiles,), default=None
+        quantiles : array-like of shape (n_quantiles,), default=None
             If given, these quantiles of the targets are returned instead. Requires nets with
             ``loss="quantile"``, whose quantiles are averaged, or with ``loss="gaussian"``. The
             latter returns the quantiles of the normal distribution with mean and standard deviation

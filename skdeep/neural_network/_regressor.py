@@ -43,7 +43,7 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
         loss, quadratic up to a distance of one standard deviation of the target and linear beyond),
         quantiles, or the mean and standard deviation of a normal distribution for each sample
         (``"gaussian"``, the negative log-likelihood [4]_ with the gradient of [5]_).
-    quantile : float or array-like of float, default=None
+    quantile : float or array-like of shape (n_quantiles,), default=None
         The quantile to predict, between 0 and 1, or several ones in increasing order, which are
         predicted by one net and never cross. Required if ``loss="quantile"``, else ignored.
     width : int, default=192
@@ -310,7 +310,7 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
         return_std : bool, default=False
             Whether to return the standard deviation of the targets as well. Requires
             ``loss="gaussian"``.
-        quantiles : array-like of float, shape (n_quantiles,), default=None
+        quantiles : array-like of shape (n_quantiles,), default=None
             If given, these quantiles of the targets are returned instead. With ``loss="quantile"``,
             they must be within the range of the parameter ``quantile``; between its values, they
             are interpolated. With ``loss="gaussian"``, they may be any numbers between 0 and 1.
