@@ -20,6 +20,7 @@ __all__ = [
     "ADBENCH",
     "ADULT_KINDS",
     "IMBALANCED",
+    "UCI_REGRESSION",
     "Parts",
     "adbench",
     "adult",
@@ -34,6 +35,7 @@ __all__ = [
     "pendigits",
     "pima",
     "titanic",
+    "uci_regression",
     "validation_split",
     "without_test",
 ]
@@ -83,6 +85,16 @@ IMBALANCED = {
     "credit": Imbalanced(
         "default_credit_card_clients.csv.gz", "default-of-credit-card-clients", 0, [1, 2, 3]
     ),
+}
+
+
+# Names at OpenML.
+UCI_REGRESSION = {
+    "concrete": "concrete_compressive_strength",
+    "energy": "energy_efficiency",
+    "kin8nm": "kin8nm",
+    "power": "combined_cycle_power_plant",
+    "yacht": "yacht_hydrodynamics",
 }
 
 
@@ -206,6 +218,22 @@ def california_housing(*, smoke=False):
         with np.load(path) as file:
             return file["X"], file["y"]
     return fetch_california_housing(return_X_y=True)
+
+
+def uci_regression(name, *, smoke=False):
+    """Features and target of a small data set of the UCI repository.
+
+    Read from ``<name>.csv``, whose last column is the target, in the folder ``SKDEEP_DATA``, else
+    downloaded from OpenML.
+    """
+    if smoke:
+        return make_regression(200, 5, noise=10.0, random_state=0)
+    if path := _local(f"{name}.csv"):
+        table = np.loadtxt(path, delimiter=",")
+        return table[:, :-1], table[:, -1]
+    options = {"as_frame": False, "return_X_y": True, "n_retries": 1}
+    X, y = fetch_openml(UCI_REGRESSION[name], **options)
+    return X.astype(np.float64), y.reshape(len(X), -1)[:, 0].astype(np.float64)
 
 
 def adult_like(n_rows):

@@ -52,6 +52,8 @@ _VARIANTS = [
         "gradient_clip_value": 1.0,
     },
     {"numerical_embedding": "periodic", "width": 32, "lr": 3e-3, "lr_schedule": "constant"},
+    {"loss": "gaussian", "width": 32, "n_blocks": 1, "lr": 1e-2},
+    {"loss": "quantile", "quantile": (0.1, 0.4, 0.9), "width": 32, "n_blocks": 1, "lr": 1e-2},
     {"label_smoothing": 0.1, "width": 32, "lr": 1e-2, "lr_schedule": "onecycle"},
     {"loss": "wgan-gp", "n_critic": 2, "feature_scaling": "quantile", "hidden_layer_sizes": (16,)},
     {"spectral_norm": True, "batch_norm": True, "critic_lr": 3e-3, "hidden_layer_sizes": (16,)},
@@ -92,8 +94,10 @@ def _instances():
 
 def _variants():
     for _, Estimator in all_estimators():
+        known = signature(Estimator).parameters.keys()
         for variant in _VARIANTS:
-            if variant.keys() <= signature(Estimator).parameters.keys():
+            has_loss = variant.get("loss") != "gaussian" or "quantile" in known
+            if variant.keys() <= known and has_loss:
                 yield Estimator(**{**_few(Estimator), **variant})
 
 

@@ -251,7 +251,7 @@ def _parameters(Estimator):
         "validation_fraction": [0.01, 0.99],
         "block": ["residual"],
         "loss": [
-            *("huber", "bce", "multinomial", "absolute_error", "quantile"),
+            *("huber", "bce", "multinomial", "absolute_error", "quantile", "gaussian"),
             *("wgan-gp", "hinge", "least-squares"),
         ],
         "latent_dim": [3],
@@ -264,7 +264,7 @@ def _parameters(Estimator):
         "n_modes": [3],
         "style_weight": [1e6],
         "spectral_norm": [True],
-        "quantile": [0.01, 0.9],
+        "quantile": [0.01, 0.9, (0.1, 0.9)],
         "norm": ["layer"],
         "hidden_factor": [1e-3, 3],
         "residual_dropout": [0.9],

@@ -172,10 +172,10 @@ class DeepEnsemble(
             return {"sample_weight": sample_weight}
         return process_routing(self, method, sample_weight=sample_weight).estimator[method]
 
-    def _of_members(self, method, X):
+    def _of_members(self, method, X, **options):
         """Call a method of each member on new samples and return a list of results."""
         check_is_fitted(self)
-        return [getattr(member, method)(X) for member in self.estimators_]
+        return [getattr(member, method)(X, **options) for member in self.estimators_]
 
     def __getstate__(self):
         """Keep the state of the members' optimizers if ``warm_start`` is set on the estimator."""

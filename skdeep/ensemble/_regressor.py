@@ -6,8 +6,10 @@ import numpy as np
 from sklearn.base import RegressorMixin, is_regressor
 from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
 
 from skdeep.ensemble._base import DeepEnsemble, members_have
+from skdeep.neural_network._levels import check_levels, check_request, normal_quantiles
 from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import fit_context
 
@@ -59,6 +61,9 @@ class DeepEnsembleRegressor(RegressorMixin, DeepEnsemble):
 
     Notes
     -----
+    With ``estimator=ResNetRegressor(loss="gaussian")``, each net predicts a normal distribution for
+    each sample, and the ensemble their mixture, as in [1]_, but without its adversarial training.
+
     If ``estimator`` has ``warm_start=True``, ``fit`` continues training the fitted nets.
 
     With scikit-learn's metadata routing, request ``sample_weight`` on the estimator:
@@ -75,7 +80,7 @@ class DeepEnsembleRegressor(RegressorMixin, DeepEnsemble):
     >>> from skdeep.ensemble import DeepEnsembleRegressor
     >>> from skdeep.neural_network import ResNetRegressor
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> net = ResNetRegressor(1, width=32, max_epochs=10)
+    >>> net = ResNetRegressor(1, width=32, max_epochs=10, loss="gaussian")
     >>> ensemble = DeepEnsembleRegressor(net, n_estimators=3, random_state=0).fit(X, y)
     >>> mean, std = ensemble.predict(X, return_std=True)
     >>> mean.shape, std.shape
@@ -108,7 +113,9 @@ class DeepEnsembleRegressor(RegressorMixin, DeepEnsemble):
         return self._partial_fit(X, y, sample_weight)
 
     @own_settings()
-    def predict(self, X, return_std=False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+    def predict(
+        self, X, return_std=False, quantiles=None
+    ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
         """Predict targets, averaged over all nets.
 
         Parameters
@@ -116,20 +123,45 @@ class DeepEnsembleRegressor(RegressorMixin, DeepEnsemble):
         X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
             Samples to predict for.
         return_std : bool, default=False
-            Whether to return the standard deviation over the nets as well. It measures the
-            disagreement between the nets, not the noise in the targets, and is therefore not an
-            error bar of the prediction.
+            Whether to return the standard deviation as well. For nets with ``loss="gaussian"`` it
+            is that of the mixture of their normal distributions: its square is the mean of their
+            variances plus the variance of their means [1]_. For other nets it is only the standard
+            deviation over the nets. It then measures the disagreement between the nets, not the
+            noise in the targets, and is therefore not an error bar of the prediction.
+        quantiles : array-like of shape (n_quantiles,), default=None
+            If given, these quantiles of the targets are returned instead. Requires nets with
+            ``loss="quantile"``, whose quantiles are averaged, or with ``loss="gaussian"``. The
+            latter returns the quantiles of the normal distribution with mean and standard deviation
+            of the mixture.
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            Mean of the predictions.
+            Mean of the predictions. If ``quantiles`` are given, the shape is
+            (n_samples, n_quantiles) or (n_samples, n_outputs, n_quantiles).
         std : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            Standard deviation of the predictions. Only returned if ``return_std=True``.
+            Standard deviation. Only returned if ``return_std=True``.
         """
-        predictions = self._of_members("predict", X)
-        mean = np.mean(predictions, axis=0)
-        return (mean, np.std(predictions, axis=0)) if return_std else mean
+        check_is_fitted(self)
+        check_request(return_std, quantiles)
+        has_std = getattr(self.estimators_[0], "_has_std", False)
+        if quantiles is not None and not has_std:
+            return np.mean(self._of_members("predict", X, quantiles=quantiles), axis=0)
+        if not return_std and quantiles is None:
+            return np.mean(self._of_members("predict", X), axis=0)
+        mean, std = self._mixture(X, has_std=has_std)
+        if quantiles is None:
+            return mean, std
+        return normal_quantiles(mean, std, check_levels("quantiles", quantiles))
+
+    def _mixture(self, X, *, has_std):
+        """Return mean and standard deviation of the predictions of all nets."""
+        if not has_std:
+            means = self._of_members("predict", X)
+            return np.mean(means, axis=0), np.std(means, axis=0)
+        means, stds = zip(*self._of_members("predict", X, return_std=True), strict=True)
+        noise = np.sqrt(np.mean(np.square(stds), axis=0))
+        return np.mean(means, axis=0), np.hypot(noise, np.std(means, axis=0))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -127,7 +127,8 @@ class EnsembleDisagreementDisplay:
             disagreement = _mutual_information(estimator, X, is_multilabel=predicted.ndim == 2)
             name = "mutual information (nats)"
         else:
-            disagreement = _mean_over_outputs(estimator.predict(X, return_std=True)[1])
+            # return_std=True may include the noise that the nets predict
+            disagreement = _mean_over_outputs(np.std(estimator._of_members("predict", X), axis=0))
             name = "standard deviation"
         errors = None
         if y is not None:

@@ -1,5 +1,7 @@
 """Residual nets for regression."""
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Real
 from typing import Self
@@ -8,22 +10,18 @@ import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
+from skdeep._preprocessing._distribution import column_bounds
 from skdeep._preprocessing._linear import LinearScaler
 from skdeep._training._objective import Objective
 from skdeep.base import DeepEstimator
 from skdeep.neural_network._base import ResNetMixin
+from skdeep.neural_network._levels import check_levels, check_request, normal_quantiles, within
 from skdeep.nn import losses
+from skdeep.nn._regression_heads import POINT_LOSSES, interpolate, make_head
 from skdeep.nn._resnet import FROZEN
 from skdeep.utils._params import param
 from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import Interval, StrOptions, fit_context
-
-_LOSSES = {
-    "squared_error": losses.squared_error,
-    "absolute_error": losses.absolute_error,
-    "huber": losses.huber,
-    "quantile": losses.pinball,
-}
 
 # Its square can be summed over any number of samples.
 _LARGEST_TARGET = 1e140
@@ -39,12 +37,15 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
     ----------
     n_blocks : int, default=2
         Number of residual blocks; with ``image_shape``, in each of the three stages.
-    loss : {"squared_error", "absolute_error", "huber", "quantile"}, default="squared_error"
+    loss : {"squared_error", "absolute_error", "huber", "quantile", "gaussian"}, \
+            default="squared_error"
         Loss, and thereby what is predicted: the mean, the median, something between them (Huber
         loss, quadratic up to a distance of one standard deviation of the target and linear beyond),
-        or a quantile.
-    quantile : float, default=None
-        The quantile to predict, between 0 and 1. Required if ``loss="quantile"``, else ignored.
+        quantiles, or the mean and standard deviation of a normal distribution for each sample
+        (``"gaussian"``, the negative log-likelihood [4]_ with the gradient of [5]_).
+    quantile : float or array-like of shape (n_quantiles,), default=None
+        The quantile to predict, between 0 and 1, or several ones in increasing order, which are
+        predicted by one net and never cross. Required if ``loss="quantile"``, else ignored.
     width : int, default=192
         Number of units between the blocks, and the dimension of what ``embed`` returns. Ignored for
         images.
@@ -179,8 +180,8 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
     best_epoch_ : int
         Epoch with the lowest validation loss. Only available if ``early_stopping=True``.
     loss_curve_ : list of float, length `n_iter_`
-        Mean training loss of each epoch, averaged over outputs, in units of the standardized
-        targets.
+        Mean training loss of each epoch, averaged over outputs and quantiles, in units of the
+        standardized targets; for ``loss="gaussian"`` the negative log-likelihood in nats.
     validation_loss_curve_ : list of float, length n_epochs
         Mean loss of the validation set in each epoch of the training that had one. Only available
         if ``early_stopping=True``.
@@ -205,7 +206,8 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
     See Also
     --------
     ResNetClassifier : The same net for classification.
-    skdeep.ensemble.DeepEnsembleRegressor : Average of the predictions of several nets.
+    skdeep.ensemble.DeepEnsembleRegressor : Average of the predictions of several nets, with
+        standard deviations.
     sklearn.neural_network.MLPRegressor : A multilayer perceptron.
     sklearn.ensemble.HistGradientBoostingRegressor : Gradient boosted trees.
 
@@ -225,6 +227,13 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
     :class:`~skdeep.semi_supervised.ClusterPretrainedRegressor`. The learning rate schedule covers
     all epochs, frozen or not.
 
+    Several quantiles are the middle one and the distances between neighbors, which the net maps to
+    positive numbers. Predicted standard deviations are at least a thousandth of the standard
+    deviation of the training targets. For several outputs, quantiles and standard deviations are
+    those of each output, without correlations between outputs. They describe the noise of the
+    targets, as the net has learned it from its training samples, but not the uncertainty about the
+    net itself; check their coverage on held-out samples.
+
     With ``image_shape``, the net has three stages of basic blocks [3]_. The second and the third
     have half the height and width, and twice the channels, of the stage before.
 
@@ -234,6 +243,10 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
     .. [2] Gorishniy et al. (2022), "On Embeddings for Numerical Features in Tabular Deep
        Learning", NeurIPS.
     .. [3] He et al. (2016), "Deep Residual Learning for Image Recognition", CVPR.
+    .. [4] Nix and Weigend (1994), "Estimating the Mean and Variance of the Target Probability
+       Distribution", ICNN.
+    .. [5] Seitzer et al. (2022), "On the Pitfalls of Heteroscedastic Uncertainty Estimation with
+       Probabilistic Neural Networks", ICLR.
 
     Examples
     --------
@@ -243,10 +256,21 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
     >>> reg = ResNetRegressor(max_epochs=20, random_state=0).fit(X, y)
     >>> reg.predict(X).shape
     (442,)
+
+    Intervals from quantiles, or from a normal distribution for each sample:
+
+    >>> net = ResNetRegressor(max_epochs=5, loss="quantile", quantile=[0.05, 0.5, 0.95])
+    >>> low, high = net.fit(X, y).predict(X, quantiles=[0.05, 0.95]).T
+    >>> net = ResNetRegressor(max_epochs=5, loss="gaussian", random_state=0)
+    >>> mean, std = net.fit(X, y).predict(X, return_std=True)
+    >>> std.shape
+    (442,)
     """
 
-    loss: str = param(StrOptions(set(_LOSSES)), default="squared_error")
-    quantile: float | None = param(Interval(Real, 0, 1, closed="neither"), None, default=None)
+    loss: str = param(StrOptions({"gaussian", *POINT_LOSSES}), default="squared_error", data=True)
+    quantile: float | Sequence[float] | None = param(
+        Interval(Real, 0, 1, closed="neither"), "array-like", None, default=None, data=True
+    )
 
     @fit_context(prefer_skip_nested_validation=True)
     @own_settings()
@@ -274,29 +298,102 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
         return self._partial_fit(X, y, sample_weight)
 
     @own_settings()
-    def predict(self, X) -> np.ndarray:
-        """Predict targets.
+    def predict(
+        self, X, return_std=False, quantiles=None
+    ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+        """Predict targets, and optionally their standard deviation or quantiles.
 
         Parameters
         ----------
         X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
             Samples to predict for.
+        return_std : bool, default=False
+            Whether to return the standard deviation of the targets as well. Requires
+            ``loss="gaussian"``.
+        quantiles : array-like of shape (n_quantiles,), default=None
+            If given, these quantiles of the targets are returned instead. With ``loss="quantile"``,
+            they must be within the range of the parameter ``quantile``; between its values, they
+            are interpolated. With ``loss="gaussian"``, they may be any numbers between 0 and 1.
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs), float64
-            Predictions in the units of the targets.
+            Predictions in the units of the targets: the mean with ``loss="gaussian"``, the median,
+            or the fitted quantile closest to it, with ``loss="quantile"``. If ``quantiles`` are
+            given, the shape is (n_samples, n_quantiles) or (n_samples, n_outputs, n_quantiles).
+        std : ndarray of shape (n_samples,) or (n_samples, n_outputs), float64
+            Standard deviation. Only returned if ``return_std=True``.
         """
-        outputs = self._predict_raw(X)
-        y = self._scaler.target.inverse(outputs)
-        return y if self._has_many_outputs else y[:, 0]
+        check_request(return_std, quantiles)
+        results = self._predict_results(X)
+        head = self._head
+        if return_std and not head.has_std:
+            raise ValueError(
+                "return_std=True requires loss='gaussian'; got a net that was fitted with "
+                f"loss={self._fitted_loss!r}. Fit with loss='gaussian', or use "
+                "DeepEnsembleRegressor for the standard deviation between nets."
+            )
+        if quantiles is not None:
+            return self._like_targets(self._quantiles(head, results, quantiles))
+        y = self._like_targets(head.point(results))
+        return (y, self._like_targets(results[..., 1])) if return_std else y
+
+    def _predict_results(self, X):
+        """Return the results of the head in the units of the targets, float64.
+
+        Their shape is (n_samples, n_outputs, width).
+        """
+        X = self._check_new(X)
+        head, target = self._head, self._scaler.target
+        results = self._apply(lambda x: head.results(self.module_(x)).flatten(1), X)
+        results = results.astype(np.float64, copy=False)
+        results = results.reshape(len(results), -1, head.width) * target.scale[:, np.newaxis]
+        shifted = slice(1) if head.has_std else slice(None)
+        results[..., shifted] += target.mean[:, np.newaxis]
+        return results
+
+    def _quantiles(self, head, results, levels):
+        """Return quantiles of the targets, (n_samples, n_outputs, n_quantiles)."""
+        levels = check_levels("quantiles", levels)
+        if head.has_std:
+            return normal_quantiles(results[..., 0], results[..., 1], levels)
+        if head.levels is None:
+            raise ValueError(
+                "quantiles require loss='quantile' or loss='gaussian'; got a net that was fitted "
+                f"with loss={self._fitted_loss!r}."
+            )
+        found = [interpolate(results, head.levels, within(head.levels, one)) for one in levels]
+        return np.stack(found, axis=-1)
+
+    def _like_targets(self, array):
+        """Return results, (n_samples, n_outputs, ...), without the axis of a single target."""
+        return array if self._has_many_outputs else array[:, 0]
+
+    @property
+    def _fitted_loss(self):
+        return self._net_options["hyperparameters"]["loss"]
+
+    @property
+    def _has_std(self):
+        """Whether the fitted net predicts standard deviations."""
+        return self._head.has_std
+
+    @property
+    def _head(self):
+        """Head of the fitted net, which gives its outputs a meaning."""
+        return make_head(self._net_options["hyperparameters"])
 
     def _check_combination(self):
         super()._check_combination()
-        if self.loss == "quantile" and self.quantile is None:
+        if self.loss != "quantile":
+            return
+        if self.quantile is None:
             raise ValueError(
-                "quantile must be a number between 0 and 1 for loss='quantile'; got None."
+                "quantile must be a number between 0 and 1, or an increasing sequence of them, for "
+                "loss='quantile'; got None."
             )
+        if not isinstance(self.quantile, Real):
+            check_levels("quantile", self.quantile, increasing=True)
 
     def _check(self, X, y=None, sample_weight=None, *, reset):
         data = super()._check(X, y, sample_weight, reset=reset)
@@ -305,14 +402,27 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
         y = self._check_targets(y, data.X)
         has_many_outputs = y.ndim == 2 if reset else self._has_many_outputs
         y = y.reshape(len(y), -1)
-        n_outputs = y.shape[1] if reset else len(self._scaler.baseline)
+        n_outputs = y.shape[1] if reset else self._scaler.target.n_features
         if y.shape[1] != n_outputs:
             raise ValueError(
                 f"y must have {n_outputs} columns, as in the first fit; got {y.shape[1]}. Fit a "
                 "clone instead."
             )
+        if not reset:
+            self._check_same_head()
         data.attributes["_has_many_outputs"] = has_many_outputs
         return replace(data, y=y)
+
+    def _check_same_head(self):
+        """Raise ``ValueError`` if training cannot continue with the present loss."""
+        old, new = self._head, make_head(self._hyperparameters())
+        if (old.width, old.has_std) != (new.width, new.has_std):
+            fitted = self._net_options["hyperparameters"]
+            raise ValueError(
+                "warm_start and partial_fit require a loss for the same number of outputs as in "
+                f"the last fit, loss={fitted['loss']!r} with quantile={fitted['quantile']}; got "
+                f"loss={self.loss!r} with quantile={self.quantile}. Fit a clone instead."
+            )
 
     def _check_targets(self, y, X):
         """Targets as float64, (n_samples,) or (n_samples, n_outputs)."""
@@ -334,12 +444,22 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
     def _fit_scaler(self, data, rng):
         scaler = super()._fit_scaler(data, rng)
         scaler.target = LinearScaler.fit(data.y, data.weight, scaling="standard")
-        scaler.baseline = (0.0,) * data.y.shape[1]
+        head = make_head(self._hyperparameters())
+        low, high = column_bounds(data.y, data.weight)
+        starts = [head.baseline(is_constant=is_constant) for is_constant in low == high]
+        scaler.baseline = tuple(itertools.chain.from_iterable(starts))
         return scaler
 
+    def _hyperparameters(self):
+        """Loss and quantile as plain values; None for a quantile that is ignored."""
+        quantile = self.quantile if self.loss == "quantile" else None
+        if quantile is not None:
+            is_number = isinstance(quantile, Real)
+            quantile = float(quantile) if is_number else check_levels("quantile", quantile)
+        return {"loss": self.loss, "quantile": quantile}
+
     def _objective(self, phase):
-        hyperparameters = {"loss": self.loss, "quantile": self.quantile}
-        return Objective(_loss_terms, hyperparameters, is_stackable=phase != FROZEN)
+        return Objective(_loss_terms, self._hyperparameters(), is_stackable=phase != FROZEN)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -349,8 +469,7 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
 
 def _loss_terms(output, batch, hyperparameters):
     """Loss of each sample by name, (batch,), or its mean."""
-    name, quantile = hyperparameters["loss"], hyperparameters["quantile"]
+    name = hyperparameters["loss"]
     if name == "squared_error" and batch.weight is None:
         return {name: losses.mean_squared_error(output, batch.y)}
-    options = {"quantile": quantile} if name == "quantile" else {}
-    return {name: _LOSSES[name](output, batch.y, **options)}
+    return {name: make_head(hyperparameters).loss(output, batch.y)}

@@ -16,6 +16,7 @@ __all__ = [
     "binary_cross_entropy",
     "contraction",
     "cross_entropy",
+    "gaussian_error",
     "gaussian_kl_divergence",
     "gaussian_log_likelihood",
     "huber",
@@ -31,6 +32,8 @@ __all__ = [
 
 # Batches of GRAIN rows or more are summed in chunks of this many rows.
 _ROWS_AT_ONCE = 2**10
+# In standard deviations, squared still within float32.
+_FARTHEST = 1e18
 
 
 def mean_over_rows(terms):
@@ -99,6 +102,28 @@ def pinball(y_hat, y, quantile):
     """
     distance = y - y_hat
     return torch.maximum(quantile * distance, (quantile - 1) * distance).mean(dim=-1)
+
+
+def gaussian_error(mean, std, y):
+    r"""Negative log-likelihood in nats of each target under a normal distribution [1]_.
+
+    :math:`\frac{(y - \mu)^2}{2 \sigma^2} + \log\sigma + \frac12\log 2\pi`, elementwise. Its
+    gradient is multiplied by :math:`\sigma`, the beta-NLL of [2]_ with :math:`\beta = 1/2`.
+    Otherwise, samples with a large standard deviation would have hardly any influence on the mean,
+    so that a net could explain a bad mean by noise.
+
+    References
+    ----------
+    .. [1] Nix and Weigend (1994), "Estimating the Mean and Variance of the Target Probability
+       Distribution", ICNN.
+    .. [2] Seitzer et al. (2022), "On the Pitfalls of Heteroscedastic Uncertainty Estimation with
+       Probabilistic Neural Networks", ICLR.
+    """
+    # targets may be up to 1e18 away, which must not overflow
+    z = ((y - mean) / std).clamp(-_FARTHEST, _FARTHEST)
+    error = 0.5 * z.square() + std.log() + 0.5 * math.log(2 * math.pi)
+    constant = error.detach()
+    return constant + std.detach() * (error - constant)
 
 
 def cross_entropy(logits, labels, label_smoothing=0.0):

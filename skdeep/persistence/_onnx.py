@@ -39,9 +39,10 @@ def to_onnx(estimator, X_sample=None, path=None, *, options=None, target_opset=1
         Options of sklearn-onnx by ``id(estimator)`` or class of the part that they apply to.
         Options by name apply to ``estimator``, or to the last step of a pipeline. Those of skdeep
         add an output: ``"transform"`` (``variable``), ``"reconstruct"`` (``reconstruction``),
-        ``"embed"`` (``embedding``), ``"return_std"`` (``std``) and ``"score_samples"``, if the
-        estimator has a method or parameter of that name. For classifiers ``{"zipmap": False}`` is
-        the default, by which probabilities are a matrix.
+        ``"embed"`` (``embedding``), ``"return_std"`` (``std``), ``"quantiles"`` (those of the
+        parameter ``quantile``) and ``"score_samples"``, if the estimator has a method or parameter
+        of that name. For classifiers ``{"zipmap": False}`` is the default, by which probabilities
+        are a matrix.
     target_opset : int or dict, default=18
         Version of ONNX's operators, at least 18; sklearn-onnx has the default for other domains.
 

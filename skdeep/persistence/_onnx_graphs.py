@@ -5,26 +5,16 @@ import functools
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
-from skdeep._encoder import EncoderMixin
 from skdeep.base import DeepEstimator
 from skdeep.cluster import SelfOrganizingMap
-from skdeep.cluster._base import DeepClusterMixin, HardClusterMixin
-from skdeep.decomposition import Autoencoder, DeepInfoMax, VariationalAutoencoder
-from skdeep.decomposition._base import CoderMixin
 from skdeep.ensemble import DeepEnsembleClassifier, DeepEnsembleRegressor
-from skdeep.generative import GANFeatureExtractor, GANSampler
-from skdeep.neural_network import ResNetClassifier, ResNetRegressor
-from skdeep.neural_network._base import ResNetMixin
 from skdeep.nn._unit_distances import UnitDistances
-from skdeep.outlier_detection import AutoencoderOutlierDetector, DiffusionTimeDetector
-from skdeep.outlier_detection._base import OutlierDetectorMixin
+from skdeep.persistence._onnx_heads import HEADS
 from skdeep.persistence._onnx_scalers import CategoryCodes, scaler_layer
 from skdeep.semi_supervised import (
     ClusterPretrainedClassifier,
     ClusterPretrainedRegressor,
-    FewLabelsClassifier,
 )
 
 
@@ -37,7 +27,7 @@ class NetGraph(nn.Module):
     ----------
     estimator : DeepEstimator
     names : sequence of str
-        Names of the outputs, see ``_HEADS``.
+        Names of the outputs, see ``HEADS``.
     dtype : torch.dtype
         Floating-point type of the outputs.
     coded : set of int
@@ -52,9 +42,15 @@ class NetGraph(nn.Module):
         self.scaler = scaler_layer(estimator._scaler)
         self.net = estimator.module_
         heads = {}
-        for kind, make_heads in _HEADS:
+        for kind, make_heads in HEADS:
             if isinstance(estimator, kind):
                 heads |= make_heads(estimator, self.scaler)
+        if missing := [name for name in names if name not in heads]:
+            raise ValueError(
+                f"{missing[0]} of {type(estimator).__name__} cannot be exported to ONNX, as it was "
+                f"fitted with loss={estimator._fitted_loss!r}. std requires loss='gaussian', and "
+                "quantiles require loss='quantile'."
+            )
         self.heads = [heads[name] for name in names]
 
     def forward(self, X):
@@ -67,7 +63,7 @@ class NetGraph(nn.Module):
 
 
 class EnsembleGraph(nn.Module):
-    """Mean and spread of the outputs of a deep ensemble; parameters as in ``NetGraph``."""
+    """Mean and standard deviation of a deep ensemble's outputs; parameters as in ``NetGraph``."""
 
     def __init__(self, ensemble, names, dtype, coded=frozenset()):
         super().__init__()
@@ -75,23 +71,32 @@ class EnsembleGraph(nn.Module):
         is_classifier = hasattr(ensemble, "predict_proba")
         self.is_multilabel = is_classifier and ensemble._is_multilabel
         wanted = ["probabilities" if is_classifier else "variable"]
-        wanted += ["embedding"] if "embedding" in names else []
+        wanted += [name for name in ("quantiles", "embedding") if name in names]
+        self.has_std = "std" in names and getattr(ensemble.estimators_[0], "_has_std", False)
+        wanted += ["std"] if self.has_std else []
+        self.wanted = wanted
         self.members = nn.ModuleList(
             NetGraph(member, wanted, torch.float64, coded) for member in ensemble.estimators_
         )
 
     def forward(self, X):
         """(batch, ...) -> tuple of outputs."""
-        found = [torch.stack(parts) for parts in zip(*(m(X) for m in self.members), strict=True)]
-        mean = found[0].mean(dim=0)
-        label = (mean > 0.5).long() if self.is_multilabel else mean.argmax(dim=1)
-        results = {
-            "label": label,
-            "probabilities": mean,
-            "variable": mean,
-            "std": (found[0] - mean).square().mean(dim=0).sqrt(),
-            "embedding": found[-1].transpose(0, 1).flatten(1),
-        }
+        parts = zip(*(member(X) for member in self.members), strict=True)
+        found = dict(zip(self.wanted, map(torch.stack, parts), strict=True))
+        values = found[self.wanted[0]]
+        mean = values.mean(dim=0)
+        results = {"variable": mean, "probabilities": mean}
+        if "label" in self.names:
+            results["label"] = (mean > 0.5).long() if self.is_multilabel else mean.argmax(dim=1)
+        if "std" in self.names:
+            variance = (values - mean).square().mean(dim=0)
+            if self.has_std:
+                variance = variance + found["std"].square().mean(dim=0)
+            results["std"] = variance.sqrt()
+        if "quantiles" in self.names:
+            results["quantiles"] = found["quantiles"].mean(dim=0)
+        if "embedding" in self.names:
+            results["embedding"] = found["embedding"].transpose(0, 1).flatten(1)
         return tuple(as_output(results[name], self.dtype) for name in self.names)
 
 
@@ -168,149 +173,3 @@ def category_codes(estimator, coded):
         if column not in coded
     }
     return CategoryCodes(known) if known else None
-
-
-# Outputs by name ----------------------------------------------------------------------------
-#
-# Functions of an estimator and of its scaler; they return functions of scaled and given samples.
-
-
-def _code(estimator, scaler):
-    return {"variable": lambda x, X: estimator.module_.encode(x)}
-
-
-def _reconstruction(estimator, scaler):
-    def reconstruct(x, X):
-        return scaler.inverse(estimator.module_.reconstruct(x))
-
-    def score(x, X):
-        X_hat = reconstruct(x, X).to(X.dtype if X.is_floating_point() else torch.float64)
-        error = _reconstruction_error(estimator)
-        return -error(X.double(), X_hat.double()).mean(dim=1, keepdim=True)
-
-    heads = {"reconstruction": reconstruct}
-    return (
-        heads if isinstance(estimator, VariationalAutoencoder) else heads | {"score_samples": score}
-    )
-
-
-def _reconstruction_error(estimator):
-    """Return the loss of each entry in the units of ``X``, as ``score_samples`` has it."""
-    loss = "mse"
-    if isinstance(estimator, Autoencoder):
-        loss = estimator._net_options["hyperparameters"]["loss"]
-    if loss == "mse":
-        return lambda X, X_hat: (X - X_hat).square()
-    if loss == "huber":
-        return lambda X, X_hat: F.huber_loss(X_hat, X, reduction="none")
-    single = torch.finfo(torch.float32)
-
-    def cross_entropy(X, X_hat):
-        p = X_hat.clamp(single.tiny, 1 - single.eps / 2)
-        one = torch.special.xlogy(X, p)
-        return -one if loss == "multinomial" else -(one + torch.special.xlog1py(1 - X, -p))
-
-    return cross_entropy
-
-
-def _information(estimator, scaler):
-    return {"score_samples": lambda x, X: estimator._information(x)}
-
-
-def _cluster(estimator, scaler):
-    return {"label": lambda x, X: estimator._assignment()(x).argmax(dim=1)}
-
-
-def _cluster_probabilities(estimator, scaler):
-    return {"probabilities": lambda x, X: estimator._assignment()(x)}
-
-
-def _few_labels(estimator, scaler):
-    module = estimator.module_
-    return {
-        "label": lambda x, X: module.log_assign(x).argmax(dim=1),
-        "probabilities": lambda x, X: module.log_assign(x).double().softmax(dim=1),
-    }
-
-
-def _embedding(estimator, scaler):
-    return {"embedding": lambda x, X: estimator.module_.trunk(x)}
-
-
-def _class(estimator, scaler):
-    kind, module = estimator._target_kind, estimator.module_
-
-    def label(x, X):
-        logits = module(x)
-        if kind == "multiclass":
-            return logits.argmax(dim=1)
-        is_likely = (logits > 0).long()
-        return is_likely if kind == "multilabel" else is_likely[:, 0]
-
-    def probabilities(x, X):
-        logits = module(x).double()
-        if kind == "multiclass":
-            return logits.softmax(dim=1)
-        if kind == "binary":
-            logits = torch.cat([-logits, logits], dim=1)
-        return logits.sigmoid()
-
-    return {"label": label, "probabilities": probabilities}
-
-
-def _target(estimator, scaler):
-    target = scaler_layer(estimator._scaler.target)
-    return {"variable": lambda x, X: target.inverse(estimator.module_(x))}
-
-
-def _critic_features(estimator, scaler):
-    return {"variable": lambda x, X: estimator._features(x)}
-
-
-def _critic_score(estimator, scaler):
-    condition = getattr(estimator, "class_shares_", None)
-    return {"score_samples": lambda x, X: estimator._judge(x, condition)}
-
-
-@functools.singledispatch
-def _outlier_score(estimator, x):
-    """Scores as ``score_samples`` returns them, (batch, 1)."""
-    raise TypeError(f"{type(estimator).__name__} has no ONNX graph.")
-
-
-@_outlier_score.register(AutoencoderOutlierDetector)
-def _error_score(estimator, x):
-    errors = estimator.module_.errors(x, scale=torch.from_numpy(estimator._error_scale))
-    return -errors.double().square().mean(dim=1, keepdim=True).sqrt()
-
-
-@_outlier_score.register(DiffusionTimeDetector)
-def _time_score(estimator, x):
-    return -estimator.module_.predict(x).double()
-
-
-def _outliers(estimator, scaler):
-    def decide(x, X):
-        return _outlier_score(estimator, x) - estimator.offset_
-
-    return {
-        "label": lambda x, X: torch.where(decide(x, X) < 0, -1, 1),
-        "scores": decide,
-        "score_samples": lambda x, X: _outlier_score(estimator, x),
-    }
-
-
-_HEADS = [
-    (EncoderMixin, _code),
-    (CoderMixin, _reconstruction),
-    (DeepInfoMax, _information),
-    (HardClusterMixin, _cluster),
-    (DeepClusterMixin, _cluster_probabilities),
-    (FewLabelsClassifier, _few_labels),
-    (ResNetMixin, _embedding),
-    (ResNetClassifier, _class),
-    (ResNetRegressor, _target),
-    (GANFeatureExtractor, _critic_features),
-    (GANSampler, _critic_score),
-    (OutlierDetectorMixin, _outliers),
-]

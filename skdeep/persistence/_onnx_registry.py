@@ -38,6 +38,7 @@ EXTRAS = {
     "reconstruct": "reconstruction",
     "score_samples": "score_samples",
     "embed": "embedding",
+    "quantiles": "quantiles",
     "return_std": "std",
 }
 #: Options of skl2onnx for classifiers, and their values.
@@ -56,6 +57,7 @@ class Outputs(NamedTuple):
 
 
 _CLASSIFIER = ("label", "probabilities")
+_OF_TARGETS = ("return_std", "quantiles", "embed")
 _DETECTOR = ("label", "scores")
 OUTPUTS = {
     Autoencoder: Outputs(("variable",), ("reconstruct", "score_samples")),
@@ -65,7 +67,7 @@ OUTPUTS = {
     DeepCluster: Outputs(("label",), ("transform",)),
     DeepEmbeddedClustering: Outputs(_CLASSIFIER, ("transform", "reconstruct", "score_samples")),
     DeepEnsembleClassifier: Outputs(_CLASSIFIER, ("embed",)),
-    DeepEnsembleRegressor: Outputs(("variable",), ("return_std", "embed")),
+    DeepEnsembleRegressor: Outputs(("variable",), _OF_TARGETS),
     DeepInfoMax: Outputs(("variable",), ("score_samples",)),
     DiffusionTimeDetector: Outputs(_DETECTOR, ("score_samples",)),
     FewLabelsClassifier: Outputs(_CLASSIFIER, ("transform",)),
@@ -73,7 +75,7 @@ OUTPUTS = {
     GANSampler: Outputs(("score_samples",)),
     IMSAT: Outputs(_CLASSIFIER, ("transform",)),
     ResNetClassifier: Outputs(_CLASSIFIER, ("embed",)),
-    ResNetRegressor: Outputs(("variable",), ("embed",)),
+    ResNetRegressor: Outputs(("variable",), _OF_TARGETS),
     SelfOrganizingMap: Outputs(("label", "variable")),
     VariationalAutoencoder: Outputs(("variable",), ("reconstruct",)),
 }

@@ -49,7 +49,7 @@ CODERS = {
 }
 CLASSIFIERS = {"label_smoothing": (0.0, 0.1), "targets": ("binary", "multiclass", "multilabel")}
 REGRESSORS = {
-    "loss": ("squared_error", "absolute_error", "huber", "quantile"),
+    "loss": ("squared_error", "absolute_error", "huber", "quantile", "gaussian"),
     "targets": ("one", "several"),
 }
 AUTOENCODERS = {
@@ -63,6 +63,7 @@ AUTOENCODERS = {
     "contraction": (0.0, 0.0, 0.1),
 }
 VARIATIONAL = {"likelihood": ("gaussian", "bernoulli", "multinomial"), "n_samples": (1, 2)}
+QUANTILES = (0.3, (0.1, 0.3, 0.9), (0.2, 0.9))
 FAMILIES = {
     ResNetClassifier: BLOCKS | CLASSIFIERS,
     ResNetRegressor: BLOCKS | REGRESSORS,
@@ -98,7 +99,7 @@ def net_and_data(Class, case):
     n_features, n_left_over, n_more = (case.pop(key) for key in list(case)[-3:])
     targets = case.pop("targets", None)
     if case.get("loss") == "quantile":
-        case["quantile"] = 0.3
+        case["quantile"] = QUANTILES[n_features % len(QUANTILES)]
     if case.get("loss") in ("bce", "multinomial"):
         case["output_activation"] = "auto"
     if case.get("block") == "residual":
