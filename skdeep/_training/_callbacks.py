@@ -26,7 +26,7 @@ def check_callbacks(callbacks, *, holds_out, lr_schedule):
     callbacks : list, tuple or None
     holds_out : bool
         Whether there is a validation loss.
-    lr_schedule : {"constant", "cosine", "onecycle", "plateau"}
+    lr_schedule : {"constant", "coslog4", "cosine", "onecycle", "plateau"}
 
     Raises
     ------

@@ -163,6 +163,17 @@ def _coslog(progress):
     return (1 - math.cos(2 * math.pi * math.log2(1 + (2**_N_CYCLES - 1) * progress))) / 2
 
 
+def resting_epochs(name, n_epochs):
+    """Epochs after which the learning rate of a schedule is at a minimum, ascending.
+
+    All of them for schedules without cycles.
+    """
+    if name != "coslog4":
+        return list(range(1, n_epochs + 1))
+    cycles = 2.0 ** np.arange(1, _N_CYCLES + 1) - 1
+    return np.unique(np.rint(n_epochs * cycles / cycles[-1]).clip(1)).astype(int).tolist()
+
+
 def watched_loss(row):
     """Return the loss that ``"plateau"`` monitors from the history entry of an epoch."""
     return row.get("valid_loss", row["train_loss"])

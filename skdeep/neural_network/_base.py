@@ -10,6 +10,7 @@ from sklearn.utils.validation import validate_data
 from skdeep._fit_data import Data
 from skdeep._preprocessing._categories import CategoryCodec
 from skdeep._preprocessing._table import TableScaler
+from skdeep._training._optim import resting_epochs
 from skdeep._transfer import check_features
 from skdeep.neural_network._transfer import TransferMixin
 from skdeep.nn._activation import ACTIVATIONS
@@ -38,12 +39,12 @@ _MOST_EMBEDDED = 256
 class ResNetMixin(TransferMixin):
     """Validation and preprocessing of the samples, and the residual net."""
 
-    n_blocks: int = param(POSITIVE_INTEGER, default=2, kw_only=False)
+    n_blocks: int = param(POSITIVE_INTEGER, default=1, kw_only=False)
     width: int = param(POSITIVE_INTEGER, default=192)
     hidden_factor: float = param(POSITIVE, default=2.0)
     dropout: float = param(BELOW_ONE, default=0.15, lifted=True)
     residual_dropout: float = param(BELOW_ONE, default=0.0, lifted=True)
-    norm: str = param(StrOptions(set(NORMS)), default="batch")
+    norm: str | None = param(StrOptions({"auto", *NORMS}), None, default="auto")
     activation: str = param(StrOptions(set(ACTIVATIONS)), default="relu")
     numerical_embedding: str | None = param(
         StrOptions({"auto", *NUMERICAL_EMBEDDINGS}), None, default="auto", data=True
@@ -69,7 +70,7 @@ class ResNetMixin(TransferMixin):
     refit_full: bool = param("boolean", default=True)
     max_epochs: int = param(default=64)
     batch_size: int = param(default=256)
-    weight_decay: float = param(default=1e-5)
+    weight_decay: float = param(default=1e-2)
     lr_schedule: str = param(default="coslog4")
 
     # no weights depend on dropout rates and augmentation
@@ -234,6 +235,11 @@ class ResNetMixin(TransferMixin):
             return "global"
         return "standard" if sp.issparse(X) else "robust"
 
+    def _resolve_norm(self):
+        if self.norm != "auto":
+            return self.norm
+        return None if self.image_shape is None else "batch"
+
     def _resolve_embedding(self, X):
         if self.numerical_embedding != "auto":
             return self.numerical_embedding
@@ -249,7 +255,7 @@ class ResNetMixin(TransferMixin):
             "n_blocks": int(self.n_blocks),
             "dropout": float(self.dropout),
             "residual_dropout": float(self.residual_dropout),
-            "norm": self.norm,
+            "norm": self._resolve_norm(),
             "activation": self.activation,
         }
         image_shape = check_image_shape(self.image_shape)
@@ -290,8 +296,15 @@ class ResNetMixin(TransferMixin):
         fit.announce(int(self.max_epochs) * (1 + refits))
         yield from super()._plan(fit)
         if refits:
+            n_epochs = self._best_length(fit)
             fit.restart()
-            yield from self._train(fit, fit.best_epoch, n_schedule_epochs=self.max_epochs)
+            yield from self._train(fit, n_epochs, n_schedule_epochs=self.max_epochs)
+
+    def _best_length(self, fit):
+        """Number of epochs with the lowest validation loss, among those that end a cycle."""
+        curve = fit.net.history[:, "valid_loss"]
+        ends = resting_epochs(self.lr_schedule, int(self.max_epochs))
+        return min((n for n in ends if n <= len(curve)), key=lambda n: curve[n - 1])
 
     def __sklearn_tags__(self):
         """Missing values are allowed with ``missing="indicator"``."""

@@ -35,7 +35,7 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
 
     Parameters
     ----------
-    n_blocks : int, default=2
+    n_blocks : int, default=1
         Number of residual blocks; with ``image_shape``, in each of the three stages.
     loss : {"squared_error", "absolute_error", "huber", "quantile", "gaussian"}, \
             default="squared_error"
@@ -56,16 +56,17 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
     residual_dropout : float, default=0.0
         Fraction of the entries of a block's output that are set to zero during training, before it
         is added to its input.
-    norm : {"batch", "layer"}, default="batch"
-        Normalization layer before each block, or for images after each convolution.
+    norm : {"auto", "batch", "layer"} or None, default="auto"
+        Normalization layer before each block, or for images after each convolution. ``"auto"`` is
+        None for tables and ``"batch"`` for images, which need one.
     activation : str, default="relu"
         Activation function of the hidden layers: ``"identity"``, ``"relu"``, ``"leaky_relu"``,
         ``"elu"``, ``"gelu"``, ``"silu"``, ``"softplus"``, ``"tanh"`` or ``"logistic"``.
-    numerical_embedding : {"periodic", "piecewise-linear"} or None, default=None
-        Embedding of each numerical feature as a learned vector [2]_. Requires the package
-        ``rtdl_num_embeddings`` (``pip install skdeep[embeddings]``). ``"piecewise-linear"`` uses up
-        to 48 bins per feature.
-    embedding_dim : int, default=24
+    numerical_embedding : {"auto", "periodic", "piecewise-linear"} or None, default="auto"
+        Embedding of each numerical feature as a learned vector [2]_, in addition to the feature
+        itself. ``"piecewise-linear"`` uses up to 48 bins per feature. ``"auto"`` is
+        ``"piecewise-linear"`` for dense tables of at most 256 features, else None.
+    embedding_dim : int, default=8
         Dimension of the embeddings of numerical and of categorical features.
     frequency_scale : float, default=0.1
         Standard deviation of the initial frequencies of ``"periodic"`` embeddings, for scaled
@@ -83,18 +84,19 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
         Categorical features: a boolean mask, indices or names. ``"from_dtype"`` selects the columns
         of a dataframe that have a categorical dtype or contain only strings. See Notes for how
         categories are treated.
-    feature_scaling : {"auto", "quantile", "standard", "global"} or None, default="auto"
-        Scaling of the numerical features: ``"standard"`` to zero mean and unit variance;
-        ``"quantile"`` to a standard normal distribution, by ranks; or all features by one common
-        factor, which suits images, see Notes. None leaves them unscaled. ``"auto"`` depends on the
-        data, see Notes.
+    feature_scaling : {"auto", "robust", "quantile", "standard", "global"} or None, default="auto"
+        Scaling of the numerical features: ``"robust"`` by median and interquartile range, with
+        outliers compressed [4]_; ``"standard"`` to zero mean and unit variance; ``"quantile"`` to a
+        standard normal distribution, by ranks; or all features by one common factor, which suits
+        images, see Notes. None leaves them unscaled. ``"auto"`` depends on the data, see Notes.
     missing : {"error", "indicator"}, default="error"
         How to treat NaN in numerical features: raise an error, or impute the mean and add a missing
         indicator for each feature that has missing values in training.
-    refit_full : bool, default=False
+    refit_full : bool, default=True
         Whether to train again after ``early_stopping``, from scratch and with the same seed, on all
-        samples, for the best number of epochs of the same ``lr_schedule``. The second training
-        ignores ``callbacks``.
+        samples, for the best number of epochs of the same ``lr_schedule``: with ``"coslog4"``, of
+        those that end a cycle. The second training ignores ``callbacks``. No effect without
+        held-out samples or with ``warm_start``.
     pretrained : sklearn.frozen.FrozenEstimator or None, default=None
         A fitted estimator to start from: ``FrozenEstimator(estimator)``, where the estimator is a
         residual net for any targets, an autoencoder or a clusterer of skdeep. It is not changed.
@@ -109,13 +111,15 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
     trunk_lr : float, default=None
         Learning rate of the trunk, usually lower than that of the head. None for ``lr``. Only used
         with ``pretrained``.
-    early_stopping : bool, default=False
+    early_stopping : bool or "auto", default="auto"
         Whether to hold out a validation set, stratified by class for classifiers, to stop training
-        when its loss stops improving, and to keep the weights of the best epoch.
-    validation_fraction : float, default=0.1
-        Fraction of the training samples that are held out as the validation set if
-        ``early_stopping=True``.
-    n_iter_no_change : int, default=10
+        when its loss stops improving, and to keep the weights of the best epoch. ``"auto"`` does so
+        in ``fit`` for tables of at least 500 samples, but not with ``warm_start`` or
+        ``pretrained``, nor in a halving search over ``max_epochs``.
+    validation_fraction : float, default=0.15
+        Fraction of the training samples that are held out as the validation set by
+        ``early_stopping``.
+    n_iter_no_change : int, default=40
         Training stops when the loss has not improved by at least ``tol`` for more than this number
         of consecutive epochs. The loss is that of the validation set if ``early_stopping=True``,
         else the training loss, by which AutoencoderImputer never stops.
@@ -128,20 +132,21 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
         Floating-point precision of training. ``"bf16-mixed"`` can be faster on recent GPUs.
     compile : bool, default=False
         Whether to train through ``torch.compile``. Only worthwhile for large nets on GPUs.
-    max_epochs : int, default=50
+    max_epochs : int, default=64
         Maximum number of epochs.
     batch_size : int, default=256
         Number of samples per mini-batch. If the training set has no more samples than that, each
         epoch is a single batch, and the result depends neither on the order of the samples nor on
         whether a sample appears twice or has twice the weight.
-    lr : float, default=1e-3
+    lr : float, default=8e-3
         Learning rate of the optimizer; with a schedule, its maximum.
-    weight_decay : float, default=1e-5
+    weight_decay : float, default=1e-2
         Weight decay, for all weights; AdamW applies it decoupled from the gradient.
-    lr_schedule : {"constant", "cosine", "onecycle", "plateau"}, default="cosine"
+    lr_schedule : {"constant", "coslog4", "cosine", "onecycle", "plateau"}, default="coslog4"
         Learning rate schedule. ``"cosine"`` decreases the learning rate to zero over
-        ``max_epochs``; ``"onecycle"`` increases it first; ``"plateau"``, which GANs do not have,
-        divides it by five whenever the loss has not improved for ``n_iter_no_change // 2`` epochs.
+        ``max_epochs``; ``"onecycle"`` increases it first; ``"coslog4"`` does so in four cycles,
+        each twice as long as the one before; ``"plateau"`` divides it by five whenever the loss has
+        not improved for ``n_iter_no_change // 2`` epochs. GANs have neither of the last two.
         ``partial_fit`` always uses a constant learning rate.
     gradient_clip_value : float, default=None
         Maximum norm of the gradient with respect to all weights of a net. None disables gradient
@@ -213,7 +218,7 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
 
     Notes
     -----
-    ``feature_scaling="auto"`` is ``"quantile"`` for dense tables, ``"standard"`` for sparse ones
+    ``feature_scaling="auto"`` is ``"robust"`` for dense tables, ``"standard"`` for sparse ones
     and ``"global"`` for images. ``"global"`` subtracts the mean of each feature and divides all
     features by one number.
 
@@ -243,6 +248,8 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
     .. [2] Gorishniy et al. (2022), "On Embeddings for Numerical Features in Tabular Deep
        Learning", NeurIPS.
     .. [3] He et al. (2016), "Deep Residual Learning for Image Recognition", CVPR.
+    .. [4] Holzmüller et al. (2024), "Better by Default: Strong Pre-Tuned MLPs and Boosted Trees on
+       Tabular Data", NeurIPS.
     .. [4] Nix and Weigend (1994), "Estimating the Mean and Variance of the Target Probability
        Distribution", ICNN.
     .. [5] Seitzer et al. (2022), "On the Pitfalls of Heteroscedastic Uncertainty Estimation with
@@ -267,6 +274,7 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
     (442,)
     """
 
+    lr: float = param(default=8e-3)
     loss: str = param(StrOptions({"gaussian", *POINT_LOSSES}), default="squared_error", data=True)
     quantile: float | Sequence[float] | None = param(
         Interval(Real, 0, 1, closed="neither"), "array-like", None, default=None, data=True

@@ -31,7 +31,7 @@ class TableTrunk(nn.Module):
     hidden_factor : float
         Hidden width of a block as a multiple of ``width``.
     dropout, residual_dropout : float
-    norm : {"batch", "layer"}
+    norm : {"batch", "layer"} or None
     activation : str
         Key of ``ACTIVATIONS``.
     streams : dict of str to torch.Generator
@@ -79,7 +79,7 @@ class TableTrunk(nn.Module):
             table,
             Linear(table.out_features, width, generator=streams["weights"], bias=needs_bias),
             *blocks,
-            make_norm(norm, width),
+            *([] if norm is None else [make_norm(norm, width)]),
             ACTIVATIONS[activation](),
         )
 

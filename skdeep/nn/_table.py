@@ -1,5 +1,6 @@
 """Input layer for tables: embeddings of numerical and categorical features."""
 
+import rtdl_num_embeddings as rtdl
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -17,13 +18,6 @@ NUMERICAL_EMBEDDINGS = ("periodic", "piecewise-linear")
 
 def _make_numerical_embedding(kind, n_numeric, dim, frequency_scale, bins, generator):
     """Make a module (batch, n_numeric) -> (batch, n_numeric, dim) of ``rtdl_num_embeddings``."""
-    try:
-        import rtdl_num_embeddings as rtdl
-    except ImportError as error:
-        raise ImportError(
-            f"numerical_embedding={kind!r} requires rtdl_num_embeddings: "
-            "pip install skdeep[embeddings]."
-        ) from error
     with DrawFrom(generator):
         if kind == "periodic":
             return rtdl.PeriodicEmbeddings(
