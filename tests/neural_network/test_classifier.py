@@ -26,7 +26,8 @@ LABELS, MANY = make_multilabel_classification(120, 6, n_classes=3, random_state=
 def small(**parameters):
     """Fast classifier."""
     defaults = {"n_blocks": 1, "width": 16, "max_epochs": 5, "lr_schedule": "constant"}
-    defaults |= {"device": "cpu", "random_state": 0}
+    defaults |= {"norm": "batch", "numerical_embedding": None, "early_stopping": False}
+    defaults |= {"lr": 1e-3, "weight_decay": 1e-5, "device": "cpu", "random_state": 0}
     return ResNetClassifier(**{**defaults, **parameters})
 
 

@@ -3,12 +3,26 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_iris
+from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from skorch.callbacks import Callback
 
 from skdeep.neural_network import ResNetClassifier, ResNetRegressor
+
+
+class RecordRates(Callback):
+    """Appends the learning rate at the end of each epoch to a list."""
+
+    def __init__(self, rates):
+        self.rates = rates
+
+    def on_epoch_end(self, net, **kwargs):
+        self.rates.append(net.optimizer_.param_groups[0]["lr"])
+
 
 IRIS, SPECIES = load_iris(return_X_y=True)
 DIABETES, PROGRESSION = (part[:200] for part in load_diabetes(return_X_y=True))
@@ -19,7 +33,8 @@ def net(Class, **parameters):
     """Net that overfits within a few epochs."""
     defaults = {"n_blocks": 1, "width": 16, "max_epochs": 30, "lr": 0.02, "batch_size": 32}
     defaults |= {"lr_schedule": "constant", "dropout": 0.1, "n_iter_no_change": 5}
-    defaults |= {"validation_fraction": 0.2, "device": "cpu", "random_state": 0}
+    defaults |= {"validation_fraction": 0.2, "early_stopping": False, "refit_full": False}
+    defaults |= {"norm": "batch", "numerical_embedding": None, "device": "cpu", "random_state": 0}
     return Class(**{**defaults, **parameters})
 
 
@@ -191,9 +206,9 @@ def test_refit_in_a_search_is_a_fresh_fit_of_all_rows():
     assert_same_net(best, fresh.fit(scaled, SPECIES), scaled)
 
 
-def test_refit_without_early_stopping_is_refused():
-    with pytest.raises(ValueError, match="refit_full=True needs early_stopping=True"):
-        net(ResNetClassifier, refit_full=True).fit(IRIS, SPECIES)
+def test_refit_without_held_out_samples_has_no_effect():
+    clf = net(ResNetClassifier, refit_full=True).fit(IRIS, SPECIES)
+    assert_same_net(clf, net(ResNetClassifier).fit(IRIS, SPECIES), IRIS)
 
 
 def test_refit_draws_the_same_without_a_seed():
@@ -202,7 +217,49 @@ def test_refit_draws_the_same_without_a_seed():
     assert clf.n_iter_ == clf.best_epoch_
 
 
-def test_refit_and_warm_start_exclude_each_other():
-    clf = net(ResNetClassifier, early_stopping=True, refit_full=True, warm_start=True)
-    with pytest.raises(ValueError, match="refit_full must be False with warm_start=True"):
-        clf.fit(IRIS, SPECIES)
+def test_refit_has_no_effect_with_warm_start():
+    options = {"early_stopping": True, "warm_start": True}
+    clf = net(ResNetClassifier, refit_full=True, **options).fit(IRIS, SPECIES)
+    assert_same_net(clf, net(ResNetClassifier, **options).fit(IRIS, SPECIES), IRIS)
+
+
+# Defaults ----------------------------------------------------------------------------------
+
+
+def large(n_samples):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n_samples, 3))
+    return X, (X[:, 0] + rng.normal(size=n_samples) > 0).astype(int)
+
+
+@pytest.mark.parametrize("n_samples", [499, 500])
+def test_samples_are_held_out_from_500_on(n_samples):
+    X, y = large(n_samples)
+    clf = ResNetClassifier(width=8, max_epochs=4, random_state=0).fit(X, y)
+    assert hasattr(clf, "best_epoch_") == (n_samples == 500)
+    # samples without weight do not count
+    weight = np.r_[np.zeros(1), np.ones(n_samples - 1)]
+    clf.fit(X, y, sample_weight=weight)
+    assert not hasattr(clf, "best_epoch_")
+
+
+def test_nothing_is_held_out_where_training_continues_or_starts_from_a_fitted_net():
+    X, y = large(600)
+    clf = ResNetClassifier(width=8, max_epochs=2, random_state=0)
+    assert not hasattr(clone(clf).set_params(warm_start=True).fit(X, y), "best_epoch_")
+    assert not hasattr(clone(clf).partial_fit(X, y), "best_epoch_")
+    tuned = clone(clf).set_params(pretrained=FrozenEstimator(clone(clf).fit(X, y))).fit(X, y)
+    assert not hasattr(tuned, "best_epoch_")
+
+
+def test_the_refit_ends_with_a_cycle_of_the_schedule():
+    X, y = large(600)
+    clf = ResNetClassifier(width=8, max_epochs=30, random_state=0).fit(X, y)
+    curve = np.array(clf.validation_loss_curve_)
+    ends = np.array([2, 6, 14, 30])  # a fifteenth, three, seven and all fifteenths, rounded
+    assert clf.n_iter_ == ends[curve[ends - 1].argmin()]
+    options = {"early_stopping": False, "n_iter_no_change": 100, "random_state": 0}
+    rates = []
+    clf = ResNetClassifier(width=8, max_epochs=30, callbacks=[RecordRates(rates)], **options)
+    clf.fit(X, y)
+    assert max(rates[end - 1] for end in ends) < 0.1 * max(rates)

@@ -161,7 +161,7 @@ def test_augmentation_of_a_table_is_refused(augment):
 
 @pytest.mark.parametrize("kind", ["periodic", "piecewise-linear"])
 def test_embeddings_of_pixels_are_refused(kind):
-    with pytest.raises(ValueError, match="numerical_embedding must be None with image_shape"):
+    with pytest.raises(ValueError, match="numerical_embedding must be 'auto' or None with image"):
         small(numerical_embedding=kind).fit(DIGITS, DIGIT)
 
 

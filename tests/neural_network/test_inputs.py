@@ -25,7 +25,8 @@ X, TARGET = (part[:150] for part in load_diabetes(return_X_y=True))
 def small(Class=ResNetClassifier, **parameters):
     """Fast net."""
     defaults = {"n_blocks": 1, "width": 16, "max_epochs": 3, "embedding_dim": 4}
-    defaults |= {"device": "cpu", "random_state": 0}
+    defaults |= {"norm": "batch", "numerical_embedding": None, "early_stopping": False}
+    defaults |= {"lr": 1e-3, "weight_decay": 1e-5, "device": "cpu", "random_state": 0}
     return Class(**{**defaults, **parameters})
 
 

@@ -16,7 +16,8 @@ MANY = np.eye(3, dtype=int)[SPECIES]
 def small(**parameters):
     """Fast classifier."""
     defaults = {"n_blocks": 1, "width": 16, "max_epochs": 3, "lr_schedule": "constant"}
-    defaults |= {"device": "cpu", "random_state": 0}
+    defaults |= {"norm": "batch", "numerical_embedding": None, "early_stopping": False}
+    defaults |= {"lr": 1e-3, "weight_decay": 1e-5, "device": "cpu", "random_state": 0}
     return ResNetClassifier(**{**defaults, **parameters})
 
 

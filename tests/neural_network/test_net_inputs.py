@@ -17,7 +17,8 @@ KINDS = ["global", "standard", "quantile", None]
 def fit(X, weight=None, **parameters):
     """Net fitted on a table with hardly any training."""
     small = {"n_blocks": 1, "width": 2, "max_epochs": 1, "lr": 1e-6, "dropout": 0.0}
-    small |= {"batch_size": 50_000, "device": "cpu", "random_state": 0}
+    small |= {"batch_size": 50_000, "early_stopping": False, "numerical_embedding": None}
+    small |= {"device": "cpu", "random_state": 0}
     y = np.arange(X.shape[0]) % 7.0
     return ResNetRegressor(**{**small, **parameters}).fit(X, y, sample_weight=weight)
 

@@ -32,7 +32,8 @@ each_target = pytest.mark.parametrize("y", [Y, SEVERAL], ids=["one output", "thr
 def small(**parameters):
     """Fast regressor."""
     defaults = {"n_blocks": 1, "width": 16, "max_epochs": 5, "lr_schedule": "constant"}
-    defaults |= {"device": "cpu", "random_state": 0}
+    defaults |= {"norm": "batch", "numerical_embedding": None, "early_stopping": False}
+    defaults |= {"lr": 1e-3, "weight_decay": 1e-5, "device": "cpu", "random_state": 0}
     return ResNetRegressor(**{**defaults, **parameters})
 
 

@@ -20,7 +20,8 @@ PANDAS = ["str", "string", "string[python]", object, "category"]
 
 def small(Class=ResNetClassifier, **parameters):
     defaults = {"n_blocks": 1, "width": 16, "max_epochs": 5, "embedding_dim": 4}
-    defaults |= {"device": "cpu", "random_state": 0}
+    defaults |= {"norm": "batch", "numerical_embedding": None, "early_stopping": False}
+    defaults |= {"lr": 1e-3, "weight_decay": 1e-5, "device": "cpu", "random_state": 0}
     return Class(**{**defaults, **parameters})
 
 
