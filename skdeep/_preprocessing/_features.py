@@ -9,7 +9,7 @@ _BY_NAME = {"quantile": QuantileScaler, "robust": RobustScaler}
 
 
 def fit_feature_scaler(X, sample_weight=None, *, rng, scaling, read=dense):
-    """Learn a ``QuantileScaler`` or ``RobustScaler`` by name, for other names a ``LinearScaler``."""
+    """Learn a ``QuantileScaler``, a ``RobustScaler`` or, for other names, a ``LinearScaler``."""
     if scaling in _BY_NAME:
         return _BY_NAME[scaling].fit(X, sample_weight, rng=rng, read=read)
     return LinearScaler.fit(X, sample_weight, rng=rng, scaling=scaling, read=read)

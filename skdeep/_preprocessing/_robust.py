@@ -13,8 +13,9 @@ from skdeep.utils._slabs import dense
 LIMIT = 3.0
 # A compressed value at which ``inverse`` ends, as no number is mapped to the limit itself.
 _LARGEST = LIMIT * (1 - 1e-12)
-#: Distance in interquartile ranges whose square is finite, and that is compressed to the limit.
-FAR = 1e100
+#: Distance in interquartile ranges that is compressed to the limit; its square is finite, and it is
+#: a float32, as all constants of an ONNX graph.
+FAR = 1e30
 
 
 @dataclass(eq=False, repr=False)
@@ -64,8 +65,9 @@ class RobustScaler(Scaler, kind="robust"):
 
     def to_tensor(self, X):
         """Scale samples, (n, n_features) array -> (n, n_features) float32 tensor."""
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             scaled = (np.subtract(X, self.center, dtype=np.float64) / self.scale).clip(-FAR, FAR)
+        scaled[:, np.isinf(self.scale)] = 0.0  # infinite differences are not a number there
         compressed = scaled / np.sqrt(1.0 + np.square(scaled / LIMIT))
         return torch.from_numpy(np.ascontiguousarray(compressed, dtype=np.float32))
 
@@ -79,6 +81,7 @@ class RobustScaler(Scaler, kind="robust"):
 def _center_and_scale(column, weight):
     """Median, and interquartile range or half of the range; infinite for a constant column."""
     values, levels = quantile_levels(column, weight)
-    low, center, high = np.interp([0.25, 0.5, 0.75], levels, values)
-    scale = high - low if high > low else (values[-1] - values[0]) / 2
-    return center, scale if scale > 0 else np.inf
+    # a quarter of the values, as differences of the largest numbers are infinite
+    low, center, high = np.interp([0.25, 0.5, 0.75], levels, values / 4)
+    scale = high - low if high > low else (values[-1] / 4 - values[0] / 4) / 2
+    return 4 * center, 4 * min(scale, np.finfo(np.float64).max / 4) if scale > 0 else np.inf

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from skdeep._preprocessing._distribution import bin_edges, sample_rows
-from skdeep._preprocessing._linear import LinearScaler, overflow_is_an_error
 from skdeep._preprocessing._features import fit_feature_scaler
+from skdeep._preprocessing._linear import LinearScaler, overflow_is_an_error
 from skdeep._preprocessing._scaler import Scaler, scaler_from_state
 from skdeep.utils._slabs import dense, slabs
 

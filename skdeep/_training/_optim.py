@@ -156,9 +156,10 @@ def make_schedule(name, optimizer, *, n_epochs, n_batches, patience, tol):
 
 
 def _coslog(progress):
-    """Fraction of the maximum learning rate after a fraction of all steps; Holzmüller et al. (2024).
+    """Fraction of the maximum learning rate after a fraction of all steps.
 
-    The cycles begin and end at zero, and each is twice as long as the one before.
+    The cycles begin and end at zero, and each is twice as long as the one before; Holzmüller et al.
+    (2024).
     """
     return (1 - math.cos(2 * math.pi * math.log2(1 + (2**_N_CYCLES - 1) * progress))) / 2
 

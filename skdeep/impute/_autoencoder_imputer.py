@@ -345,7 +345,8 @@ class AutoencoderImputer(ImputerMixin, GradientDescentMixin, DeepEstimator):
     # Recipe --------------------------------------------------------------------------------
 
     def _plan(self, fit):
-        yield from self._train(fit, self.max_epochs, stopping=self._stopping(holds_out=fit.holds_out))
+        stopping = self._stopping(holds_out=fit.holds_out)
+        yield from self._train(fit, self.max_epochs, stopping=stopping)
 
     def _stopping(self, *, holds_out, pauses=False):
         if holds_out:

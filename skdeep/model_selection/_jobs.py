@@ -255,9 +255,11 @@ class PausedFits:
 
 def _can_pause(estimator):
     """Whether the estimator can be trained in parts."""
+    # "auto" holds out no samples in parts
+    holds_out = getattr(estimator, "early_stopping", False) not in (False, "auto")
     return (
         isinstance(estimator, GradientDescentMixin)
         and not estimator.callbacks
         and not estimator.warm_start
-        and not (estimator.early_stopping is True and getattr(estimator, "refit_full", False))
+        and not (holds_out and getattr(estimator, "refit_full", False))
     )

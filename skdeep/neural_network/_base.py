@@ -29,9 +29,8 @@ from skdeep.utils._validation import (
     must_be_numbers,
 )
 
-
 # Number of samples from which early_stopping="auto" holds out a validation set.
-_FEWEST_TO_HOLD_OUT = 500
+_FEWEST_TO_HOLD_OUT = 300
 # Number of features up to which numerical_embedding="auto" embeds numbers.
 _MOST_EMBEDDED = 256
 
@@ -225,7 +224,7 @@ class ResNetMixin(TransferMixin):
         """Whether ``early_stopping="auto"`` holds out a validation set."""
         if self.warm_start or self.pretrained is not None or self.image_shape is not None:
             return False
-        n_samples = len(data.X) if data.weight is None else np.count_nonzero(data.weight)
+        n_samples = data.X.shape[0] if data.weight is None else np.count_nonzero(data.weight)
         return n_samples >= _FEWEST_TO_HOLD_OUT
 
     def _resolve_scaling(self, X):
@@ -301,7 +300,7 @@ class ResNetMixin(TransferMixin):
             yield from self._train(fit, n_epochs, n_schedule_epochs=self.max_epochs)
 
     def _best_length(self, fit):
-        """Number of epochs with the lowest validation loss, among those that end a cycle."""
+        """Return the number of epochs with the lowest validation loss, at ends of cycles."""
         curve = fit.net.history[:, "valid_loss"]
         ends = resting_epochs(self.lr_schedule, int(self.max_epochs))
         return min((n for n in ends if n <= len(curve)), key=lambda n: curve[n - 1])

@@ -28,7 +28,7 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
     ----------
     n_blocks : int, default=1
         Number of residual blocks; with ``image_shape``, in each of the three stages.
-    label_smoothing : float, default=0.0
+    label_smoothing : float, default=0.1
         Fraction of each label that is distributed evenly over all classes.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in the loss, multiplied with ``sample_weight``. Not supported for
@@ -101,7 +101,7 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
     early_stopping : bool or "auto", default="auto"
         Whether to hold out a validation set, stratified by class for classifiers, to stop training
         when its loss stops improving, and to keep the weights of the best epoch. ``"auto"`` does so
-        in ``fit`` for tables of at least 500 samples, but not with ``warm_start`` or
+        in ``fit`` for tables of at least 300 samples, but not with ``warm_start`` or
         ``pretrained``, nor in a halving search over ``max_epochs``.
     validation_fraction : float, default=0.15
         Fraction of the training samples that are held out as the validation set by
@@ -244,7 +244,7 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
     (150, 192)
     """
 
-    label_smoothing: float = param(BELOW_ONE, default=0.0)
+    label_smoothing: float = param(BELOW_ONE, default=0.1)
     lr: float = param(default=2.5e-3)
     class_weight: str | dict | None = param(
         StrOptions({"balanced"}), dict, None, default=None, data=True

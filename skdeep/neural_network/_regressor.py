@@ -114,7 +114,7 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
     early_stopping : bool or "auto", default="auto"
         Whether to hold out a validation set, stratified by class for classifiers, to stop training
         when its loss stops improving, and to keep the weights of the best epoch. ``"auto"`` does so
-        in ``fit`` for tables of at least 500 samples, but not with ``warm_start`` or
+        in ``fit`` for tables of at least 300 samples, but not with ``warm_start`` or
         ``pretrained``, nor in a halving search over ``max_epochs``.
     validation_fraction : float, default=0.15
         Fraction of the training samples that are held out as the validation set by

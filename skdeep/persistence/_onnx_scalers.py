@@ -167,10 +167,12 @@ class RobustLayer(nn.Module):
         super().__init__()
         self.register_buffer("center", torch.from_numpy(scaler.center))
         self.register_buffer("scale", torch.from_numpy(scaler.scale))
+        self.register_buffer("varies", torch.from_numpy(np.isfinite(scaler.scale)))
 
     def forward(self, X):
         """(batch, n_features) -> (batch, n_features)."""
         scaled = ((X.double() - self.center) / self.scale).clamp(-FAR, FAR)
+        scaled = torch.where(self.varies, scaled, 0.0)
         return (scaled / (1.0 + (scaled / LIMIT).square()).sqrt()).float()
 
 
@@ -269,7 +271,9 @@ def pick(table, at):
 @functools.singledispatch
 def scaler_layer(scaler):
     """Make the torch module of a fitted scaler."""
-    raise TypeError(f"scaler must be linear, quantile, robust or table; got {type(scaler).__name__}.")
+    raise TypeError(
+        f"scaler must be linear, quantile, robust or table; got {type(scaler).__name__}."
+    )
 
 
 scaler_layer.register(LinearScaler, LinearLayer)

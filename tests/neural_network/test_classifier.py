@@ -27,6 +27,7 @@ def small(**parameters):
     """Fast classifier."""
     defaults = {"n_blocks": 1, "width": 16, "max_epochs": 5, "lr_schedule": "constant"}
     defaults |= {"norm": "batch", "numerical_embedding": None, "early_stopping": False}
+    defaults |= {"label_smoothing": 0.0}
     defaults |= {"lr": 1e-3, "weight_decay": 1e-5, "device": "cpu", "random_state": 0}
     return ResNetClassifier(**{**defaults, **parameters})
 

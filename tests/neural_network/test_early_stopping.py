@@ -232,11 +232,11 @@ def large(n_samples):
     return X, (X[:, 0] + rng.normal(size=n_samples) > 0).astype(int)
 
 
-@pytest.mark.parametrize("n_samples", [499, 500])
-def test_samples_are_held_out_from_500_on(n_samples):
+@pytest.mark.parametrize("n_samples", [299, 300])
+def test_samples_are_held_out_from_300_on(n_samples):
     X, y = large(n_samples)
     clf = ResNetClassifier(width=8, max_epochs=4, random_state=0).fit(X, y)
-    assert hasattr(clf, "best_epoch_") == (n_samples == 500)
+    assert hasattr(clf, "best_epoch_") == (n_samples == 300)
     # samples without weight do not count
     weight = np.r_[np.zeros(1), np.ones(n_samples - 1)]
     clf.fit(X, y, sample_weight=weight)
