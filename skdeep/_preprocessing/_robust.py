@@ -81,7 +81,12 @@ class RobustScaler(Scaler, kind="robust"):
 def _center_and_scale(column, weight):
     """Median, and interquartile range or half of the range; infinite for a constant column."""
     values, levels = quantile_levels(column, weight)
+    quartiles = [0.25, 0.5, 0.75]
+    steps = np.quantile(column, quartiles, method="inverted_cdf", weights=weight)
     # a quarter of the values, as differences of the largest numbers are infinite
-    low, center, high = np.interp([0.25, 0.5, 0.75], levels, values / 4)
-    scale = high - low if high > low else (values[-1] / 4 - values[0] / 4) / 2
+    if steps[0] < steps[2]:
+        low, center, high = np.interp(quartiles, levels, values / 4)
+        scale = high - low
+    else:  # half of the samples or more have one value
+        center, scale = steps[1] / 4, (values[-1] / 4 - values[0] / 4) / 2
     return 4 * center, 4 * min(scale, np.finfo(np.float64).max / 4) if scale > 0 else np.inf

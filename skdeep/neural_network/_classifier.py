@@ -125,7 +125,7 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
         Number of samples per mini-batch. If the training set has no more samples than that, each
         epoch is a single batch, and the result depends neither on the order of the samples nor on
         whether a sample appears twice or has twice the weight.
-    lr : float, default=2.5e-3
+    lr : float, default=1.5e-3
         Learning rate of the optimizer; with a schedule, its maximum.
     weight_decay : float, default=1e-2
         Weight decay, for all weights; AdamW applies it decoupled from the gradient.
@@ -245,7 +245,7 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
     """
 
     label_smoothing: float = param(BELOW_ONE, default=0.1)
-    lr: float = param(default=2.5e-3)
+    lr: float = param(default=1.5e-3)
     class_weight: str | dict | None = param(
         StrOptions({"balanced"}), dict, None, default=None, data=True
     )

@@ -86,7 +86,7 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
         categories are treated.
     feature_scaling : {"auto", "robust", "quantile", "standard", "global"} or None, default="auto"
         Scaling of the numerical features: ``"robust"`` by median and interquartile range, with
-        outliers compressed [4]_; ``"standard"`` to zero mean and unit variance; ``"quantile"`` to a
+        outliers compressed [6]_; ``"standard"`` to zero mean and unit variance; ``"quantile"`` to a
         standard normal distribution, by ranks; or all features by one common factor, which suits
         images, see Notes. None leaves them unscaled. ``"auto"`` depends on the data, see Notes.
     missing : {"error", "indicator"}, default="error"
@@ -138,7 +138,7 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
         Number of samples per mini-batch. If the training set has no more samples than that, each
         epoch is a single batch, and the result depends neither on the order of the samples nor on
         whether a sample appears twice or has twice the weight.
-    lr : float, default=8e-3
+    lr : float, default=3e-3
         Learning rate of the optimizer; with a schedule, its maximum.
     weight_decay : float, default=1e-2
         Weight decay, for all weights; AdamW applies it decoupled from the gradient.
@@ -248,12 +248,12 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
     .. [2] Gorishniy et al. (2022), "On Embeddings for Numerical Features in Tabular Deep
        Learning", NeurIPS.
     .. [3] He et al. (2016), "Deep Residual Learning for Image Recognition", CVPR.
-    .. [4] Holzmüller et al. (2024), "Better by Default: Strong Pre-Tuned MLPs and Boosted Trees on
-       Tabular Data", NeurIPS.
     .. [4] Nix and Weigend (1994), "Estimating the Mean and Variance of the Target Probability
        Distribution", ICNN.
     .. [5] Seitzer et al. (2022), "On the Pitfalls of Heteroscedastic Uncertainty Estimation with
        Probabilistic Neural Networks", ICLR.
+    .. [6] Holzmüller et al. (2024), "Better by Default: Strong Pre-Tuned MLPs and Boosted Trees on
+       Tabular Data", NeurIPS.
 
     Examples
     --------
@@ -274,7 +274,7 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
     (442,)
     """
 
-    lr: float = param(default=8e-3)
+    lr: float = param(default=3e-3)
     loss: str = param(StrOptions({"gaussian", *POINT_LOSSES}), default="squared_error", data=True)
     quantile: float | Sequence[float] | None = param(
         Interval(Real, 0, 1, closed="neither"), "array-like", None, default=None, data=True

@@ -23,6 +23,7 @@ from skdeep.exceptions import DivergenceError
 from skdeep.neural_network import ResNetClassifier, ResNetRegressor
 
 SMALL = {"n_blocks": 1, "width": 16, "max_epochs": 4, "batch_size": 64, "device": "cpu"}
+SMALL |= {"numerical_embedding": None}  # embeddings are not stacked on a CPU
 IRIS = load_iris(return_X_y=True)
 CANCER = load_breast_cancer(return_X_y=True)
 DIABETES = load_diabetes(return_X_y=True)
@@ -64,7 +65,9 @@ def singles(ensemble, X, y, sample_weight=None):
 
 
 @each_case
-@pytest.mark.parametrize("extra", [{}, {"early_stopping": True, "refit_full": True}])
+@pytest.mark.parametrize(
+    "extra", [{}, {"numerical_embedding": "auto"}, {"early_stopping": True, "refit_full": True}]
+)
 def test_an_ensemble_is_the_mean_of_single_nets(make, data, method, extra):
     ensemble = make(3, **extra).fit(*data)
     mean = np.mean([getattr(net, method)(data[0]) for net in singles(ensemble, *data)], axis=0)

@@ -18,7 +18,8 @@ each_target = pytest.mark.parametrize("y", [Y, SEVERAL], ids=["one output", "two
 
 
 def ensemble(n_estimators=3, **parameters):
-    net = ResNetRegressor(1, width=16, max_epochs=5, device="cpu", **parameters)
+    small = {"width": 16, "numerical_embedding": None, "max_epochs": 5, "device": "cpu"}
+    net = ResNetRegressor(**small, **parameters)
     return DeepEnsembleRegressor(net, n_estimators, random_state=0)
 
 

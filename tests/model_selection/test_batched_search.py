@@ -25,11 +25,13 @@ DIABETES, PROGRESSION = (part[:120] for part in load_diabetes(return_X_y=True))
 PIXELS = DIGITS / 16
 
 SMALL = {"max_epochs": 3, "batch_size": 32, "device": "cpu", "random_state": 0}
+# layers that are stacked on a CPU
+BLOCK = {"n_blocks": 1, "width": 32, "norm": "batch", "numerical_embedding": None}
 SIZES = {
     Autoencoder: {"n_components": 3, "hidden_layer_sizes": (8,)},
     VariationalAutoencoder: {"n_components": 3, "hidden_layer_sizes": (8,)},
-    ResNetClassifier: {"n_blocks": 1, "width": 32},
-    ResNetRegressor: {"n_blocks": 1, "width": 32},
+    ResNetClassifier: BLOCK,
+    ResNetRegressor: BLOCK,
     GANFeatureExtractor: {"n_components": 3, "hidden_layer_sizes": (8,), "latent_dim": 4},
     TabularGANSampler: {"hidden_layer_sizes": (8,), "latent_dim": 4, "pac": 1, "batch_size": 40},
 }
@@ -106,7 +108,7 @@ NETS = {
     ),
     "classifier": (
         small(ResNetClassifier),
-        {"lr": RATES, "dropout": [0.0, 0.2], "norm": ["batch", "layer"]},
+        {"lr": RATES, "dropout": [0.0, 0.2], "norm": ["batch", "layer", None]},
         (DIGITS, DIGIT),
     ),
     "labels": (

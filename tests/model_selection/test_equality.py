@@ -28,7 +28,7 @@ LAYERS = {
     "batch_size": (3, 5, 15, 17, 31, 48, 64),
     "gradient_clip_value": (None, 1.0),
     "optimizer": ("adamw", "adam", "sgd"),
-    "lr_schedule": ("constant", "cosine", "onecycle", "plateau"),
+    "lr_schedule": ("constant", "coslog4", "cosine", "onecycle", "plateau"),
     "early_stopping": (False, False, True),
 }
 BLOCKS = {
@@ -36,7 +36,8 @@ BLOCKS = {
     "width": SIZES,
     "n_blocks": (1, 2),
     "hidden_factor": (1.0, 2.0),
-    "norm": ("batch", "layer"),
+    "norm": ("batch", "layer", None),
+    "numerical_embedding": (None,),  # embeddings are not stacked on a CPU
     "dropout": (0.0, 0.2),
     "residual_dropout": (0.0, 0.1),
 }
@@ -148,21 +149,22 @@ def test_search_is_equal_to_the_last_bit(Class, case, capsys):
     assert ("trained in stacks" in capsys.readouterr().out) is not bool(is_alone)
 
 
+BLOCK = {"n_blocks": 1, "norm": "batch", "numerical_embedding": None}
 WIDE = [
     (Autoencoder, (255, 127), {"hidden_layer_sizes": (9,)}),
     (Autoencoder, (259, 127), {"hidden_layer_sizes": (9,)}),  # more entries than one thread sums
     (Autoencoder, (784, 48), {"hidden_layer_sizes": (9,), "noise": 0.1}),
     (VariationalAutoencoder, (300, 127), {"hidden_layer_sizes": (9,), "likelihood": "bernoulli"}),
-    (ResNetClassifier, (300, 127), {"n_blocks": 1, "width": 17, "activation": "silu"}),
-    (ResNetRegressor, (3, 33_000), {"n_blocks": 1, "width": 5}),
-    (ResNetRegressor, (3, 33_000), {"n_blocks": 1, "width": 5, "loss": "absolute_error"}),
+    (ResNetClassifier, (300, 127), {**BLOCK, "width": 17, "activation": "silu"}),
+    (ResNetRegressor, (3, 33_000), {**BLOCK, "width": 5}),
+    (ResNetRegressor, (3, 33_000), {**BLOCK, "width": 5, "loss": "absolute_error"}),
     (Autoencoder, (300, 120), {"hidden_layer_sizes": (256,), "batch_norm": True}),
     # nets that are large enough to use two threads alone
     (Autoencoder, (400, 120), {"hidden_layer_sizes": (256,), "batch_norm": True, "noise": 0.1}),
     (Autoencoder, (400, 120), {"hidden_layer_sizes": (257,), "loss": "huber", "n_components": 9}),
     (VariationalAutoencoder, (400, 120), {"hidden_layer_sizes": (257,), "batch_norm": True}),
-    (ResNetClassifier, (64, 127), {"n_blocks": 1, "width": 256}),
-    (ResNetRegressor, (3, 33_000), {"n_blocks": 1, "width": 20, "norm": "layer"}),
+    (ResNetClassifier, (64, 127), {**BLOCK, "width": 256}),
+    (ResNetRegressor, (3, 33_000), {**BLOCK, "width": 20, "norm": "layer"}),
 ]
 
 
@@ -215,7 +217,9 @@ def test_searches_after_one_another_follow_the_number_of_threads(set_threads):
 def test_search_over_splits_of_other_lengths_is_equal_to_the_last_bit(Class):
     X = np.random.default_rng(0).uniform(size=(143, 7))
     y = X[:, 0] > 0.5 if Class is ResNetClassifier else X[:, 0]
-    net = Class(activation="silu", batch_size=16, max_epochs=2, device="cpu", random_state=0)
+    block = {"numerical_embedding": None} if Class in (ResNetClassifier, ResNetRegressor) else {}
+    small = {"batch_size": 16, "max_epochs": 2, "device": "cpu", "random_state": 0}
+    net = Class(activation="silu", **small, **block)
     theirs, ours = run_searches(net, X, y, grid={"lr": [0.01, 0.03, 0.1]}, cv=5)
     np.testing.assert_array_equal(ours, theirs)
 
@@ -227,7 +231,8 @@ def test_search_chooses_as_grid_search_does_where_candidates_are_close():
         rng = np.random.default_rng(seed)
         X = rng.normal(size=(1000, 20))
         y = X[:, 0] + rng.normal(size=1000) > 0
-        net = ResNetClassifier(n_blocks=1, width=16, max_epochs=10, device="cpu", random_state=0)
+        options = {"max_epochs": 10, "early_stopping": False, "device": "cpu", "random_state": 0}
+        net = ResNetClassifier(**BLOCK, width=16, **options)
         theirs, ours = (
             Search(net, grid, cv=KFold(2), refit=False).fit(X, y)
             for Search in (GridSearchCV, BatchedGridSearchCV)
@@ -239,7 +244,7 @@ def test_search_chooses_as_grid_search_does_where_candidates_are_close():
 
 def test_number_of_workers_changes_no_score_of_a_binary_classifier():
     X = np.random.default_rng(0).normal(size=(300, 5))
-    net = ResNetClassifier(n_blocks=1, width=17, max_epochs=3, device="cpu", random_state=0)
+    net = ResNetClassifier(**BLOCK, width=17, max_epochs=3, device="cpu", random_state=0)
     scores = [
         run_searches(net, X, X[:, 0] > 0, grid={"lr": [0.01, 0.03, 0.1]}, cv=3, n_jobs=n_jobs)[1]
         for n_jobs in (1, 2)

@@ -132,7 +132,7 @@ def test_halving_of_stacks_resumes_and_does_not_restart(digits):
     assert counting.n_epochs == N_EPOCHS
 
 
-@pytest.mark.parametrize("schedule", ["cosine", "onecycle", "plateau"])
+@pytest.mark.parametrize("schedule", ["coslog4", "cosine", "onecycle", "plateau"])
 def test_a_survivor_has_the_schedule_of_the_last_iteration(digits, schedule):
     X, _ = digits
     net = autoencoder(lr_schedule=schedule, n_iter_no_change=2, tol=0.01)

@@ -28,7 +28,8 @@ from skdeep.model_selection import (
 from skdeep.neural_network import ResNetClassifier
 
 IRIS, SPECIES = load_iris(return_X_y=True)
-NET = ResNetClassifier(n_blocks=1, width=8, max_epochs=3, random_state=0)
+SMALL = {"width": 8, "numerical_embedding": None, "max_epochs": 3, "random_state": 0}
+NET = ResNetClassifier(**SMALL)
 LRS = {"lr": [1e-3, 3e-3, 1e-2]}
 SEARCHES = {
     "grid": BatchedGridSearchCV(NET, LRS, cv=3),

@@ -13,9 +13,8 @@ from skdeep.neural_network import ResNetClassifier
 
 _RIDGE = Pipeline([("pca", PCA()), ("ridge", Ridge())])
 _LOGISTIC = Pipeline([("pca", PCA()), ("logisticregression", LogisticRegression())])
-_NET = ResNetClassifier(
-    n_blocks=1, width=16, max_epochs=10, lr=1e-2, batch_size=256, device="cpu", random_state=0
-)
+_SMALL = {"width": 16, "numerical_embedding": None, "max_epochs": 10, "lr": 1e-2, "device": "cpu"}
+_NET = ResNetClassifier(**_SMALL, random_state=0)
 _NET = Pipeline([("scaler", StandardScaler()), ("net", _NET)])
 # scikit-learn's, and a net after a step
 _CASES = [

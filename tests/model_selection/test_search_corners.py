@@ -33,6 +33,7 @@ def net(**params):
         **{
             "n_blocks": 1,
             "width": 8,
+            "numerical_embedding": None,
             "max_epochs": 3,
             "batch_size": 16,
             "random_state": 0,

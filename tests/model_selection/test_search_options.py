@@ -38,7 +38,8 @@ def coder(**parameters):
 
 
 def net(**parameters):
-    return ResNetClassifier(**{**SMALL, "n_blocks": 1, "width": 16, "norm": "layer", **parameters})
+    block = {"width": 16, "norm": "layer", "numerical_embedding": None}
+    return ResNetClassifier(**{**SMALL, **block, **parameters})
 
 
 def linear():

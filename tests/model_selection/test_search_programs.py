@@ -54,7 +54,8 @@ SMALL = {"max_epochs": 3, "batch_size": 16, "device": "cpu", "random_state": 0}
 
 
 def net(**params):
-    return ResNetClassifier(**{**SMALL, "n_blocks": 1, "width": 8, "norm": "layer", **params})
+    block = {"width": 8, "norm": "layer", "numerical_embedding": None}
+    return ResNetClassifier(**{**SMALL, **block, **params})
 
 
 def coder(**params):
@@ -204,7 +205,7 @@ FITS = {
     "nested": nested,
     "regressor in a regressor": lambda S: S(
         TransformedTargetRegressor(
-            ResNetRegressor(n_blocks=1, width=8, norm="layer", **SMALL),
+            ResNetRegressor(width=8, norm="layer", numerical_embedding=None, **SMALL),
             transformer=StandardScaler(),
         ),
         {"regressor__lr": RATES},

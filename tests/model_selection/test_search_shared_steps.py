@@ -26,7 +26,8 @@ SMALL = {"max_epochs": 4, "batch_size": 16, "lr_schedule": "constant", "random_s
 
 
 def net(**params):
-    return ResNetClassifier(**{**SMALL, "n_blocks": 1, "width": 8, "norm": "layer", **params})
+    block = {"width": 8, "norm": "layer", "numerical_embedding": None}
+    return ResNetClassifier(**{**SMALL, **block, **params})
 
 
 def coder():

@@ -38,7 +38,8 @@ def coder(**params):
 
 
 def net(**params):
-    return ResNetClassifier(**{**SMALL, "n_blocks": 1, "width": 8, **params})
+    block = {"width": 8, "numerical_embedding": None}  # that is stacked on a CPU
+    return ResNetClassifier(**{**SMALL, **block, **params})
 
 
 def linear():

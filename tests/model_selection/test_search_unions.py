@@ -23,7 +23,7 @@ def coder(n_components=2, **params):
 
 
 def net():
-    return ResNetClassifier(**SMALL, n_blocks=1, width=8)
+    return ResNetClassifier(**SMALL, n_blocks=1, width=8, numerical_embedding=None)
 
 
 def linear():

@@ -19,7 +19,7 @@ N_EPOCHS = 12
 # Plain gradient descent: Adam turns gradients that are only rounding errors into full-size steps.
 DESCENT = {"optimizer": "sgd", "lr": 0.02, "lr_schedule": "constant", "max_epochs": N_EPOCHS}
 DESCENT |= {"batch_size": 100, "feature_scaling": None, "tol": 0, "n_iter_no_change": 100}
-DESCENT |= {"device": "cpu", "random_state": 0}
+DESCENT |= {"weight_decay": 0.0, "device": "cpu", "random_state": 0}
 
 ACTIVATIONS = {
     "identity": nn.Identity,
@@ -130,7 +130,7 @@ def test_first_weights_are_drawn_in_torchs_range():
 
 # Residual nets -----------------------------------------------------------------------------
 
-NORMS = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
+NORMS = {None: nn.Identity, "batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
 
 
 class Block(nn.Module):
@@ -149,11 +149,15 @@ class Block(nn.Module):
         return x + self.branch(x)
 
 
-class Cut(nn.Module):
-    """The first three components of each feature's embedding, concatenated."""
+class Embedded(nn.Module):
+    """Features and the first three components of each feature's embedding, concatenated."""
+
+    def __init__(self, embedding):
+        super().__init__()
+        self.embedding = embedding
 
     def forward(self, x):
-        return x[..., :3].flatten(1)
+        return torch.cat([x, self.embedding(x)[..., :3].flatten(1)], dim=1)
 
 
 def resnet(embedding, n_inputs, norm, activation):
@@ -178,9 +182,9 @@ def assert_resnet_trains_as_by_hand(embedding, norm="layer", activation="tanh", 
         activation=activation,
         dropout=0.0,
         callbacks=[start],
-        **{**DESCENT, **parameters},
+        **{**DESCENT, "numerical_embedding": None, **parameters},
     ).fit(X, Y)
-    n_inputs = 12 if embedding else 4
+    n_inputs = 16 if embedding else 4
     twin = copy_weights(start.module_, resnet(embedding, n_inputs, norm, activation))
     target = torch.from_numpy((Y - Y.mean()) / Y.std())
     x = torch.from_numpy(X)
@@ -200,7 +204,7 @@ def test_a_residual_net_trains_as_one_by_hand(norm, activation):
 def test_periodic_embeddings_are_those_of_their_authors():
     layer = rtdl.PeriodicEmbeddings(4, 8, frequency_init_scale=0.3, lite=False)
     options = {"numerical_embedding": "periodic", "embedding_dim": 3, "random_state": 1}
-    assert_resnet_trains_as_by_hand([layer, Cut()], **options)
+    assert_resnet_trains_as_by_hand([Embedded(layer)], **options)
 
 
 def test_piecewise_linear_embeddings_are_those_of_their_authors():
@@ -208,7 +212,7 @@ def test_piecewise_linear_embeddings_are_those_of_their_authors():
     bins = [torch.from_numpy(column) for column in edges.T.copy()]
     layer = rtdl.PiecewiseLinearEmbeddings(bins, 8, activation=False, version="B")
     options = {"numerical_embedding": "piecewise-linear", "embedding_dim": 3}
-    assert_resnet_trains_as_by_hand([layer, Cut()], **options)
+    assert_resnet_trains_as_by_hand([Embedded(layer)], **options)
 
 
 def test_first_frequencies_are_drawn_by_their_scale():
@@ -227,7 +231,7 @@ def test_a_net_of_32_blocks_learns():
     y = X[:, 0] * X[:, 1] + X[:, 2]
     deep = ResNetRegressor(n_blocks=32, width=12, dropout=0.0, norm="batch", activation="relu")
     deep.set_params(max_epochs=40, lr=0.01, batch_size=200, lr_schedule="constant", tol=0)
-    deep.set_params(device="cpu", random_state=0)
+    deep.set_params(numerical_embedding=None, weight_decay=1e-5, device="cpu", random_state=0)
     assert deep.fit(X, y).loss_curve_[-1] < 0.05
     assert deep.loss_curve_[0] > 0.9
 

@@ -25,7 +25,7 @@ def split(n_samples, fraction, y=None, seed=0):
     parts = Parts()
     options = {"validation_fraction": fraction, "feature_scaling": None, "callbacks": [parts]}
     options |= {"early_stopping": True, "max_epochs": 1, "device": "cpu", "random_state": seed}
-    tiny = {"n_blocks": 1, "width": 1, "dropout": 0.0}
+    tiny = {"n_blocks": 1, "width": 1, "dropout": 0.0, "refit_full": False}
     net = Autoencoder(1, hidden_layer_sizes=()) if y is None else ResNetClassifier(**tiny)
     net.set_params(**options).fit(np.arange(float(n_samples))[:, None], y)
     return sorted(parts.parts_[True]), sorted(parts.parts_[False])
