@@ -175,6 +175,7 @@ def set_threads():
 
 @pytest.mark.parametrize("n_threads", [1, 2])
 @pytest.mark.parametrize("Class, sizes, options", WIDE)
+@pytest.mark.matrix
 def test_search_over_large_batches_is_equal_to_the_last_bit(
     Class, sizes, options, n_threads, set_threads
 ):
