@@ -132,7 +132,11 @@ def run_searches(net, X, y, *, grid, cv, **options):
 @pytest.mark.parametrize(
     "Class, case",
     [
-        pytest.param(*case, id=f"{Class.__name__}-{number}")
+        pytest.param(
+            *case,
+            id=f"{Class.__name__}-{number}",
+            marks=pytest.mark.slow if number % 3 else (),  # every third one is fast
+        )
         for Class, options in FAMILIES.items()
         for number, case in enumerate(cases(Class, options))
     ],

@@ -274,7 +274,8 @@ def test_wrong_journal_is_an_error():
         clone(SEARCHES["grid"]).set_params(journal=3).fit(IRIS, SPECIES)
 
 
-@pytest.mark.parametrize("with_journal", [pytest.param(False, marks=pytest.mark.slow), True])
+@pytest.mark.slow
+@pytest.mark.parametrize("with_journal", [False, True])
 def test_killed_process_costs_no_score(with_journal, path, tmp_path):
     grid = {"name": list("abcdef")}
     expected = GridSearchCV(Fragile(tmp_path), grid, cv=2).fit(IRIS, SPECIES)
@@ -292,6 +293,7 @@ def test_killed_process_costs_no_score(with_journal, path, tmp_path):
         assert path.read_bytes().count(b"\n") == 8
 
 
+@pytest.mark.slow
 def test_fit_that_kills_its_process_twice_fails(tmp_path):
     grid = [{"name": ["a", "b", "c"]}, {"name": ["d"], "n_deaths": [99]}]
     search = BatchedGridSearchCV(Fragile(tmp_path), grid, cv=2, n_jobs=2, refit=False)
