@@ -71,6 +71,7 @@ def test_nets_of_every_kind_repeat_themselves(params, make_random, X, images, y,
 
 
 @pytest.mark.nets(HOLDS_OUT)
+@pytest.mark.matrix
 def test_clone_gives_the_same_bits(params, make_random, X, y, assert_same):
     estimator = make_random(**params).fit(X, y)
     assert_same(clone(estimator).fit(X, y), estimator, X)

@@ -287,6 +287,7 @@ def test_sparse_rows_with_64_bit_indices_and_stored_zeros_work(make, assert_same
 
 
 @pytest.mark.nets({"all rows": {}, "split": {"early_stopping": True}})
+@pytest.mark.matrix
 def test_memory_mapped_rows_give_what_rows_in_memory_give(
     params, make_random, outputs, assert_same, X, y, tmp_path
 ):
@@ -339,7 +340,7 @@ def large_file(tmp_path_factory):
 
 
 @pytest.mark.nets(SHALLOW)
-@pytest.mark.matrix("params")
+@pytest.mark.slow
 def test_memory_mapped_rows_are_never_read_all_at_once(params, make, row_outputs, large_file):
     X = large_file
     estimator = make(max_epochs=1, batch_size=1024, **params)

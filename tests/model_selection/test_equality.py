@@ -241,6 +241,7 @@ def test_search_chooses_as_grid_search_does_where_candidates_are_close():
         np.testing.assert_array_equal(ours.cv_results_[scores], theirs.cv_results_[scores])
 
 
+@pytest.mark.slow
 def test_number_of_workers_changes_no_score_of_a_binary_classifier():
     X = np.random.default_rng(0).normal(size=(300, 5))
     net = ResNetClassifier(n_blocks=1, width=17, max_epochs=3, device="cpu", random_state=0)

@@ -113,6 +113,7 @@ def test_skorchs_early_stopping_ends_training_in_good_order(Class, assert_same, 
 
 
 @pytest.mark.nets({"all": {}, "split": {"early_stopping": True, "n_iter_no_change": 50}})
+@pytest.mark.matrix
 def test_a_callback_may_end_training_and_best_weights_still_come_back(
     params, Class, assert_same, small
 ):
