@@ -96,7 +96,10 @@ DATA = [
     *BUNDLED,
     *FULL,
 ]
-TARGETS = {"california-full": ("rmse", {"at_most": 0.450}), "adult-full": ("score", {"at_least": 0.862})}
+TARGETS = {
+    "california-full": ("rmse", {"at_most": 0.450}),
+    "adult-full": ("score", {"at_least": 0.862}),
+}
 # Gorishniy et al. (2021), "Revisiting Deep Learning Models for Tabular Data", NeurIPS: tuned
 # single models, mean of 15 seeds.
 PAPER = {"california-full": "ResNet, tuned, RMSE .4856", "adult-full": "ResNet, tuned, .8544"}
@@ -222,7 +225,9 @@ def measure(wanted, args):
     """Train a model and predict the test samples once; return the results."""
     name, seed = wanted["data"], wanted["seed"]
     found = parts(name, seed, n_rows=args.rows, smoke=args.smoke)
-    model = MODELS[wanted["model"]](name in REGRESSION, seed, **parameter_values(wanted["settings"]))
+    model = MODELS[wanted["model"]](
+        name in REGRESSION, seed, **parameter_values(wanted["settings"])
+    )
     X_train, X_test = (_as_frame(X) for X in (found.X_train, found.X_score))
     figures = {"rows": [len(found.y_train), len(found.y_score)]}
     with stopwatch(figures, "fit"):

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import itertools
 import os
 import pathlib
 import pickle
@@ -47,6 +48,11 @@ def pytest_configure(config):
     )
     config.addinivalue_line(
         "markers", "nets(variants): every estimator with each of the params that it has"
+    )
+    config.addinivalue_line(
+        "markers",
+        "matrix(*names): fast for a few combinations of the parameters, in which each value of "
+        "these parameters occurs (by default, of all), slow for the others",
     )
 
 
@@ -97,8 +103,16 @@ def pytest_generate_tests(metafunc):
     metafunc.definition.add_marker(pytest.mark.parametrize(names, cases))
 
 
+@pytest.hookimpl(tryfirst=True)  # before the slow tests are deselected
 def pytest_collection_modifyitems(items):
-    """Let clusterers collapse in short trainings of tests of every estimator; skip GPU tests."""
+    """Thin out matrices; let clusterers collapse in short trainings; skip GPU tests."""
+    matrices = {}
+    for item in items:
+        if mark := item.get_closest_marker("matrix"):
+            matrices.setdefault((item.parent, item.originalname, mark.args), []).append(item)
+    for (_, _, names), combinations in matrices.items():
+        for item in _further(combinations, names):
+            item.add_marker(pytest.mark.slow)
     collapse = "(All samples are in one of|Samples are in only)"
     ignore = f"ignore:{collapse}:sklearn.exceptions.ConvergenceWarning"
     for item in items:
@@ -111,6 +125,26 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.get_closest_marker("gpu"):
             item.add_marker(skip)
+
+
+def _further(items, names):
+    """All but a few combinations of parameters, in which each value occurs about equally often."""
+    values = {
+        item: {
+            (name, id(one))
+            for name, one in item.callspec.params.items()
+            if not names or name in names
+        }
+        for item in items
+    }
+    n_uses = dict.fromkeys(itertools.chain(*values.values()), 0)
+    further = list(items)
+    while not all(n_uses.values()):
+        few = min(further, key=lambda item: sorted(n_uses[one] for one in values[item]))
+        further.remove(few)
+        for one in values[few]:
+            n_uses[one] += 1
+    return further
 
 
 @pytest.fixture(params=[pytest.param(cls, id=name) for name, cls in all_estimators()])

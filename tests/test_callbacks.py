@@ -79,7 +79,8 @@ def small(Class=Autoencoder, **parameters):
     """Fast estimator."""
     plain = {"max_epochs": 4, "lr_schedule": "constant", "device": "cpu", "random_state": 0}
     clusters = {"n_clusters": 2, "pretrain_epochs": 0, "n_init": 1, "invariance": "vat"}
-    plain |= clusters
+    sizes = {"hidden_layer_sizes": (8,), "width": 8, "n_blocks": 1, "n_modes": 2}
+    plain |= clusters | sizes
     plain |= {"radius": 1.0, "tol": 0.0} if "radius" in signature(Class).parameters else {}
     known = signature(Class).parameters.keys() & plain.keys()
     return Class(**{**{name: plain[name] for name in known}, **parameters})

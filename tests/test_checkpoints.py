@@ -126,17 +126,21 @@ def _counts(printed):
     return {name: tuple(map(int, counts)) for name, *counts in lines}
 
 
-FAMILIES = ["autoencoder", "variational", "refit", "gan", "dec", "imsat", "few labels", "ensemble"]
-FAMILIES += ["map"]
+FEW_FAMILIES = ["refit", "dec", "map"]
+FAMILIES = [*FEW_FAMILIES, "autoencoder", "variational", "gan", "imsat", "few labels", "ensemble"]
 
 
-def test_a_killed_fit_continues_with_the_same_bits(run_python):
-    counts = _counts(run_python(_PROGRAM, BENCHMARKS, "SIGKILL", 3, *FAMILIES))
-    assert list(counts) == FAMILIES
+@pytest.mark.parametrize(
+    "families", [FEW_FAMILIES, pytest.param(FAMILIES, marks=pytest.mark.slow)], ids=len
+)
+def test_a_killed_fit_continues_with_the_same_bits(families, run_python):
+    counts = _counts(run_python(_PROGRAM, BENCHMARKS, "SIGKILL", 3, *families))
+    assert list(counts) == families
     assert {name: differ for name, (_, _, differ) in counts.items() if differ} == {}
-    assert sum(had for _, had, _ in counts.values()) > len(FAMILIES)
+    assert sum(had for _, had, _ in counts.values()) > len(families)
 
 
+@pytest.mark.slow
 def test_an_interrupted_fit_continues_with_the_same_bits(run_python):
     counts = _counts(run_python(_PROGRAM, BENCHMARKS, "SIGINT", 3, "refit", "dec"))
     assert {name: differ for name, (_, _, differ) in counts.items() if differ} == {}
@@ -196,6 +200,7 @@ def test_a_damaged_checkpoint_is_not_used(n_damaged, X, tmp_path):
     _assert_same_weights(_autoencoder(**params).fit(X), _autoencoder().fit(X))
 
 
+@pytest.mark.slow
 def test_files_that_a_killed_process_has_not_finished_are_removed(run_python, X, tmp_path):
     # the process is killed between writing a checkpoint and renaming it
     run_python(
@@ -332,6 +337,7 @@ def test_a_read_only_folder_is_an_error_that_says_so(X):
         _autoencoder(checkpoint="/proc/run").fit(X)
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_an_error_and_the_earlier_checkpoint_is_kept(run_python, tmp_path):
     # with a limit on the size of files, the system refuses to write more, as on a full disk
     run_python(

@@ -33,7 +33,7 @@ _VARIANTS = [
         "hidden_layer_sizes": (),
         "lr_schedule": "plateau",
     },
-    {"invariance": "vat", "n_init": 2},
+    {"invariance": "vat", "n_init": 2, "max_epochs": 50},
     {
         "norm": "layer",
         "n_blocks": 1,
@@ -74,7 +74,7 @@ def _few(Estimator):
     epochs = _EPOCHS_TO_PREDICT if hasattr(Estimator, "predict") else _EPOCHS
     few = {"max_epochs": epochs, "device": "cpu"} | dict.fromkeys(known & {"n_modes"}, 2)
     few |= {"max_epochs": 64} if "refit_full" in known else {}  # the cycles of the default schedule
-    few |= {"n_init": 1, "max_epochs": 50} if "n_init" in known else {}
+    few |= dict.fromkeys(known & {"n_init"}, 1)
     few |= dict.fromkeys(known & {"pretrain_epochs"}, 5)
     return few | ({"n_clusters": 3} if "explained_variance" in known else {})
 

@@ -94,7 +94,7 @@ CASES = {
     "ignore:All samples are in one of:sklearn.exceptions.ConvergenceWarning"
 )
 def test_a_batched_search_scores_as_grid_search_does(estimator, y, grid, assert_same_search):
-    expected = GridSearchCV(estimator, grid, cv=3).fit(X, y)
-    found = BatchedGridSearchCV(estimator, grid, cv=3).fit(X, y)
+    expected = GridSearchCV(estimator, grid, cv=2).fit(X, y)
+    found = BatchedGridSearchCV(estimator, grid, cv=2).fit(X, y)
     assert_same_search(found, expected)
     np.testing.assert_array_equal(found.predict(X), expected.predict(X))

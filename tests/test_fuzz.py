@@ -14,28 +14,18 @@ from sklearn.base import clone
 from skdeep.exceptions import ModeCollapseWarning
 from skdeep.utils import all_estimators
 
-fuzz = settings(
-    deadline=None,
-    derandomize=True,
-    database=None,
-    max_examples=60,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
 
-
-def _each_having(*methods):
-    """Mark that goes through what has one of those; hypothesis allows no fixture for it."""
-    return pytest.mark.parametrize(
-        "Estimator",
-        [
-            pytest.param(cls, id=name)
-            for name, cls in all_estimators()
-            if any(hasattr(cls, method) for method in methods)
-        ],
+@pytest.fixture(params=[10, pytest.param(60, marks=pytest.mark.slow)])
+def fuzz(request):
+    """Decorator that runs a function on so many examples."""
+    return settings(
+        deadline=None,
+        derandomize=True,
+        database=None,
+        max_examples=request.param,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
 
-
-each_estimator = _each_having("fit")
 
 EXTREME = [0.0, -0.0, 1.0, -1.0, 1e-300, 1e-40, 1e-8, 1e8, 3e38, -3e38, 1e39, 1e155, 1e308, -1e308]
 ABSURD = [None, -1, 0, 1, 0.5, 1e30, 1e-30, np.nan, np.inf, True, "", "auto", (), [3, 2], {}]
@@ -157,47 +147,56 @@ def warnings_that_say_what_is_checked_anyway():
         yield
 
 
-@each_estimator
-@fuzz
-@given(X=_any_rows())
-def test_fit_on_anything_works_or_is_refused(Estimator, X):
-    _check_fit(_small(Estimator), X)
+def test_fit_on_anything_works_or_is_refused(Estimator, fuzz):
+    @fuzz
+    @given(X=_any_rows())
+    def check(X):
+        _check_fit(_small(Estimator), X)
+
+    check()
 
 
-@each_estimator
-@fuzz
-@given(X=_finite_rows())
-def test_fit_on_numbers_of_any_size_works_or_is_refused(Estimator, X):
-    _check_fit(_small(Estimator), X)
-    for params in NETS:
-        if _known(Estimator, params):
-            _check_fit(_small(Estimator, **params), X)
+def test_fit_on_numbers_of_any_size_works_or_is_refused(Estimator, fuzz):
+    @fuzz
+    @given(X=_finite_rows())
+    def check(X):
+        _check_fit(_small(Estimator), X)
+        for params in NETS:
+            if _known(Estimator, params):
+                _check_fit(_small(Estimator, **params), X)
+
+    check()
 
 
-@each_estimator
-@fuzz
-@given(X=_finite_rows())
-def test_fit_on_sparse_numbers_of_any_size_works_or_is_refused(Estimator, X):
-    if X.dtype != np.float16:  # scipy has no sparse float16
-        _check_fit(_small(Estimator, batch_size=4), sp.csr_array(X))
+def test_fit_on_sparse_numbers_of_any_size_works_or_is_refused(Estimator, fuzz):
+    @fuzz
+    @given(X=_finite_rows())
+    def check(X):
+        if X.dtype != np.float16:  # scipy has no sparse float16
+            _check_fit(_small(Estimator, batch_size=4), sp.csr_array(X))
+
+    check()
 
 
-@_each_having("embed")
-@fuzz
-@given(y=_any_rows())
-def test_fit_to_anything_works_or_is_refused(Estimator, y):
-    estimator = _small(Estimator)
-    before = set(vars(estimator))
-    n_rows = np.shape(y)[0] if isinstance(y, np.ndarray) and np.ndim(y) else 3
-    X = np.random.default_rng(0).normal(size=(max(n_rows, 1), 4))
-    try:
-        estimator.fit(X, y)
-    except (ValueError, TypeError):
-        assert set(vars(estimator)) == before
-        return
-    assert all(np.isfinite(estimator.loss_curve_))
-    assert len(estimator.predict(X)) == len(X)
-    assert np.isfinite(estimator.embed(X)).all()
+@pytest.mark.having("embed")
+def test_fit_to_anything_works_or_is_refused(Estimator, fuzz):
+    @fuzz
+    @given(y=_any_rows())
+    def check(y):
+        estimator = _small(Estimator)
+        before = set(vars(estimator))
+        n_rows = np.shape(y)[0] if isinstance(y, np.ndarray) and np.ndim(y) else 3
+        X = np.random.default_rng(0).normal(size=(max(n_rows, 1), 4))
+        try:
+            estimator.fit(X, y)
+        except (ValueError, TypeError):
+            assert set(vars(estimator)) == before
+            return
+        assert all(np.isfinite(estimator.loss_curve_))
+        assert len(estimator.predict(X)) == len(X)
+        assert np.isfinite(estimator.embed(X)).all()
+
+    check()
 
 
 @pytest.fixture(scope="module")
@@ -207,37 +206,43 @@ def fitted():
     return {cls: _small(cls).fit(X, np.arange(30) % 2) for _, cls in all_estimators()}
 
 
-@_each_having("transform", "embed", "score_samples")
-@fuzz
-@given(X=st.one_of(_any_rows(), _finite_rows(st.tuples(st.integers(1, 20), st.just(5)))))
-def test_anything_new_is_mapped_to_finite_numbers_or_refused(Estimator, X, fitted):
-    estimator = fitted[Estimator]
-    usual = np.zeros((2, 5))
-    methods = [name for name in _METHODS if hasattr(estimator, name)]
-    expected = [getattr(estimator, name)(usual) for name in methods]
-    if isinstance(X, np.ndarray):
-        _check_output(estimator, X)
-    else:
-        if hasattr(estimator, "score"):
-            with pytest.raises((ValueError, TypeError)):
-                estimator.score(X, [0])
-        for name in methods:
-            with pytest.raises((ValueError, TypeError)):
-                getattr(estimator, name)(X)
-    for name, result in zip(methods, expected, strict=True):
-        np.testing.assert_array_equal(getattr(estimator, name)(usual), result)
+@pytest.mark.having("transform", "embed", "score_samples")
+def test_anything_new_is_mapped_to_finite_numbers_or_refused(Estimator, fitted, fuzz):
+    @fuzz
+    @given(X=st.one_of(_any_rows(), _finite_rows(st.tuples(st.integers(1, 20), st.just(5)))))
+    def check(X):
+        estimator = fitted[Estimator]
+        usual = np.zeros((2, 5))
+        methods = [name for name in _METHODS if hasattr(estimator, name)]
+        expected = [getattr(estimator, name)(usual) for name in methods]
+        if isinstance(X, np.ndarray):
+            _check_output(estimator, X)
+        else:
+            if hasattr(estimator, "score"):
+                with pytest.raises((ValueError, TypeError)):
+                    estimator.score(X, [0])
+            for name in methods:
+                with pytest.raises((ValueError, TypeError)):
+                    getattr(estimator, name)(X)
+        for name, result in zip(methods, expected, strict=True):
+            np.testing.assert_array_equal(getattr(estimator, name)(usual), result)
+
+    check()
 
 
-@_each_having("inverse_transform")
-@fuzz
-@given(codes=_finite_rows(st.tuples(st.integers(1, 9), st.just(2))))
-def test_any_codes_are_decoded_to_finite_numbers_or_refused(Estimator, codes, fitted):
-    try:
-        decoded = fitted[Estimator].inverse_transform(codes)
-    except ValueError:
-        return
-    assert decoded.shape == (len(codes), 5)
-    assert np.isfinite(decoded).all()
+@pytest.mark.having("inverse_transform")
+def test_any_codes_are_decoded_to_finite_numbers_or_refused(Estimator, fitted, fuzz):
+    @fuzz
+    @given(codes=_finite_rows(st.tuples(st.integers(1, 9), st.just(2))))
+    def check(codes):
+        try:
+            decoded = fitted[Estimator].inverse_transform(codes)
+        except ValueError:
+            return
+        assert decoded.shape == (len(codes), 5)
+        assert np.isfinite(decoded).all()
+
+    check()
 
 
 def _parameters(Estimator):
@@ -312,13 +317,15 @@ def _parameters(Estimator):
     return st.lists(one, min_size=1, max_size=4).map(dict)
 
 
-@each_estimator
-@fuzz
-@given(data=st.data())
-def test_any_parameters_work_or_are_refused(Estimator, data):
-    estimator = _small(Estimator, **data.draw(_parameters(Estimator)))
-    X = np.random.default_rng(0).random((11, data.draw(st.sampled_from([1, 5, 64]))))
-    params = estimator.get_params()
-    _check_fit(estimator, X)
-    assert all(estimator.get_params()[name] is value for name, value in params.items())
-    assert clone(estimator).get_params().keys() == params.keys()
+def test_any_parameters_work_or_are_refused(Estimator, fuzz):
+    @fuzz
+    @given(data=st.data())
+    def check(data):
+        estimator = _small(Estimator, **data.draw(_parameters(Estimator)))
+        X = np.random.default_rng(0).random((11, data.draw(st.sampled_from([1, 5, 64]))))
+        params = estimator.get_params()
+        _check_fit(estimator, X)
+        assert all(estimator.get_params()[name] is value for name, value in params.items())
+        assert clone(estimator).get_params().keys() == params.keys()
+
+    check()

@@ -4,6 +4,7 @@ import importlib
 import pathlib
 import pkgutil
 import re
+import subprocess
 
 import pytest
 from mypy import api as mypy
@@ -23,21 +24,48 @@ def test_namespaces_of_the_package_are_those_that_make_something_public():
     assert all(hasattr(skdeep, name) for name in skdeep.__all__)
 
 
-def test_import_skdeep_is_enough_to_reach_an_estimator(run_python):
-    run_python(
-        "import skdeep\n"
-        "skdeep.decomposition.Autoencoder(max_epochs=1, device='cpu').fit([[0.0, 1.0], [1.0, 0.0]])"
-    )
+# What is loaded after each step of a program, in one process, since imports take seconds.
+STEPS = {
+    "import": "import sys, skdeep; dir(skdeep)",
+    "exceptions": "skdeep.exceptions",
+    "generative": "skdeep.generative.TabularGANSampler; import warnings; import numpy as np",
+    "arrays": (
+        "X = np.array([['a', 1.5, None]] * 9, dtype=object)\n"
+        "with warnings.catch_warnings():\n"
+        "    warnings.simplefilter('ignore')\n"
+        "    skdeep.generative.TabularGANSampler(max_epochs=1, device='cpu').fit(X).sample(3)"
+    ),
+    "fit": "skdeep.decomposition.Autoencoder(max_epochs=1, device='cpu').fit(np.eye(2))",
+    "inspection": "skdeep.inspection.LossCurveDisplay",
+}
 
 
-def test_import_skdeep_brings_no_other_library(run_python):
-    modules = run_python("import skdeep, sys; dir(skdeep); print(sorted(sys.modules))")
-    assert not re.search("'(numpy|scipy|sklearn|skorch|torch|tqdm)'", modules)
+@pytest.fixture(scope="module")
+def loaded(python_command):
+    """Names of all modules that are loaded after each of the steps."""
+    report = "\nprint(*sorted(sys.modules))\n"
+    command, environment = python_command("".join(step + report for step in STEPS.values()))
+    printed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    lines = printed.stdout.splitlines()
+    return {step: set(names.split()) for step, names in zip(STEPS, lines, strict=True)}
 
 
-def test_exceptions_bring_no_other_library(run_python):
-    modules = run_python("import skdeep, sys; skdeep.exceptions; print(sorted(sys.modules))")
-    assert not re.search("'(numpy|scipy|sklearn|skorch|torch|tqdm)'", modules)
+def test_import_skdeep_is_enough_to_reach_an_estimator(loaded):
+    assert "skdeep.decomposition" in loaded["fit"] - loaded["exceptions"]
+
+
+@pytest.mark.parametrize("step", ["import", "exceptions"])
+def test_import_skdeep_and_exceptions_bring_no_other_library(step, loaded):
+    assert not loaded[step] & {"numpy", "scipy", "sklearn", "skorch", "torch", "tqdm"}
+
+
+def test_a_table_generator_fitted_to_arrays_needs_neither_pandas_nor_polars(loaded):
+    assert not (loaded["arrays"] - loaded["generative"]) & {"pandas", "polars"}
+
+
+def test_matplotlib_is_imported_when_something_is_drawn(loaded):
+    assert "skdeep.inspection" in loaded["inspection"]
+    assert "matplotlib" not in loaded["inspection"]
 
 
 def test_completion_offers_the_namespaces_and_nothing_private():

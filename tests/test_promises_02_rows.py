@@ -71,6 +71,7 @@ def _assert_rows_are_independent(estimator, X, row_outputs):
 @pytest.mark.parametrize(
     "n_features, dtype", [*zip(N_FEATURES, [np.float32, np.float64] * 4, strict=True)]
 )
+@pytest.mark.matrix
 def test_row_alone_or_in_any_company_gives_the_same_bits(n_features, dtype, fit_on, row_outputs):
     _assert_rows_are_independent(*fit_on(n_features, dtype), row_outputs)
 
@@ -78,12 +79,14 @@ def test_row_alone_or_in_any_company_gives_the_same_bits(n_features, dtype, fit_
 @each_with_rows
 @pytest.mark.parametrize("n_features", [13, 30])
 @pytest.mark.nets(NETS | WIDE)
+@pytest.mark.matrix
 def test_rows_are_independent_in_nets_of_every_kind(params, n_features, fit_on, row_outputs):
     _assert_rows_are_independent(*fit_on(n_features, **params), row_outputs)
 
 
 @each_with_rows
 @pytest.mark.nets(IMAGES)
+@pytest.mark.matrix
 def test_rows_are_independent_in_convolutional_nets(params, fit_on, row_outputs):
     n_pixels = int(np.prod(params["image_shape"]))
     _assert_rows_are_independent(*fit_on(n_pixels, max_epochs=1, **params), row_outputs)
@@ -119,6 +122,7 @@ def test_rows_are_independent_with_two_threads(params, fit_on, row_outputs):
 
 @each_with_rows
 @pytest.mark.parametrize("n_features", [1, 5, 13, 30])
+@pytest.mark.matrix
 def test_row_of_thousands_gives_the_same_bits_wherever_it_stands(n_features, fit_on, row_outputs):
     estimator, X = fit_on(n_features)
     expected = row_outputs(estimator, X)

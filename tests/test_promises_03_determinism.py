@@ -71,6 +71,7 @@ def test_nets_of_every_kind_repeat_themselves(params, make_random, X, images, y,
 
 
 @pytest.mark.nets(HOLDS_OUT)
+@pytest.mark.matrix
 def test_clone_gives_the_same_bits(params, make_random, X, y, assert_same):
     estimator = make_random(**params).fit(X, y)
     assert_same(clone(estimator).fit(X, y), estimator, X)
@@ -103,6 +104,7 @@ def test_fresh_process_gives_the_same_bits(
 
 
 @pytest.mark.parametrize("backend", ["loky", "threading"])
+@pytest.mark.matrix
 def test_parallel_fits_give_the_same_bits(backend, make_random, X, y, assert_same):
     jobs = [make_random(random_state=seed) for seed in (0, 1, 0, 2)]
     one_by_one = [clone(job).fit(X, y) for job in jobs]
@@ -127,9 +129,9 @@ def test_grid_search_gives_the_same_scores_for_any_n_jobs(make_random, grid, sco
 
 
 def test_threads_at_once_give_the_same_bits(make_random, X, y, assert_same):
-    expected = make_random(max_epochs=20).fit(X, y)
+    expected = make_random(max_epochs=8).fit(X, y)
     with ThreadPoolExecutor(2) as pool:
-        fits = [pool.submit(_fit, make_random(max_epochs=20), X, y) for _ in range(6)]
+        fits = [pool.submit(_fit, make_random(max_epochs=8), X, y) for _ in range(4)]
         for fit in fits:
             assert_same(fit.result(), expected, X)
 
@@ -139,7 +141,7 @@ def test_threads_leave_the_number_of_torch_threads_as_it_was(make, X, y):
     torch.set_num_threads(2)
     try:
         with ThreadPoolExecutor(4) as pool:
-            list(pool.map(lambda seed: make(random_state=seed).fit(X, y), range(12)))
+            list(pool.map(lambda seed: make(random_state=seed).fit(X, y), range(6)))
         make().fit(X, y)
         assert torch.get_num_threads() == 2
     finally:
@@ -148,6 +150,7 @@ def test_threads_leave_the_number_of_torch_threads_as_it_was(make, X, y):
 
 @pytest.mark.nets(HOLDS_OUT)
 @pytest.mark.parametrize("random_state", [0, None])
+@pytest.mark.matrix
 def test_global_random_states_are_left_alone(
     random_state, params, make_random, train_on, score, X, y, outputs
 ):
@@ -183,6 +186,7 @@ def test_another_seed_gives_another_fit(make_random, X, y):
 
 @pytest.mark.having("lr")
 @pytest.mark.nets(DRAWS)
+@pytest.mark.matrix
 def test_random_part_of_training_does_something(params, make, X, y):
     assert make(**params).fit(X, y).loss_curve_ != make(batch_size=50).fit(X, y).loss_curve_
 
@@ -300,6 +304,7 @@ for estimator in (
 """
 
 
+@pytest.mark.slow
 def test_small_dense_nets_give_the_same_bits_on_any_number_of_threads(run_python):
     one, two = (run_python(HASH_OF_SMALL_NETS, n, threads=n) for n in (1, 2))
     assert one == two

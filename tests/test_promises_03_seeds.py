@@ -17,6 +17,7 @@ def initial_weights(Class=Autoencoder, random_state=0, **params):
 
 
 @pytest.mark.parametrize("random_state", [3, 2**32 - 1])
+@pytest.mark.matrix
 def test_integers_of_numpy_are_integers(random_state, make, X, y, assert_same):
     expected = make(random_state=random_state).fit(X, y)
     assert_same(make(random_state=np.int64(random_state)).fit(X, y), expected, X)

@@ -111,6 +111,7 @@ def _assert_equal(actual, expected):
 
 
 @each_setting
+@pytest.mark.matrix
 def test_settings_change_no_result(
     setting, once, live, Estimator, make_random, train_on, assert_same, assert_same_state, X, y
 ):
@@ -133,6 +134,7 @@ def test_settings_change_no_result(
 
 @pytest.mark.parametrize("setting", ["double", "device context", "inference", "autocast"])
 @pytest.mark.nets(NETS)
+@pytest.mark.matrix
 def test_settings_change_no_result_of_other_nets(
     setting, params, once, live, Estimator, make_random, X, y
 ):
@@ -145,6 +147,7 @@ def test_settings_change_no_result_of_other_nets(
 # the nets of others are not trained together: they are as without a search
 @pytest.mark.having("partial_fit")
 @each_setting
+@pytest.mark.matrix
 def test_settings_change_no_result_of_a_batched_search(
     setting, once, Estimator, make_random, grid, score, assert_same_search, X, y
 ):

@@ -74,18 +74,21 @@ def _check(estimator, X, what, remedy):
 
 @each_with_rows
 @pytest.mark.parametrize("case", DATES)
+@pytest.mark.matrix
 def test_dates_are_refused_with_a_remedy(case, make):
     _check(make(), DATES[case], "dates", "Convert it to numbers, such as days since a date")
 
 
 @each_with_rows
 @pytest.mark.parametrize("case", SPANS)
+@pytest.mark.matrix
 def test_times_are_refused_with_a_remedy(case, make):
     _check(make(), SPANS[case], "times", "Convert it to numbers, such as seconds")
 
 
 @each_with_rows
 @pytest.mark.parametrize("case", OTHERS)
+@pytest.mark.matrix
 def test_other_objects_are_refused_with_a_remedy(case, make):
     _check(make(), OTHERS[case][0], rf".*{OTHERS[case][1]}.*", "or drop it.")
 

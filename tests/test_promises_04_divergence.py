@@ -22,6 +22,7 @@ Y = np.arange(20) % 2
 )
 @pytest.mark.parametrize("batch_size", [5, 100])
 @pytest.mark.having("lr")
+@pytest.mark.matrix
 def test_divergence_names_epoch_and_lr(batch_size, params, make):
     estimator = make(lr=1e30, batch_size=batch_size, **params)
     with pytest.raises(DivergenceError, match=r"epoch \d+ with lr=1e\+30.*Lower lr"):
@@ -44,6 +45,7 @@ def _fit(estimator, X, y):
 
 @pytest.mark.parametrize("way", ["fit", "train on"])
 @pytest.mark.having("lr")
+@pytest.mark.matrix
 def test_divergence_leaves_a_fitted_estimator_as_it_was(way, make_random, train_on, assert_same):
     estimator = train_on(make_random().fit(X_ROWS, Y), X_ROWS, Y)
     before = copy.deepcopy(estimator)

@@ -174,12 +174,14 @@ def _assert_refused(X, message, estimator, method):
 
 
 @pytest.mark.parametrize("case", BAD_ROWS)
+@pytest.mark.matrix
 def test_rows_that_cannot_be_trained_on_are_refused(case, make):
     _assert_refused(*BAD_ROWS[case], make(), "fit")
 
 
 @pytest.mark.parametrize("case", BAD_NUMBERS)
 @each_with_rows
+@pytest.mark.matrix
 def test_rows_that_are_no_numbers_are_refused(case, make):
     _assert_refused(*BAD_NUMBERS[case], make(), "fit")
 
@@ -187,18 +189,21 @@ def test_rows_that_are_no_numbers_are_refused(case, make):
 @pytest.mark.parametrize("case", MISSING)
 @pytest.mark.taking(allow_nan=False)
 @each_with_rows
+@pytest.mark.matrix
 def test_missing_values_are_refused(case, make):
     _assert_refused(*MISSING[case], make(), "fit")
 
 
 @pytest.mark.parametrize("case", [*BAD_ROWS, *BAD_NUMBERS, *MISSING])
 @pytest.mark.having("partial_fit")
+@pytest.mark.matrix
 def test_parts_that_cannot_be_trained_on_are_refused(case, make):
     _assert_refused(*{**BAD_ROWS, **BAD_NUMBERS, **MISSING}[case], make(), "partial_fit")
 
 
 @pytest.mark.parametrize("case", [*BAD_ROWS, *BAD_NUMBERS, *NEW_ROWS])
 @each_with_rows
+@pytest.mark.matrix
 def test_rows_that_cannot_be_mapped_are_refused(case, make, row_outputs):
     _assert_not_mapped(*{**BAD_ROWS, **BAD_NUMBERS, **NEW_ROWS}[case], make, row_outputs)
 
@@ -206,6 +211,7 @@ def test_rows_that_cannot_be_mapped_are_refused(case, make, row_outputs):
 @pytest.mark.parametrize("case", MISSING)
 @pytest.mark.taking(allow_nan=False)
 @each_with_rows
+@pytest.mark.matrix
 def test_missing_values_are_not_mapped(case, make, row_outputs):
     _assert_not_mapped(*MISSING[case], make, row_outputs)
 
@@ -220,6 +226,7 @@ def _assert_not_mapped(X, message, make, row_outputs):
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 @pytest.mark.parametrize("case", BAD_TARGETS)
 @pytest.mark.having("embed")
+@pytest.mark.matrix
 def test_targets_that_cannot_be_learned_are_refused(case, method, make, assert_same):
     y, message = BAD_TARGETS[case]
     estimator = make()
@@ -281,6 +288,7 @@ def test_absurd_parameter_is_refused_by_name(name, value, make):
 
 
 @pytest.mark.parametrize("case", BAD_WEIGHTS)
+@pytest.mark.matrix
 def test_weights_that_make_no_sense_are_refused(case, make):
     weight, message = BAD_WEIGHTS[case]
     estimator = make()
@@ -292,6 +300,7 @@ def test_weights_that_make_no_sense_are_refused(case, make):
 # scikit-learn's own scores of classifiers and regressors take negative and very large weights
 @pytest.mark.parametrize("case", sorted(BAD_WEIGHTS.keys() - {"negative", "too large"}))
 @pytest.mark.having("score")
+@pytest.mark.matrix
 def test_scores_with_weights_that_make_no_sense_are_refused(case, make):
     weight, message = BAD_WEIGHTS[case]
     with pytest.raises((ValueError, TypeError), match=message):

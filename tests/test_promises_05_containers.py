@@ -24,6 +24,7 @@ each_kind = pytest.mark.parametrize("kind", KINDS)
 
 @each_kind
 @pytest.mark.parametrize("lazy", ["X", "y", "sample_weight", "all"])
+@pytest.mark.matrix
 def test_dask_arrays_give_what_arrays_give(lazy, kind, make, train_on, assert_same, X, y):
     def data():
         parts = {"X": X, "y": y, "sample_weight": WEIGHT}
@@ -37,6 +38,7 @@ def test_dask_arrays_give_what_arrays_give(lazy, kind, make, train_on, assert_sa
 
 
 @each_kind
+@pytest.mark.matrix
 def test_rows_of_dask_can_be_asked_about(kind, make, row_outputs, score, X, y):
     estimator = make().fit(X, y)
     expected = row_outputs(estimator, X)
@@ -120,6 +122,7 @@ def test_masked_numbers_have_an_indicator(params, make, assert_same, X, y):
 @pytest.mark.filterwarnings("ignore::skdeep.exceptions.ModeCollapseWarning")  # of three epochs
 @pytest.mark.nets({"plain": {}, "stopping": {"early_stopping": True, "n_iter_no_change": 2}})
 @pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int64])
+@pytest.mark.matrix
 def test_small_integers_of_numpy_do_not_overflow(kind, params, make, assert_same):
     X = np.random.default_rng(0).normal(size=(300, 6))
     params = {**params, "max_epochs": 3, "batch_size": 7}
@@ -131,6 +134,7 @@ def test_small_integers_of_numpy_do_not_overflow(kind, params, make, assert_same
 
 @pytest.mark.nets({"image": {"image_shape": (8, 8)}})
 @pytest.mark.parametrize("container", [np.asarray, np.ndarray.tolist, _known])
+@pytest.mark.matrix
 def test_images_may_come_in_any_container(container, params, make, row_outputs, assert_same, y):
     images = np.random.default_rng(0).random((50, 8, 8))
     expected = make(**params).fit(images.reshape(50, -1), y)

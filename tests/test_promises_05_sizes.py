@@ -50,6 +50,7 @@ def _assert_finite(estimator, X, outputs):
 
 @pytest.mark.nets(NORMS)
 @pytest.mark.parametrize("n_rows", [1, 2, 7, 8, 9, 17])
+@pytest.mark.matrix
 def test_any_number_of_rows_fits_any_batch_size(n_rows, params, make, train_on, outputs):
     X, y = _rows(n_rows), np.arange(n_rows) % 2
     estimator = make(batch_size=8, **params).fit(X, y)
@@ -59,6 +60,7 @@ def test_any_number_of_rows_fits_any_batch_size(n_rows, params, make, train_on, 
 
 @pytest.mark.nets(NORMS)
 @pytest.mark.parametrize("batch_size", [1, 2, 10_000])
+@pytest.mark.matrix
 def test_any_batch_size_works(batch_size, params, make, outputs):
     X = _rows(9)
     estimator = make(batch_size=batch_size, **params)
@@ -72,6 +74,7 @@ def test_any_batch_size_works(batch_size, params, make, outputs):
     }
 )
 @pytest.mark.parametrize("n_rows", [1, 9])
+@pytest.mark.matrix
 def test_last_batch_of_one_image_works_with_batch_norm(n_rows, params, make, outputs):
     X = _rows(n_rows, 64)
     estimator = make(batch_size=8, **params)
@@ -82,6 +85,7 @@ def test_last_batch_of_one_image_works_with_batch_norm(n_rows, params, make, out
     {"once": {"early_stopping": True}, "refit": {"early_stopping": True, "refit_full": True}}
 )
 @pytest.mark.parametrize("n_held_out", [1, 8, 9])
+@pytest.mark.matrix
 def test_early_stopping_works_with_few_rows(n_held_out, params, make, outputs):
     X = _rows(10)
     estimator = make(batch_size=4, validation_fraction=n_held_out / 10, **params)
@@ -96,6 +100,7 @@ def test_early_stopping_works_with_few_rows(n_held_out, params, make, outputs):
     }
 )
 @pytest.mark.parametrize("n_features", [1, 2, 300])
+@pytest.mark.matrix
 def test_any_number_of_features_works(n_features, params, make, outputs):
     X = _rows(20, n_features)
     _assert_finite(make(**params).fit(X, np.arange(20) % 2), X, outputs)
@@ -115,6 +120,7 @@ def test_any_number_of_features_works(n_features, params, make, outputs):
 )
 @pytest.mark.parametrize("value", [0.0, -3.7, 1e-30, 12345.678])
 @pytest.mark.having("lr")
+@pytest.mark.matrix
 def test_constant_features_work(value, params, make, outputs):
     one, every = _rows(20), np.full((20, 6), value)
     one[:, 2] = value
@@ -155,6 +161,7 @@ def test_features_that_are_all_missing_or_all_categories_work(params, make, outp
 )
 @pytest.mark.parametrize("unit", [1e-12, 1e-3, 1e6, 1e12])
 @pytest.mark.having("lr")
+@pytest.mark.matrix
 def test_unit_of_the_data_does_not_matter(unit, params, make, outputs):
     X, y = _rows(30), np.arange(30) % 2
     expected = make(**params).fit(X, y)
@@ -175,6 +182,7 @@ def test_unit_of_the_data_does_not_matter(unit, params, make, outputs):
 @pytest.mark.parametrize(
     "dtype", ["float16", "float32", "float64", "int8", "int64", "uint8", "bool", "longdouble"]
 )
+@pytest.mark.matrix
 def test_any_real_dtype_works(dtype, make, outputs):
     X, y = (100 * _rows(30) > 0).astype(dtype), np.arange(30) % 2
     estimator = make().fit(X, y)
@@ -222,6 +230,7 @@ LAYOUTS = {
 
 
 @pytest.mark.parametrize("layout, batch_size", [*zip(LAYOUTS, [16, 50] * 5, strict=False)])
+@pytest.mark.matrix
 def test_layout_and_container_do_not_matter(layout, batch_size, make, outputs, X, y):
     expected = make(batch_size=batch_size).fit(X, y)
     same_X = LAYOUTS[layout](X)
@@ -254,6 +263,7 @@ def test_rows_are_not_written_to(make, train_on, outputs, X, y):
     "kind, batch_size",
     [("csr_array", 16), ("csr_array", 50), ("csc_matrix", 16), ("coo_array", 50)],
 )
+@pytest.mark.matrix
 def test_sparse_rows_give_what_dense_rows_give(
     kind, batch_size, params, make_random, assert_same, y
 ):
@@ -277,6 +287,7 @@ def test_sparse_rows_with_64_bit_indices_and_stored_zeros_work(make, assert_same
 
 
 @pytest.mark.nets({"all rows": {}, "split": {"early_stopping": True}})
+@pytest.mark.matrix
 def test_memory_mapped_rows_give_what_rows_in_memory_give(
     params, make_random, outputs, assert_same, X, y, tmp_path
 ):
@@ -310,6 +321,7 @@ def _look_at(estimator, X, y, row_outputs):
     "ignore::skdeep.exceptions.ModeCollapseWarning"
 )  # one epoch is too few for it
 @pytest.mark.nets(SHALLOW)
+@pytest.mark.matrix("params")
 def test_sparse_rows_are_never_made_dense_all_at_once(params, make, row_outputs):
     X = sp.random_array((20_000, 2_000), density=1e-3, rng=np.random.default_rng(0), format="csr")
     y = np.arange(20_000) % 2  # as dense rows: 160 MB in float32, 320 MB in float64
@@ -328,6 +340,7 @@ def large_file(tmp_path_factory):
 
 
 @pytest.mark.nets(SHALLOW)
+@pytest.mark.slow
 def test_memory_mapped_rows_are_never_read_all_at_once(params, make, row_outputs, large_file):
     X = large_file
     estimator = make(max_epochs=1, batch_size=1024, **params)

@@ -108,6 +108,7 @@ def test_rows_of_weight_zero_bring_no_categories_and_no_gaps(params, make_random
 
 @pytest.mark.nets({"all rows": {}, "split": {"early_stopping": True}})
 @pytest.mark.parametrize("batch_size", [16, 200])
+@pytest.mark.matrix
 def test_weight_zero_equals_the_row_removed(batch_size, params, make_random, outputs, X, y):
     keep = WEIGHT > 0
     weight = keep.astype(float)
@@ -119,6 +120,7 @@ def test_weight_zero_equals_the_row_removed(batch_size, params, make_random, out
 @each_with_rows
 @pytest.mark.taking(sparse=True)
 @pytest.mark.parametrize("batch_size", [16, 200])
+@pytest.mark.matrix
 def test_weight_zero_equals_the_sparse_row_removed(batch_size, make_random, outputs, X, y):
     keep, sparse = WEIGHT > 0, sp.csr_array(X)
     weight = keep.astype(float)
@@ -128,6 +130,7 @@ def test_weight_zero_equals_the_sparse_row_removed(batch_size, make_random, outp
 
 
 @pytest.mark.parametrize("batch_size", [16, 200])
+@pytest.mark.matrix
 def test_equal_weights_equal_no_weights(batch_size, make_random, outputs, X, y):
     expected = make_random(batch_size=batch_size).fit(X, y)
     for weight in (np.ones(50), np.full(50, 4.0), 2.0, np.ones(50, dtype=int).tolist()):
@@ -136,6 +139,7 @@ def test_equal_weights_equal_no_weights(batch_size, make_random, outputs, X, y):
 
 
 @pytest.mark.parametrize("batch_size", [16, 200])
+@pytest.mark.matrix
 def test_unit_of_the_weights_does_not_matter(batch_size, make, outputs, X, y):
     expected = make(batch_size=batch_size).fit(X, y, sample_weight=WEIGHT)
     weighted = make(batch_size=batch_size).fit(X, y, sample_weight=1e3 * WEIGHT)

@@ -105,6 +105,7 @@ def table(X):
 
 
 @pytest.mark.nets(VARIANTS)
+@pytest.mark.matrix
 def test_state_holds_arrays_numbers_and_strings_only(params, make_random, X, y):
     state = make_random(**params).fit(X, y).__getstate__()
     assert any(isinstance(leaf, np.ndarray) for leaf in _leaves(state))
@@ -129,6 +130,7 @@ def test_state_of_an_image_net_holds_arrays_numbers_and_strings_only(params, mak
     }
 )
 @each_way
+@pytest.mark.matrix
 def test_net_of_categories_and_gaps_is_plain_and_copied(
     way, params, make_random, train_on, assert_same, table, y
 ):
@@ -145,6 +147,7 @@ def test_net_of_categories_and_gaps_is_plain_and_copied(
 @pytest.mark.having("class_weight", "fit_resample")
 @pytest.mark.parametrize("labels", [["no", "yes"], [2.0, -1.0], [True, False]], ids=str)
 @each_format
+@pytest.mark.matrix
 def test_copy_keeps_the_labels(way, labels, make, assert_same, X, y):
     estimator = make().fit(X, np.array(labels)[y])
     assert [leaf for leaf in _leaves(estimator.__getstate__()) if not _is_plain(leaf)] == []
@@ -161,6 +164,7 @@ def test_pickle_names_no_module_of_torch_or_skorch(make_random, X, y):
 
 @each_format
 @pytest.mark.nets(VARIANTS)
+@pytest.mark.matrix
 def test_copy_gives_the_same_bits(params, way, make_random, assert_same, X, y):
     estimator = make_random(**params).fit(X, y)
     assert_same(WAYS[way](estimator), estimator, X)
@@ -176,6 +180,7 @@ def test_copy_gives_the_same_bits(params, way, make_random, assert_same, X, y):
         "columns": {"categorical_features": [True, False, True, False, False, False]},
     }
 )
+@pytest.mark.matrix
 def test_copy_keeps_the_parameters(way, params, make, X, y):
     estimator = make(**params, lr=1e-2).fit(X, y)
     for one in (estimator, make(**params, lr=1e-2)):
@@ -189,6 +194,7 @@ def test_copy_keeps_the_parameters(way, params, make, X, y):
 @each_format
 @pytest.mark.nets({name: VARIANTS[name] for name in GOING_ON})
 @pytest.mark.having("lr")
+@pytest.mark.matrix
 def test_training_goes_on_from_a_copy_with_the_same_bits(
     params, way, make_random, train_on, assert_same, X, y
 ):
@@ -202,6 +208,7 @@ def test_training_goes_on_from_a_copy_with_the_same_bits(
 
 
 @pytest.mark.parametrize("way", sorted(WAYS.keys() - set(FORMATS)))
+@pytest.mark.matrix
 def test_copy_by_other_ways_trains_on_with_the_same_bits(
     way, make_random, train_on, assert_same, X, y
 ):
@@ -212,6 +219,7 @@ def test_copy_by_other_ways_trains_on_with_the_same_bits(
 
 
 @each_way
+@pytest.mark.matrix
 def test_copy_and_original_are_independent(way, make, train_on, assert_same, X, y):
     estimator = make().fit(X, y)
     expected = make().fit(X, y)

@@ -43,6 +43,7 @@ def _fit(estimator, X, y):
 
 @pytest.mark.nets(LARGE)
 @pytest.mark.parametrize("dump", [_pickled, _by_joblib])
+@pytest.mark.matrix
 def test_file_is_hardly_larger_than_the_weights(dump, params, make, X, y):
     X = np.hstack([X] * 11)[:, :64] if "image_shape" in params else X
     estimator = make(**params, max_epochs=1).fit(X, y)
@@ -58,6 +59,7 @@ def test_file_is_hardly_larger_than_the_weights(dump, params, make, X, y):
 
 @pytest.mark.nets(NETS)
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy])
+@pytest.mark.matrix
 def test_training_continues_from_a_copy_in_memory(
     duplicate, params, make_random, train_on, assert_same, X, y
 ):
@@ -69,6 +71,7 @@ def test_training_continues_from_a_copy_in_memory(
 
 @pytest.mark.nets(NETS)
 @pytest.mark.having("warm_start")
+@pytest.mark.matrix
 def test_warm_start_may_be_decided_before_the_pickle(params, make_random, assert_same, X, y):
     estimator = make_random(**params).fit(X, y).set_params(warm_start=True)
     copied = pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(estimator))))
@@ -77,6 +80,7 @@ def test_warm_start_may_be_decided_before_the_pickle(params, make_random, assert
 
 @pytest.mark.nets(NETS)
 @pytest.mark.having("partial_fit")
+@pytest.mark.matrix
 def test_parts_continue_from_a_pickle(params, make_random, assert_same, X, y):
     estimator = make_random(**params).partial_fit(X, y)
     for _ in range(3):
@@ -87,6 +91,7 @@ def test_parts_continue_from_a_pickle(params, make_random, assert_same, X, y):
 
 
 @pytest.mark.nets(NETS)
+@pytest.mark.matrix
 def test_training_continues_from_a_small_pickle_with_a_new_optimizer(
     params, make, train_on, assert_same, outputs, X, y
 ):

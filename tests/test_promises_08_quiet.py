@@ -21,6 +21,7 @@ def cwd(tmp_path, monkeypatch):
     }
 )
 @pytest.mark.having("lr")
+@pytest.mark.matrix
 def test_nothing_is_printed_and_no_file_appears(
     params, make_random, train_on, outputs, score, X, y, capfd, cwd
 ):

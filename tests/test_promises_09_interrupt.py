@@ -132,6 +132,7 @@ def _fit(estimator, X, y):
 
 @pytest.mark.parametrize("way", ["fit", "train on"])
 @pytest.mark.having("callbacks")
+@pytest.mark.matrix
 def test_fit_that_fails_in_a_callback_leaves_the_estimator_as_it_was(
     way, make_random, train_on, assert_same, X, y
 ):
@@ -198,6 +199,7 @@ class InterruptLater(Callback):
     "hook", ["on_batch_begin", "on_batch_end", "on_epoch_begin", "on_epoch_end"]
 )
 @pytest.mark.having("callbacks")
+@pytest.mark.matrix
 def test_training_goes_on_after_an_interrupt_as_if_there_had_been_none(
     hook, Estimator, make, X, y, train_on, assert_same_state
 ):

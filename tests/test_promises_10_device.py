@@ -17,6 +17,7 @@ NO_GPU = f"cuda:{torch.cuda.device_count() + 5}"
     ids=str,
 )
 @pytest.mark.parametrize("as_list", [False, True])
+@pytest.mark.matrix
 def test_impossible_device_is_an_error_that_names_what_exists(device, as_list, make, X, y):
     estimator = make(device=["cpu", device] if as_list else device)
     with pytest.raises(ValueError, match=r"device must be one of.*'auto'.*'cpu'") as caught:
@@ -31,6 +32,7 @@ def test_empty_list_of_devices_is_an_error(make, X, y):
 
 
 @pytest.mark.parametrize("device", [None, 3, {"cpu"}, [3], [None]], ids=str)
+@pytest.mark.matrix
 def test_device_of_another_type_is_an_error(device, make, X, y):
     with pytest.raises((ValueError, TypeError), match="device"):
         make(device=device).fit(X, y)
@@ -47,6 +49,7 @@ def test_auto_is_the_default(Estimator):
 @pytest.mark.parametrize(
     "device", ["cpu", torch.device("cpu"), "cpu:0", ["cpu"], ("cpu", "cpu")], ids=str
 )
+@pytest.mark.matrix
 def test_every_spelling_of_the_cpu_gives_the_same_bits(device, make, assert_same, X, y):
     estimator = make(device=device).fit(X, y)
     assert estimator.device_ == "cpu"

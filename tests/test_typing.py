@@ -34,12 +34,14 @@ def report(tmp_path_factory):
     return found.stdout
 
 
+@pytest.mark.slow
 def test_methods_have_types(report):
     types = [line.split('"')[1] for line in report.splitlines() if "Revealed type" in line]
     kinds = [one.partition("[")[0].rpartition(".")[2] for one in types]
     assert kinds == ["Autoencoder", "ndarray", "ndarray", "float", "Sequence"]
 
 
+@pytest.mark.slow
 def test_wrong_arguments_are_errors_and_nothing_else_is(report):
     errors = [line.partition("error: ")[2] for line in report.splitlines() if "error:" in line]
     assert errors == [

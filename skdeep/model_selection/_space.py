@@ -69,7 +69,7 @@ def search_space(estimator):
 def _training_space():
     return {
         "lr": loguniform(1e-4, 1e-2),
-        "weight_decay": [0.0, 1e-6, 1e-5, 1e-4, 1e-3],
+        "weight_decay": [0.0, 1e-5, 1e-4, 1e-3, 1e-2],
     }
 
 

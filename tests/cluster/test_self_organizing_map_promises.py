@@ -143,6 +143,7 @@ def test_extreme_radii_are_a_single_unit_or_the_whole_map(neighborhood, topology
 @each_algorithm
 @pytest.mark.parametrize("n_samples", [1, 2, 17])
 @pytest.mark.parametrize("n_features", [1, 4])
+@pytest.mark.matrix
 def test_few_samples_and_constant_ones_work(n_samples, n_features, algorithm, metric):
     for X in (IRIS[:n_samples, :n_features], np.full((n_samples, n_features), 3.0)):
         for missing in ("error", "ignore"):
@@ -204,6 +205,7 @@ def test_two_threads_repeat_themselves(algorithm):
 @each_algorithm
 @pytest.mark.parametrize("n_epochs", [1, 3, 4, 12])
 @pytest.mark.parametrize("params", [{}, {"radius": 1.0, "tol": 1e-2, "max_epochs": 40}])
+@pytest.mark.matrix
 def test_a_fit_continues_from_its_checkpoint(params, n_epochs, algorithm, assert_same, tmp_path):
     params = {"algorithm": algorithm, "max_epochs": 12, "batch_size": 20, **params}
     expected = make(**params).fit(IRIS)

@@ -45,20 +45,35 @@ def classifier(clusterer=None, **params):
 # scikit-learn's suite ----------------------------------------------------------------------
 
 
-def _instances():
-    two = KMeans(2, init=Extremes(), n_init=1, tol=0, random_state=0)
-    one, mixture = KMeans(1, random_state=0), GaussianMixture(1, random_state=0)
+TWO = KMeans(2, init=Extremes(), n_init=1, tol=0, random_state=0)
+
+
+def _nets():
     small = {**SMALL, "width": 32, "lr": 1e-2, "max_epochs": 20, "batch_size": 128}
-    yield ClusterwiseClassifier(two, LogisticRegression(), min_cluster_size=1)
-    yield ClusterwiseRegressor(two, Ridge(), min_cluster_size=1)
+    one = KMeans(1, random_state=0)
     yield ClusterwiseClassifier(one, ResNetClassifier(**small))
     yield ClusterwiseRegressor(one, ResNetRegressor(**small))
+
+
+def _soft():
+    mixture = GaussianMixture(1, random_state=0)
     yield ClusterwiseClassifier(mixture, LogisticRegression(), soft=True)
     yield ClusterwiseRegressor(mixture, Ridge(), soft=True)
 
 
-@parametrize_with_checks(list(_instances()))
+@parametrize_with_checks(
+    [
+        ClusterwiseClassifier(TWO, LogisticRegression(), min_cluster_size=1),
+        ClusterwiseRegressor(TWO, Ridge(), min_cluster_size=1),
+    ]
+)
 def test_scikit_learn_check(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@parametrize_with_checks([*_nets(), *_soft()])
+def test_scikit_learn_check_of_nets_and_of_weights_of_clusters(estimator, check):
     check(estimator)
 
 

@@ -277,6 +277,7 @@ SIZES = {
 @quiet
 @pytest.mark.parametrize("feature_scaling", ["auto", "quantile", "range", None])
 @pytest.mark.parametrize("case", SIZES)
+@pytest.mark.matrix
 def test_rows_of_any_size_and_kind_are_imitated(case, feature_scaling):
     X, y = SIZES[case]
     fitted = small(feature_scaling=feature_scaling).fit(X, y)

@@ -278,16 +278,3 @@ def test_what_cannot_be_read_is_named():
         fitted.fit(MIXED.assign(float64=PANDAS["datetime64[ns]"]))
     with pytest.raises(TypeError, match="dates as categories"):
         sampler(categorical_features=["utc"]).fit(MIXED)
-
-
-def test_arrays_need_neither_pandas_nor_polars(run_python):
-    code = """
-import sys, warnings, numpy as np
-from skdeep.generative import TabularGANSampler
-warnings.simplefilter("ignore")
-before = set(sys.modules)
-X = np.array([["a", 1.5, None]] * 9, dtype=object)
-TabularGANSampler(max_epochs=1, device="cpu").fit(X).sample(3)
-print(sorted({"pandas", "polars"} & (set(sys.modules) - before)))
-"""
-    assert run_python(code).strip() == "[]"

@@ -246,7 +246,3 @@ def test_the_error_without_matplotlib_names_the_extra(draw, argument, seen, nets
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     with pytest.raises(ImportError, match=rf"{name} requires matplotlib; .*skdeep\[plot\]"):
         draw(nets)
-
-
-def test_matplotlib_is_imported_when_something_is_drawn(run_python):
-    run_python("import sys, skdeep.inspection\nassert 'matplotlib' not in sys.modules")

@@ -134,7 +134,11 @@ def run_searches(net, X, y, *, grid, cv, **options):
 @pytest.mark.parametrize(
     "Class, case",
     [
-        pytest.param(*case, id=f"{Class.__name__}-{number}")
+        pytest.param(
+            *case,
+            id=f"{Class.__name__}-{number}",
+            marks=pytest.mark.slow if number % 3 else (),  # every third one is fast
+        )
         for Class, options in FAMILIES.items()
         for number, case in enumerate(cases(Class, options))
     ],
@@ -178,6 +182,7 @@ def set_threads():
 
 @pytest.mark.parametrize("n_threads", [1, 2])
 @pytest.mark.parametrize("Class, sizes, options", WIDE)
+@pytest.mark.matrix
 def test_search_over_large_batches_is_equal_to_the_last_bit(
     Class, sizes, options, n_threads, set_threads
 ):
@@ -242,6 +247,7 @@ def test_search_chooses_as_grid_search_does_where_candidates_are_close():
         np.testing.assert_array_equal(ours.cv_results_[scores], theirs.cv_results_[scores])
 
 
+@pytest.mark.slow
 def test_number_of_workers_changes_no_score_of_a_binary_classifier():
     X = np.random.default_rng(0).normal(size=(300, 5))
     net = ResNetClassifier(**BLOCK, width=17, max_epochs=3, device="cpu", random_state=0)

@@ -186,6 +186,7 @@ def test_a_resource_of_another_estimator(digits):
     assert search.best_params_["max_iter"] == 4
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_same(digits, assert_same_search):
     X, _ = digits
     net = autoencoder(early_stopping=True, n_iter_no_change=1, lr_schedule="plateau")

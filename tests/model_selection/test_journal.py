@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import subprocess
 from pathlib import Path
 
 import joblib
@@ -131,40 +130,43 @@ def test_search_goes_on_wherever_the_journal_ends(name, path):
 
 
 KILLED = """
-import os, signal, sys
-import numpy as np, pandas as pd
+import os, pathlib, signal, sys
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 from skdeep.model_selection import BatchedGridSearchCV
 
 class Deadly(LogisticRegression):
-    n_fits = 0
-
     def fit(self, X, y):
         Deadly.n_fits += 1
-        if Deadly.n_fits > int(sys.argv[2]):
+        if Deadly.n_fits > Deadly.n_survived:
             os.kill(os.getpid(), signal.SIGKILL)
         return super().fit(X, y)
 
 X, y = load_iris(return_X_y=True, as_frame=True)
 X = X.assign(kind=y % 2)
 grid = {"C": [0.01, 0.1, 1.0]}
-search = BatchedGridSearchCV(Deadly(max_iter=500), grid, journal=sys.argv[1], refit=False).fit(X, y)
-print(Deadly.n_fits, search.cv_results_["mean_test_score"].tolist())
+
+def scores(path, n_survived=100):
+    Deadly.n_fits, Deadly.n_survived = 0, n_survived
+    search = BatchedGridSearchCV(Deadly(max_iter=500), grid, journal=path, refit=False)
+    return search.fit(X, y).cv_results_["mean_test_score"].tolist()
+
+for n_fits in (4, 0, 6):
+    child = os.fork()
+    if child == 0:
+        scores("killed.jsonl", n_fits)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == signal.SIGKILL
+    print("kept", pathlib.Path("killed.jsonl").read_bytes().count(b"\\n"))
+continued = scores("killed.jsonl")
+print("fitted", Deadly.n_fits)
+assert continued == scores("whole.jsonl")
 """
 
 
-def test_search_goes_on_after_its_process_was_killed(path, python_command, run_python):
-    n_kept = []
-    for n_fits in (4, 0, 6):
-        command, environment = python_command(KILLED, path, n_fits)
-        assert subprocess.run(command, env=environment).returncode == -signal.SIGKILL
-        n_kept.append(path.read_bytes().count(b"\n"))
-    assert n_kept == [4, 4, 10]
-    n_fits, _, scores = run_python(KILLED, path, 100).partition(" ")
-    assert n_fits == "5"
-    other = path.with_name("other.jsonl")
-    assert run_python(KILLED, other, 100).partition(" ")[2] == scores
+def test_search_goes_on_after_its_process_was_killed(run_python):
+    printed = run_python(KILLED).splitlines()
+    assert printed == ["kept 4", "kept 4", "kept 10", "fitted 5"]
 
 
 @pytest.mark.parametrize(
@@ -273,7 +275,8 @@ def test_wrong_journal_is_an_error():
         clone(SEARCHES["grid"]).set_params(journal=3).fit(IRIS, SPECIES)
 
 
-@pytest.mark.parametrize("with_journal", [pytest.param(False, marks=pytest.mark.slow), True])
+@pytest.mark.slow
+@pytest.mark.parametrize("with_journal", [False, True])
 def test_killed_process_costs_no_score(with_journal, path, tmp_path):
     grid = {"name": list("abcdef")}
     expected = GridSearchCV(Fragile(tmp_path), grid, cv=2).fit(IRIS, SPECIES)
@@ -291,6 +294,7 @@ def test_killed_process_costs_no_score(with_journal, path, tmp_path):
         assert path.read_bytes().count(b"\n") == 8
 
 
+@pytest.mark.slow
 def test_fit_that_kills_its_process_twice_fails(tmp_path):
     grid = [{"name": ["a", "b", "c"]}, {"name": ["d"], "n_deaths": [99]}]
     search = BatchedGridSearchCV(Fragile(tmp_path), grid, cv=2, n_jobs=2, refit=False)

@@ -118,6 +118,7 @@ def test_two_processes_find_the_same(assert_same_search):
     assert_same_search(two, make_search().fit(X, Y))
 
 
+@pytest.mark.slow
 def test_a_fitted_search_is_pickled_into_another_process(run_python, tmp_path):
     search = make_search().fit(X, Y)
     path, rows = tmp_path / "search.pkl", tmp_path / "rows.npy"

@@ -26,11 +26,11 @@ _CASES = [
 ]
 
 
-def _searches():
+def _searches(number):
+    """Grid and randomized search over one of the cases."""
     options = {"cv": 2, "error_score": "raise"}
-    for estimator, params in _CASES:
-        yield BatchedGridSearchCV(estimator, params, **options)
-        yield BatchedRandomizedSearchCV(estimator, params, random_state=0, **options)
+    yield BatchedGridSearchCV(*_CASES[number], **options)
+    yield BatchedRandomizedSearchCV(*_CASES[number], random_state=0, **options)
 
 
 def _expected_failures(search):
@@ -40,10 +40,25 @@ def _expected_failures(search):
     return {}
 
 
-# two candidates are fewer than n_iter
-@pytest.mark.filterwarnings("ignore:The total space of parameters:UserWarning")
-# a split by classes, of targets that are infinite
-@pytest.mark.filterwarnings("ignore:invalid value encountered in cast:RuntimeWarning")
-@parametrize_with_checks(list(_searches()), expected_failed_checks=_expected_failures)
+def _each_check(*numbers):
+    searches = [search for number in numbers for search in _searches(number)]
+    return parametrize_with_checks(searches, expected_failed_checks=_expected_failures)
+
+
+pytestmark = [
+    # two candidates are fewer than n_iter
+    pytest.mark.filterwarnings("ignore:The total space of parameters:UserWarning"),
+    # a split by classes, of targets that are infinite
+    pytest.mark.filterwarnings("ignore:invalid value encountered in cast:RuntimeWarning"),
+]
+
+
+@_each_check(0, 3)
 def test_scikit_learn_check_of_a_search(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@_each_check(1, 2, 4)
+def test_scikit_learn_check_of_a_further_search(estimator, check):
     check(estimator)

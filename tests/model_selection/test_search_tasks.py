@@ -145,6 +145,7 @@ CASES = {
 @pytest.mark.parametrize("max_models", [1, "auto"])
 @pytest.mark.parametrize("estimator, grid", CASES.values(), ids=CASES)
 @pytest.mark.filterwarnings("ignore:.*not support callbacks:UserWarning")
+@pytest.mark.matrix
 def test_tasks_are_those_of_grid_search(estimator, grid, max_models):
     expected = watch(GridSearchCV, estimator, grid)
     found = watch(BatchedGridSearchCV, estimator, grid, max_batch_models=max_models)
@@ -155,6 +156,7 @@ def test_tasks_are_those_of_grid_search(estimator, grid, max_models):
 @pytest.mark.parametrize("max_models", [1, "auto"])
 @pytest.mark.parametrize("name", [name for name in CASES if name != "two nets"])
 @pytest.mark.filterwarnings("ignore:.*not support callbacks:UserWarning")
+@pytest.mark.matrix
 def test_callbacks_that_are_handed_on_see_the_epochs_of_every_candidate(name, max_models):
     estimator, grid = CASES[name]
     expected = watch(GridSearchCV, estimator, grid, depth=1)
@@ -346,6 +348,7 @@ def test_nets_with_callbacks_of_their_own_are_fitted_in_the_ordinary_way():
 @pytest.mark.parametrize("depth", [0, 1, None])
 @pytest.mark.parametrize("name", ["net", "pipeline", "no net"])
 @pytest.mark.filterwarnings("ignore:.*not support callbacks:UserWarning")
+@pytest.mark.matrix
 def test_progress_bars_are_those_of_grid_search(name, depth, n_jobs, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "300")
     estimator, grid = CASES[name]

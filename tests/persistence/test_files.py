@@ -107,6 +107,7 @@ def test_a_composite_model_comes_back_with_the_same_bits(name, X, y, tmp_path):
     assert str(clone(loaded)) == str(clone(model))
 
 
+@pytest.mark.slow
 def test_a_fresh_process_gives_the_same_bits(
     make_random_ones, row_outputs, run_python, X, y, tmp_path
 ):

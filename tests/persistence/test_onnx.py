@@ -22,14 +22,13 @@ from sklearn.ensemble import IsolationForest
 
 import skdeep
 from skdeep.cluster import DeepEmbeddedClustering, SelfOrganizingMap
-from skdeep.decomposition import Autoencoder, DeepInfoMax
-from skdeep.ensemble import ClusterwiseClassifier, ClusterwiseRegressor, DeepEnsembleRegressor
+from skdeep.decomposition import Autoencoder
+from skdeep.ensemble import ClusterwiseClassifier, DeepEnsembleRegressor
 from skdeep.generative import GANSampler
 from skdeep.impute import AutoencoderImputer
 from skdeep.neural_network import ResNetClassifier
 from skdeep.outlier_detection import AutoencoderOutlierDetector
 from skdeep.persistence import to_onnx
-from skdeep.semi_supervised import FewLabelsClassifier
 
 #: Public estimators that are not exported, and why.
 NOT_EXPORTED = {
@@ -44,11 +43,8 @@ QUICK = {
     AutoencoderImputer,
     AutoencoderOutlierDetector,
     ClusterwiseClassifier,
-    ClusterwiseRegressor,
     DeepEmbeddedClustering,
     DeepEnsembleRegressor,
-    DeepInfoMax,
-    FewLabelsClassifier,
     ResNetClassifier,
     SelfOrganizingMap,
 }
@@ -131,6 +127,7 @@ def test_all_outputs_are_those_of_the_methods_for_other_dtypes(Estimator, dtype,
     assert next(one.version for one in model.opset_import if not one.domain) == opset
 
 
+@pytest.mark.slow
 def test_outputs_of_detectors_are_those_of_an_isolation_forest(X):
     detector = AutoencoderOutlierDetector(0.1, **CODER).fit(X)
     forest = IsolationForest(n_estimators=10, random_state=0).fit(X)

@@ -58,6 +58,7 @@ def assert_same_table(model, estimator, X):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("keep_empty_features", [False, True])
+@pytest.mark.matrix
 def test_imputed_numbers_are_those_of_transform(keep_empty_features, dtype, X):
     X = np.hstack([X, np.full((1000, 1), np.nan)]).astype(dtype)
     estimator = imputer(add_indicator=True, keep_empty_features=keep_empty_features).fit(X[:60])
@@ -92,13 +93,8 @@ def test_a_number_may_mark_missing_entries(dtype, X):
     assert (X == -999).any() and not (run(model, X)["variable"] == -999).any()
 
 
-@pytest.mark.parametrize(
-    "params",
-    [
-        {"add_indicator": True, "keep_empty_features": True},
-        pytest.param({}, marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("params", [{"add_indicator": True, "keep_empty_features": True}, {}])
 def test_each_column_of_a_table_with_strings_is_an_output(params, table):
     estimator = named("kind", "size", "blank", **params).fit(table[:60])
     model = to_onnx(estimator, table[:1], options={"reconstruct": True})

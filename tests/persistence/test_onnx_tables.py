@@ -64,13 +64,14 @@ CASES = [
     pytest.param(TABLE, id="all kinds"),
     pytest.param(TABLE[["number", "gaps", "often zero"]], id="numbers", marks=pytest.mark.slow),
     pytest.param(TABLE[["kind", "code"]], id="categories", marks=pytest.mark.slow),
-    pytest.param(TABLE[["number", "integer"]].to_numpy(), id="an array"),
+    pytest.param(TABLE[["number", "integer"]].to_numpy(), id="an array", marks=pytest.mark.slow),
     pytest.param(TABLE[["number", "kind"]].to_numpy(), id="objects", marks=pytest.mark.slow),
     pytest.param(
         pl.DataFrame(
             {"number": TABLE["number"].tolist(), "kind": [None if one else "a" for one in MISSING]}
         ),
         id="polars",
+        marks=pytest.mark.slow,
     ),
 ]
 

@@ -114,6 +114,7 @@ def test_no_callback_of_skorchs_is_forgotten():
 
 
 @by_name(WORKING)
+@pytest.mark.matrix
 def test_it_works(make, Class, tmp_path, small):
     estimator = small(Class, max_epochs=3, callbacks=[make(tmp_path)]).fit(IRIS, SPECIES)
     assert estimator.n_iter_ == 3
@@ -122,6 +123,7 @@ def test_it_works(make, Class, tmp_path, small):
 
 @by_name(REFUSED)
 @pytest.mark.nets({"all rows": {}, "split": {"early_stopping": True}})
+@pytest.mark.matrix
 def test_it_is_refused_before_training(make, params, Class, small):
     name = type(make()).__name__
     for callback in (make(), ("mine", make())):
@@ -149,6 +151,7 @@ NEEDING_VALIDATION = {
 
 
 @by_name(NEEDING_VALIDATION)
+@pytest.mark.matrix
 def test_without_rows_held_out_a_validation_loss_cannot_be_monitored(make, Class, tmp_path, small):
     remedy = r"Set (monitor='train_loss(_best)?'|save_model=False), or early_stopping=True"
     with pytest.raises(ValueError, match=f"validation loss .* {remedy}"):
@@ -196,6 +199,7 @@ def test_lr_scheduler_changes_the_learning_rate(Class, assert_same, small):
 
 
 @pytest.mark.parametrize("schedule", ["cosine", "onecycle"])
+@pytest.mark.matrix
 def test_lr_scheduler_and_a_schedule_of_ours_exclude_each_other(schedule, Class, small):
     estimator = small(Class, lr_schedule=schedule, callbacks=[LRScheduler("StepLR", step_size=1)])
     with pytest.raises(ValueError, match=f"lr_schedule must be 'constant' .*{schedule}.* only one"):
@@ -211,6 +215,7 @@ def test_load_init_state_starts_from_a_checkpoint(tmp_path, small):
 
 
 @pytest.mark.parametrize("kind", [SacredLogger, TensorBoard, WandbLogger])
+@pytest.mark.matrix
 def test_loggers_get_the_loss_of_each_epoch(kind, Class, small):
     protocol = Protocol()
     logger = kind(protocol, **({"save_model": False} if kind is WandbLogger else {}))

@@ -135,6 +135,7 @@ def test_the_bar_of_a_training_that_fails_stays_where_it_was_and_ends_its_line(
     assert printed.endswith("\n")
 
 
+@pytest.mark.slow
 def test_a_notebook_without_widgets_shows_a_bar_of_text_and_no_warning(run_python):
     printed = run_python(
         NOTEBOOK_WITHOUT_WIDGETS

@@ -88,6 +88,7 @@ def test_callback_sees_the_losses_that_make_the_curve(Class, small):
         "spectral norm": {"spectral_norm": True, "gradient_clip_value": 1.0},
     }
 )
+@pytest.mark.matrix
 def test_a_callback_that_listens_to_batches_changes_nothing(params, Class, assert_same, small):
     alone = small(Class, batch_size=40, **params).fit(IRIS, SPECIES)
     watched = small(Class, batch_size=40, callbacks=[RecordBatches()], **params)
@@ -112,6 +113,7 @@ def test_skorchs_early_stopping_ends_training_in_good_order(Class, assert_same, 
 
 
 @pytest.mark.nets({"all": {}, "split": {"early_stopping": True, "n_iter_no_change": 50}})
+@pytest.mark.matrix
 def test_a_callback_may_end_training_and_best_weights_still_come_back(
     params, Class, assert_same, small
 ):
@@ -130,6 +132,7 @@ def test_callbacks_see_only_the_training_that_finds_the_best_epoch(params, Class
 
 
 @pytest.mark.parametrize("hook", ["on_batch_end", "on_epoch_end"])
+@pytest.mark.matrix
 def test_an_interrupt_inside_a_callback_propagates(hook, Class, small):
     class Interrupt(Callback):
         pass

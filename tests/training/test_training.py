@@ -160,6 +160,7 @@ def test_training_uses_all_epochs_when_nothing_stops_it(params, Class, small):
 
 @pytest.mark.nets(GOES_ON)
 @pytest.mark.having("warm_start")
+@pytest.mark.matrix
 def test_warm_start_goes_on_from_the_fitted_state(params, Class, outputs, small):
     estimator = small(Class, warm_start=True, **params).fit(IRIS, SPECIES)
     before, last = outputs(estimator, IRIS), estimator.loss_curve_[-1]
@@ -184,6 +185,7 @@ def test_warm_start_goes_on_from_the_fitted_state(params, Class, outputs, small)
     }
 )
 @pytest.mark.having("warm_start")
+@pytest.mark.matrix
 def test_warm_start_of_twice_five_epochs_is_ten_epochs(params, Class, assert_same, small):
     options = {"batch_size": 32, **params}
     twice = small(Class, warm_start=True, **options).fit(IRIS, SPECIES).fit(IRIS, SPECIES)
@@ -299,6 +301,7 @@ def test_divergence_names_epoch_and_lr_and_leaves_the_estimator_unfitted(params,
         "refit": {"early_stopping": True, "refit_full": True},
     }
 )
+@pytest.mark.matrix
 def test_fitted_estimator_does_not_keep_the_training_data(params, Class, small):
     X = np.random.default_rng(0).normal(size=(200, 5))
     y = np.arange(200) % 2
