@@ -67,7 +67,8 @@ def make_net(name, args):
         sizes = {"n_blocks": 1, "width": 32, "norm": "layer", "dropout": 0.0}
     else:
         sizes = {"n_blocks": 2, "width": 32, "norm": "batch", "dropout": args.dropout}
-    estimator = ResNetClassifier(**sizes, hidden_factor=1, **options)
+    rest = {"numerical_embedding": None, "early_stopping": False, "label_smoothing": 0.0}
+    estimator = ResNetClassifier(**sizes, **rest, hidden_factor=1, **options)
     return Net(estimator, PlainResNet, {"n_features": 64, "n_outputs": 10, **sizes})
 
 

@@ -12,7 +12,7 @@ Contenders take turns in one process; ratios are ratios of medians. Parts:
 - halving: ``BatchedHalvingSearchCV`` must take a third of the time of the full grid for the same
   candidates, and its choice must be within one standard error of the best in the full grid.
 - ensemble: five nets in one estimator must take at most 2.5 times as long as one. California
-  housing with the split and settings of `resnet` in ``resnet_tabular.py``; a narrow net, which is
+  housing with the split of ``tabular.py`` and early stopping; a narrow net, which is
   stacked, and the default.
 - large: if compute dominates, the search falls back to ordinary fits and must not be slower.
 - border: time per net and step, stacked and one by one: the width from which stacking is slower.
@@ -57,10 +57,10 @@ from _searches import (
     search,
     training,
 )
-from resnet_tabular import parameters, parts
 from sklearn.base import is_classifier
 from sklearn.metrics import root_mean_squared_error
 from sklearn.model_selection import GridSearchCV, KFold
+from tabular import parts
 
 from skdeep import model_selection
 from skdeep.decomposition import Autoencoder
@@ -187,6 +187,21 @@ def choice(full, one):
     }
 
 
+# Nets that are trained as a stack where they are narrow.
+ENSEMBLE = {
+    "early_stopping": True,
+    "refit_full": False,
+    "numerical_embedding": None,
+    "norm": "batch",
+    "max_epochs": 100,
+    "lr": 1e-3,
+    "lr_schedule": "cosine",
+    "dropout": 0.3,
+    "n_iter_no_change": 16,
+    "tol": 0.0,
+}
+
+
 def several(n_estimators, random_state, **parameters):
     """Regressor that averages so many nets."""
     if n_estimators == 1:
@@ -198,7 +213,7 @@ def several(n_estimators, random_state, **parameters):
 
 def ensemble(args, report):
     """An ensemble of five nets compared with a single net."""
-    data = parts("california", 0, smoke=args.smoke)
+    data = parts("california-full", 0, smoke=args.smoke)
     X, y = data.X_train, data.y_train
     epochs = {} if args.epochs is None else {"max_epochs": args.epochs}
     ResNetRegressor(max_epochs=1).fit(X[:512], y[:512])  # overhead of the first fit only
@@ -206,7 +221,7 @@ def ensemble(args, report):
     rows = []
     for width in args.widths:
         settings = {"width": width, "device": args.device, **epochs}
-        given = parameters("resnet", "california", settings)
+        given = ENSEMBLE | settings
         models = {name: [] for name in sizes}
 
         def run(name, given=given, models=models):

@@ -64,9 +64,9 @@ def table_case(n_features, epochs, **options):
 
 
 CASES = {
-    "default": table_case(8, 5),
-    "default-20": table_case(20, 5),
-    # of Gorishniy et al. (2021), as in resnet_tabular.py
+    "small": table_case(8, 5),
+    "small-20": table_case(20, 5),
+    # of Gorishniy et al. (2021), with the settings they published
     "california": table_case(8, 3, n_blocks=3, width=168, hidden_factor=2.983, dropout=0.4457),
     "large": table_case(20, 1, n_blocks=4, width=512),
     "image": Case(784, 2_000, 10_000, 1, {"n_blocks": 1, "image_shape": (28, 28), "dropout": 0.0}),
@@ -147,9 +147,12 @@ def estimator(case, scaling, args, **options):
     """Estimator that trains the net of a case for a fixed number of epochs."""
     options = {"max_epochs": args.epochs or case.epochs, **case.options, **options}
     return ResNetClassifier(
-        **options,
+        **{"n_blocks": 2, "norm": "batch", **options},
         **OPTIMIZER,
         lr_schedule="constant",
+        label_smoothing=0.0,
+        numerical_embedding=None,
+        early_stopping=False,
         batch_size=args.batch_size,
         feature_scaling=scaling,
         n_iter_no_change=options["max_epochs"],

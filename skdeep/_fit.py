@@ -118,9 +118,8 @@ class Fit:
     @property
     def holds_out(self):
         """Whether samples are held out for early stopping."""
-        if isinstance(self._holds_out, str):  # it depends on the data
-            self._prepare()
-        return bool(self._holds_out)
+        self._prepare()
+        return self._rows[1] is not None
 
     @property
     def scaler(self):
@@ -293,11 +292,6 @@ class Fit:
         self._kept |= {} if curve is None else {"validation_loss_curve_": curve}
         self._holds_out, self._callbacks = False, None
         self._data, self.net = None, None
-
-    @property
-    def best_epoch(self):
-        """Epoch whose weights early stopping restored, counted from one."""
-        return self._kept["best_epoch_"]
 
     # Fitted attributes ---------------------------------------------------------------------
 

@@ -2,7 +2,6 @@
 
 import functools
 import inspect
-import itertools
 import os
 import pathlib
 import pickle
@@ -16,6 +15,7 @@ os.environ["OMP_WAIT_POLICY"] = "passive"
 import numpy as np
 import pytest
 import torch
+from _matrices import further
 from sklearn.utils import get_tags
 
 import skdeep
@@ -111,7 +111,7 @@ def pytest_collection_modifyitems(items):
         if mark := item.get_closest_marker("matrix"):
             matrices.setdefault((item.parent, item.originalname, mark.args), []).append(item)
     for (_, _, names), combinations in matrices.items():
-        for item in _further(combinations, names):
+        for item in further(combinations, names):
             item.add_marker(pytest.mark.slow)
     collapse = "(All samples are in one of|Samples are in only)"
     ignore = f"ignore:{collapse}:sklearn.exceptions.ConvergenceWarning"
@@ -125,26 +125,6 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.get_closest_marker("gpu"):
             item.add_marker(skip)
-
-
-def _further(items, names):
-    """All but a few combinations of parameters, in which each value occurs about equally often."""
-    values = {
-        item: {
-            (name, id(one))
-            for name, one in item.callspec.params.items()
-            if not names or name in names
-        }
-        for item in items
-    }
-    n_uses = dict.fromkeys(itertools.chain(*values.values()), 0)
-    further = list(items)
-    while not all(n_uses.values()):
-        few = min(further, key=lambda item: sorted(n_uses[one] for one in values[item]))
-        further.remove(few)
-        for one in values[few]:
-            n_uses[one] += 1
-    return further
 
 
 @pytest.fixture(params=[pytest.param(cls, id=name) for name, cls in all_estimators()])

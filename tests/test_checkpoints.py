@@ -99,9 +99,7 @@ makers = {
     "autoencoder": functools.partial(Autoencoder, early_stopping=True, noise=0.2, tol=0.0, **coder),
     "variational": functools.partial(VariationalAutoencoder, lr_schedule="onecycle", **coder),
     "refit": functools.partial(net, early_stopping=True, refit_full=True, dropout=0.2),
-    "gan": functools.partial(
-        GANSampler, latent_dim=3, n_critic=2, hidden_layer_sizes=(8,), **small
-    ),
+    "gan": functools.partial(GANSampler, hidden_layer_sizes=(8,), **(small | {"n_critic": 2})),
     "dec": functools.partial(
         DeepEmbeddedClustering, 2, pretrain_epochs=9, update_interval=4, tol=0.0, **coder
     ),
@@ -396,8 +394,7 @@ def test_members_of_clusters_have_folders_of_their_own(X, tmp_path):
 
 
 def test_candidates_of_a_search_cannot_share_a_folder(X, y, tmp_path):
-    search = BatchedGridSearchCV(
-        _net(checkpoint=tmp_path), {"lr": [1e-3, 1e-2]}, cv=2, error_score="raise"
-    )
+    options = {"cv": 2, "error_score": "raise"}
+    search = BatchedGridSearchCV(_net(checkpoint=tmp_path), {"lr": [1e-3, 1e-2]}, **options)
     with pytest.raises(ValueError, match="checkpoint must be a folder of the same fit"):
         search.fit(X, y)

@@ -97,7 +97,7 @@ BAD_PARAMETERS = [
     *[("width", value) for value in (0, -8, 16.0, "auto", None)],
     *[("hidden_factor", value) for value in (0, -0.5, np.nan, np.inf, "2", None)],
     *[("residual_dropout", value) for value in (-0.1, 1.0, np.nan, "some", None)],
-    *[("norm", value) for value in ("group", None, True)],
+    *[("norm", value) for value in ("group", True)],
     *[("numerical_embedding", value) for value in ("linear", True, 8)],
     *[("embedding_dim", value) for value in (0, -1, 2.0, None)],
     *[("frequency_scale", value) for value in (0, -1.0, np.nan, np.inf, None)],
@@ -352,7 +352,7 @@ def test_rows_too_large_for_the_net_are_refused_instead_of_mapped_to_infinity(
         "spectral_norm": {"spectral_norm": True},
         "pac": {"pac": 3},
         "width": {"width": 17},
-        "n_blocks": {"n_blocks": 1},
+        "n_blocks": {"n_blocks": 3},
         "norm": {"norm": "layer"},
         "activation": {"activation": "silu"},
         "hidden_factor": {"hidden_factor": 0.5},
@@ -371,14 +371,9 @@ NEEDS = {
     "augment": ({"augment": "shift"}, "augment needs image_shape"),
     "image and embedding": (
         {"image_shape": (8, 8), "numerical_embedding": "periodic"},
-        "numerical_embedding must be None with image_shape",
+        "numerical_embedding must be 'auto' or None with image_shape",
     ),
     "image and gaps": ({"image_shape": (8, 8), "missing": "indicator"}, "missing must be 'error'"),
-    "refit and warm start": (
-        {"refit_full": True, "early_stopping": True, "warm_start": True},
-        "refit_full must be False",
-    ),
-    "refit alone": ({"refit_full": True}, "refit_full=True needs early_stopping=True"),
 }
 
 

@@ -253,7 +253,11 @@ def test_rows_are_not_written_to(make, train_on, outputs, X, y):
     {
         "global": {"feature_scaling": "global", "block": "dense"},
         "standard": {"feature_scaling": "standard"},
-        "quantile": {"feature_scaling": "quantile", "missing": "indicator"},
+        "quantile": {
+            "feature_scaling": "quantile",
+            "missing": "indicator",
+            "numerical_embedding": None,
+        },
         "piecewise": {"feature_scaling": "standard", "numerical_embedding": "piecewise-linear"},
         "range": {"feature_scaling": "range", "latent_dim": 4},
         "quantiles": {"feature_scaling": "quantile", "latent_dim": 4},

@@ -5,7 +5,10 @@ from skdeep._preprocessing._quantile import QuantileScaler
 from skdeep._preprocessing._robust import RobustScaler
 from skdeep.utils._slabs import dense
 
-_BY_NAME = {"quantile": QuantileScaler, "robust": RobustScaler}
+_BY_NAME: dict[str, type[QuantileScaler | RobustScaler]] = {
+    "quantile": QuantileScaler,
+    "robust": RobustScaler,
+}
 
 
 def fit_feature_scaler(X, sample_weight=None, *, rng, scaling, read=dense):

@@ -55,7 +55,7 @@ class AutoencoderImputer(ImputerMixin, GradientDescentMixin, DeepEstimator):
         Fraction of the hidden units that are set to zero during training; in a GAN, of those of the
         critic.
     embedding_dim : int, default=8
-        Dimension of the embeddings of categories.
+        Dimension of the embedding of each categorical feature, and of numerical ones that have one.
     add_indicator : bool, default=False
         Whether to append an indicator for each feature that has missing entries in the training
         samples, as :class:`sklearn.impute.MissingIndicator` returns it.

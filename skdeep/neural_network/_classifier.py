@@ -54,7 +54,7 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
         itself. ``"piecewise-linear"`` uses up to 48 bins per feature. ``"auto"`` is
         ``"piecewise-linear"`` for dense tables of at most 256 features, else None.
     embedding_dim : int, default=8
-        Dimension of the embeddings of numerical and of categorical features.
+        Dimension of the embedding of each categorical feature, and of numerical ones that have one.
     frequency_scale : float, default=0.1
         Standard deviation of the initial frequencies of ``"periodic"`` embeddings, for scaled
         features.
@@ -73,7 +73,7 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
         categories are treated.
     feature_scaling : {"auto", "robust", "quantile", "standard", "global"} or None, default="auto"
         Scaling of the numerical features: ``"robust"`` by median and interquartile range, with
-        outliers compressed [4]_; ``"standard"`` to zero mean and unit variance; ``"quantile"`` to a
+        outliers compressed; ``"standard"`` to zero mean and unit variance; ``"quantile"`` to a
         standard normal distribution, by ranks; or all features by one common factor, which suits
         images, see Notes. None leaves them unscaled. ``"auto"`` depends on the data, see Notes.
     missing : {"error", "indicator"}, default="error"
@@ -206,7 +206,7 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
 
     Notes
     -----
-    ``feature_scaling="auto"`` is ``"robust"`` for dense tables, ``"standard"`` for sparse ones
+    ``feature_scaling="auto"`` is ``"robust"`` [4]_ for dense tables, ``"standard"`` for sparse ones
     and ``"global"`` for images. ``"global"`` subtracts the mean of each feature and divides all
     features by one number.
 

@@ -28,7 +28,7 @@ LAYERS = {
     "batch_size": (3, 5, 15, 17, 31, 48, 64),
     "gradient_clip_value": (None, 1.0),
     "optimizer": ("adamw", "adam", "sgd"),
-    "lr_schedule": ("constant", "coslog4", "cosine", "onecycle", "plateau"),
+    "lr_schedule": ("constant", "cosine", "onecycle", "plateau"),
     "early_stopping": (False, False, True),
 }
 BLOCKS = {
@@ -36,7 +36,7 @@ BLOCKS = {
     "width": SIZES,
     "n_blocks": (1, 2),
     "hidden_factor": (1.0, 2.0),
-    "norm": ("batch", "layer", None),
+    "norm": ("batch", "layer"),
     "numerical_embedding": (None,),  # embeddings are not stacked on a CPU
     "dropout": (0.0, 0.2),
     "residual_dropout": (0.0, 0.1),

@@ -31,7 +31,8 @@ def small():
         few = {"n_clusters": 9, "update_interval": 1}
         plain |= few if "explained_variance" in known else {}
         plain |= {"n_init": 1, "lr": 1e-3} if "invariance" in known else {}
-        plain |= {"lr": 1e-3, "norm": "batch", "refit_full": False} if "refit_full" in known else {}
+        residual = {"lr": 1e-3, "norm": "batch", "refit_full": False, "validation_fraction": 0.1}
+        plain |= residual if "refit_full" in known else {}
         plain |= {"invariance": "vat"}
         plain |= {"radius": 1.0}
         plain = {name: plain[name] for name in plain.keys() & known}
