@@ -198,13 +198,12 @@ class Fit:
         if targets is not None:
             self.set_targets(targets)
         lr_schedule = lr_schedule or self.estimator.lr_schedule
-        holds_out = self._rows[1] is not None
         callbacks = [
             *([] if stopping is None else [stopping]),
             DivergenceGuard(),
             *([] if on_epoch is None else [EpochEnd(on_epoch, self)]),
             *self.tasks.epochs(self.snapshot),
-            *check_callbacks(self._callbacks, holds_out=holds_out, lr_schedule=lr_schedule),
+            *check_callbacks(self._callbacks, holds_out=self.holds_out, lr_schedule=lr_schedule),
             *([] if self._progress is None else [self._progress]),
         ]
         self._make_net(phase, optimizer, options, callbacks)
@@ -213,8 +212,7 @@ class Fit:
         if n_left:
             self.net.on_step = None if on_step is None else partial(on_step, self)
             run = Run(
-                self.net,
-                *self._rows,
+                *(self.net, *self._rows),
                 n_epochs=n_left,
                 lr_schedule=lr_schedule,
                 n_schedule_epochs=int(n_schedule_epochs or n_epochs),
@@ -290,8 +288,7 @@ class Fit:
         """
         curve = self.estimator._record(self).get("validation_loss_curve_")
         self._kept |= {} if curve is None else {"validation_loss_curve_": curve}
-        self._holds_out, self._callbacks = False, None
-        self._data, self.net = None, None
+        self._holds_out, self._callbacks, self._data, self.net = False, None, None, None
 
     # Fitted attributes ---------------------------------------------------------------------
 
@@ -328,7 +325,7 @@ class Fit:
             self.announce(None)  # so that callbacks see the fit that fails
             raise
         estimator = self.estimator
-        if isinstance(self._holds_out, str):
+        if self._holds_out == "auto":
             self._holds_out = not self.in_parts and estimator._should_hold_out(data)
         fraction = estimator.validation_fraction if self._holds_out else None
         train, valid, weight = split(data, fraction, self.seed)
@@ -339,8 +336,8 @@ class Fit:
         else:
             self._scaler = self.pool.fit_scaler(estimator, self._data, (data, *part), self.seed)
         self._build_module()
-        batch_size = int(estimator.batch_size)
-        options = {"scaler": self._scaler, "device": self.device, "batch_size": batch_size}
+        options = {"scaler": self._scaler, "device": self.device}
+        options["batch_size"] = int(estimator.batch_size)
         self._rows = [
             self.pool.make_rows(data, index, (role, *part), **options)
             for role, index in (("train", train), ("valid", valid))

@@ -373,6 +373,7 @@ NEEDS = {
         {"image_shape": (8, 8), "numerical_embedding": "periodic"},
         "numerical_embedding must be 'auto' or None with image_shape",
     ),
+    "image without norm": ({"image_shape": (8, 8), "norm": None}, "norm must be 'auto'"),
     "image and gaps": ({"image_shape": (8, 8), "missing": "indicator"}, "missing must be 'error'"),
 }
 

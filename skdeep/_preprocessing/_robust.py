@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from skdeep._preprocessing._distribution import quantile_levels, sample_rows
+from skdeep._preprocessing._distribution import distinct_values, quantile_levels, sample_rows
 from skdeep._preprocessing._scaler import Scaler
 from skdeep.utils._slabs import dense
 
@@ -81,8 +81,10 @@ class RobustScaler(Scaler, kind="robust"):
 def _center_and_scale(column, weight):
     """Median, and interquartile range or half of the range; infinite for a constant column."""
     values, levels = quantile_levels(column, weight)
-    quartiles = [0.25, 0.5, 0.75]
-    steps = np.quantile(column, quartiles, method="inverted_cdf", weights=weight)
+    quartiles = np.array([0.25, 0.5, 0.75])
+    _, mass = distinct_values(column.astype(np.float64), weight)
+    # slightly earlier, so that rounding of the weights does not count
+    steps = values[np.searchsorted(np.cumsum(mass) / mass.sum(), quartiles - 1e-9)]
     # a quarter of the values, as differences of the largest numbers are infinite
     if steps[0] < steps[2]:
         low, center, high = np.interp(quartiles, levels, values / 4)

@@ -139,9 +139,7 @@ def make_schedule(name, optimizer, *, n_epochs, n_batches, patience, tol):
         return lr_scheduler.CosineAnnealingLR(optimizer, T_max=n_epochs * n_batches)
     if name == "coslog4":
         n_steps = n_epochs * n_batches
-        return lr_scheduler.LambdaLR(
-            optimizer, lambda step: _coslog(min(1.0, (step + 0.5) / n_steps))
-        )
+        return lr_scheduler.LambdaLR(optimizer, lambda step: _coslog((step + 0.5) / n_steps))
     if name == "onecycle":
         return lr_scheduler.OneCycleLR(
             optimizer,

@@ -134,6 +134,11 @@ class ResNetMixin(TransferMixin):
                 "numerical_embedding must be 'auto' or None with image_shape, as it is for tables "
                 f"only; got {self.numerical_embedding!r}."
             )
+        if self.image_shape is not None and self.norm is None:
+            raise ValueError(
+                "norm must be 'auto', 'batch' or 'layer' with image_shape; got None. Deep "
+                "convolutional nets do not train without one."
+            )
         if self.image_shape is not None and self.missing != "error":
             raise ValueError(
                 f"missing must be 'error' with image_shape; got {self.missing!r}. Impute missing "
@@ -245,6 +250,11 @@ class ResNetMixin(TransferMixin):
         is_narrow = X.shape[1] <= _MOST_EMBEDDED and not sp.issparse(X)
         return "piecewise-linear" if is_narrow and self.image_shape is None else None
 
+    def _embedding_of(self, scaler):
+        if self.numerical_embedding != "auto":
+            return self.numerical_embedding
+        return "piecewise-linear" if scaler.bins else None
+
     def _architecture(self, data, scaler):
         if self.pretrained is not None:
             return self._transferred_architecture(scaler)
@@ -272,7 +282,7 @@ class ResNetMixin(TransferMixin):
             "cardinalities": scaler.cardinalities,
             "gaps": scaler.gaps,
             "embedding_dim": int(self.embedding_dim),
-            "numerical_embedding": self._resolve_embedding(data.X),
+            "numerical_embedding": self._embedding_of(scaler),
             "frequency_scale": float(self.frequency_scale),
             "bins": scaler.bins,
         }
@@ -303,7 +313,10 @@ class ResNetMixin(TransferMixin):
         """Return the number of epochs with the lowest validation loss, at ends of cycles."""
         curve = fit.net.history[:, "valid_loss"]
         ends = resting_epochs(self.lr_schedule, int(self.max_epochs))
-        return min((n for n in ends if n <= len(curve)), key=lambda n: curve[n - 1])
+        first = 1 if self.pretrained is None else 1 + int(self.freeze_epochs)
+        candidates = range(min(first, len(curve)), len(curve) + 1)
+        candidates = [n for n in candidates if n in ends] or candidates
+        return min(candidates, key=lambda n: curve[n - 1])
 
     def __sklearn_tags__(self):
         """Missing values are allowed with ``missing="indicator"``."""

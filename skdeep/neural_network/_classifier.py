@@ -172,7 +172,8 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
     n_iter_ : int
         Number of epochs trained.
     best_epoch_ : int
-        Epoch with the lowest validation loss. Only available if ``early_stopping=True``.
+        Epoch with the lowest validation loss, before a refit. Only available if samples were
+        held out.
     loss_curve_ : list of float, length `n_iter_`
         Mean training loss of each epoch: cross-entropy in nats, averaged over the labels for
         multilabel targets.

@@ -36,7 +36,7 @@ def within(fitted, level):
     level : float
     """
     nearest = min(fitted, key=lambda one: abs(one - level))
-    if abs(nearest - level) < 1e-9:
+    if abs(nearest - level) < 1e-7:
         return nearest
     if fitted[0] < level < fitted[-1]:
         return level

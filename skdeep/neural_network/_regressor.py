@@ -183,7 +183,8 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
     n_iter_ : int
         Number of epochs trained.
     best_epoch_ : int
-        Epoch with the lowest validation loss. Only available if ``early_stopping=True``.
+        Epoch with the lowest validation loss, before a refit. Only available if samples were
+        held out.
     loss_curve_ : list of float, length `n_iter_`
         Mean training loss of each epoch, averaged over outputs and quantiles, in units of the
         standardized targets; for ``loss="gaussian"`` the negative log-likelihood in nats.

@@ -18,7 +18,8 @@ def is_large(a, b):
     Their gradients are as large, so that the answer is the same for them.
     """
     size = a.shape[-2] * a.shape[-1] * b.shape[-1]
-    return _HAS_BOTH and a.device.type == "cpu" and size >= _LARGE
+    is_plain = a.device.type == "cpu" and a.dtype == torch.float32
+    return _HAS_BOTH and is_plain and size >= _LARGE
 
 
 def multiply_large(a, b, bias=None):

@@ -37,7 +37,6 @@ BLOCKS = {
     "n_blocks": (1, 2),
     "hidden_factor": (1.0, 2.0),
     "norm": ("batch", "layer"),
-    "numerical_embedding": (None,),  # embeddings are not stacked on a CPU
     "dropout": (0.0, 0.2),
     "residual_dropout": (0.0, 0.1),
 }
@@ -103,6 +102,10 @@ def net_and_data(Class, case):
         case["quantile"] = QUANTILES[n_features % len(QUANTILES)]
     if case.get("loss") in ("bce", "multinomial"):
         case["output_activation"] = "auto"
+    if "n_blocks" in case:
+        # embeddings are not stacked on a CPU
+        case |= {"numerical_embedding": None, "lr": 1e-3, "weight_decay": 1e-5}
+        case |= {"label_smoothing": 0.0} if Class is ResNetClassifier else {}
     if case.get("block") == "residual":
         case["tied_weights"] = False
     n_rows = 2 * max(12, 2 * case["batch_size"] + n_left_over % case["batch_size"]) + n_more

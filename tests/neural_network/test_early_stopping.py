@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.frozen import FrozenEstimator
@@ -263,3 +264,38 @@ def test_the_refit_ends_with_a_cycle_of_the_schedule():
     clf = ResNetClassifier(width=8, max_epochs=30, callbacks=[RecordRates(rates)], **options)
     clf.fit(X, y)
     assert max(rates[end - 1] for end in ends) < 0.1 * max(rates)
+
+
+@pytest.mark.parametrize("params", [{"max_epochs": 2000}, {"n_iter_no_change": 1, "tol": 1.0}])
+def test_training_may_stop_before_the_first_cycle_ends(params):
+    X, _ = large(320)
+    y = np.random.default_rng(1).normal(size=320)
+    reg = ResNetRegressor(width=8, random_state=0, **params).fit(X, y)
+    assert reg.n_iter_ == 1 + np.argmin(reg.validation_loss_curve_)
+
+
+def test_the_refit_does_not_end_before_fine_tuning():
+    X, y = large(320)
+    noise = np.random.default_rng(1).normal(size=320)
+    start = FrozenEstimator(ResNetRegressor(width=8, max_epochs=2, random_state=0).fit(X, y))
+    options = {"early_stopping": True, "freeze_epochs": 10, "max_epochs": 16, "random_state": 0}
+    reg = ResNetRegressor(pretrained=start, **options).fit(X, noise)
+    assert reg.n_iter_ > 10
+
+
+@pytest.mark.parametrize("lr_schedule", ["constant", "coslog4", "cosine", "onecycle", "plateau"])
+def test_a_single_step_changes_the_net(lr_schedule):
+    X, y = large(100)
+    options = {"max_epochs": 1, "lr_schedule": lr_schedule, "width": 8, "random_state": 0}
+    outputs = [
+        ResNetClassifier(lr=lr, **options).fit(X, y).decision_function(X) for lr in (1e-2, 1e-12)
+    ]
+    assert abs(outputs[0] - outputs[1]).max() > 1e-3
+
+
+def test_dense_and_sparse_samples_may_follow_one_another():
+    X, y = large(100)
+    clf = ResNetClassifier(width=8, max_epochs=1, random_state=0).fit(X, y)
+    clf.partial_fit(sp.csr_array(X), y)
+    clf = ResNetClassifier(width=8, max_epochs=1, random_state=0).fit(sp.csr_array(X), y)
+    clf.partial_fit(X, y)

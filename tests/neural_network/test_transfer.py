@@ -54,8 +54,10 @@ def test_a_net_that_has_clustered_the_digits_needs_few_labels(clusterer):
     pretrained = FrozenEstimator(clone(clusterer).set_params(**FEW).fit(X[:1200]))
     start = {"pretrained": pretrained, "freeze_epochs": 25, "trunk_lr": 1e-4}
     from_scratch = {"image_shape": clusterer.image_shape}
+    options = {"lr": 1e-2, "lr_schedule": "cosine", "weight_decay": 1e-5, "max_epochs": 50, **FEW}
+    options |= {"label_smoothing": 0.0, "n_iter_no_change": 10, "n_blocks": 2}
     scores = [
-        ResNetClassifier(lr=1e-2, **params, **FEW).fit(X[:30], y[:30]).score(X[1200:], y[1200:])
+        ResNetClassifier(**params, **options).fit(X[:30], y[:30]).score(X[1200:], y[1200:])
         for params in (start, from_scratch)
     ]
     assert scores[0] > scores[1] + 0.1

@@ -102,3 +102,9 @@ def test_features_that_mostly_have_one_value_are_divided_by_half_of_their_range(
     X = np.zeros((100, 1))
     X[:20, 0] = np.linspace(-1, 9, 20)
     np.testing.assert_allclose(scaled(X), compressed(X / 5), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("weight", [0.1, 0.3, 7.0])
+def test_a_common_weight_changes_nothing(weight):
+    X = np.repeat([0.0, 1.0, 2.0], [10, 20, 10])[:, np.newaxis]  # quartiles at the ends of steps
+    np.testing.assert_allclose(scaled(X, sample_weight=np.full(40, weight)), scaled(X), rtol=1e-6)
