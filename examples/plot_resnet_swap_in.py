@@ -73,15 +73,12 @@ tables = {
 # Boosted trees and the residual net accept dataframes with categorical features. The forest and the
 # MLP need one-hot encoding, and the MLP also needs scaled features.
 #
-# All models have their default parameters, with one exception: with only a few hundred samples,
-# nets need early stopping so that they do not overfit. The residual net holds out a tenth of the
-# training samples to find the best number of epochs, and is then trained again on all of them
-# (``refit_full``). The MLP also holds out samples. It has no such refit, and gets as many epochs as
-# it needs.
+# All models have their default parameters, with one exception: the MLP holds out samples to stop
+# early, and gets as many epochs as it needs. The residual net holds out samples by default, to find
+# the best number of epochs, and is then trained again on all of them.
 #
-# The residual net is included twice. ``numerical_embedding="piecewise-linear"`` divides each
-# numerical feature into bins, which helps the net with abrupt changes. It needs ``pip install
-# skdeep[embeddings]``.
+# The residual net is included twice. By default it also sees each numerical feature divided into
+# bins, which helps with abrupt changes; ``numerical_embedding=None`` leaves them out.
 
 
 def models_for(is_classification):
@@ -100,13 +97,12 @@ def models_for(is_classification):
             make_column_transformer((encoder, categories), remainder=scaler), model
         )
 
-    stopping = {"early_stopping": True, "refit_full": True, "max_epochs": 100, "random_state": 0}
     return {
         "forest": encoded(forest(random_state=0)),
         "boosting": boosting(random_state=0),
         "MLP": encoded(mlp(early_stopping=True, max_iter=5000, random_state=0), StandardScaler()),
-        "resnet": resnet(**stopping),
-        "resnet, bins": resnet(numerical_embedding="piecewise-linear", **stopping),
+        "resnet": resnet(random_state=0),
+        "resnet, no bins": resnet(numerical_embedding=None, random_state=0),
     }
 
 
@@ -126,7 +122,7 @@ for table, (X, y) in tables.items():
         run = cross_validate(model, X, y, cv=cv)
         score, seconds = run["test_score"], np.median(run["fit_time"])
         results.append({"table": table, "model": name, "scores": score, "seconds": seconds})
-        print(f"  {name:12s} {score.mean():6.3f} +- {score.std():.3f}  {seconds:6.2f} s")
+        print(f"  {name:15s} {score.mean():6.3f} +- {score.std():.3f}  {seconds:6.2f} s")
 
 # %%
 # Scores of all folds
@@ -149,7 +145,7 @@ for ax, table in zip(axes, tables, strict=True):
 # Each net is compared with the best of the three other models: the difference of the mean scores,
 # the number of folds on which the net is better, and the ratio of the fit times.
 
-n_wins = {"resnet": 0, "resnet, bins": 0}
+n_wins = {"resnet": 0, "resnet, no bins": 0}
 for table in tables:
     shown = {result["model"]: result for result in results if result["table"] == table}
     others = [name for name in shown if name not in n_wins]
