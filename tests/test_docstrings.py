@@ -4,6 +4,7 @@ import doctest
 import importlib
 import inspect
 import pkgutil
+import re
 
 import pandas as pd
 import pytest
@@ -75,6 +76,13 @@ def test_estimators_document_every_attribute_that_fit_sets(params, Estimator, ma
     fitted = [name for name in vars(estimator) if name.endswith("_") and name[0] != "_"]
     assert fitted
     assert [name for name in fitted if f"\n{name} : " not in described] == []
+
+
+@pytest.mark.parametrize("name", list(_public_names()))
+def test_docstring_cites_only_its_own_references(name):
+    text = inspect.getdoc(pkgutil.resolve_name(name))
+    cited, given = (set(re.findall(one, text)) for one in (r"\[(\d)\]_", r"\.\. \[(\d)\] "))
+    assert cited <= given
 
 
 def test_estimators_show_an_example(Estimator):

@@ -125,7 +125,7 @@ class DeepEnsembleRegressor(RegressorMixin, DeepEnsemble):
         return_std : bool, default=False
             Whether to return the standard deviation as well. For nets with ``loss="gaussian"`` it
             is that of the mixture of their normal distributions: its square is the mean of their
-            variances plus the variance of their means [1]_. For other nets it is only the standard
+            variances plus the variance of their means. For other nets it is only the standard
             deviation over the nets. It then measures the disagreement between the nets, not the
             noise in the targets, and is therefore not an error bar of the prediction.
         quantiles : array-like of shape (n_quantiles,), default=None
