@@ -359,6 +359,14 @@ def assert_same_search():
     return assert_same_search
 
 
+@pytest.fixture
+def set_threads():
+    """Function that sets torch's number of threads until the test ends."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def python_command():
     """Command line and environment of a fresh Python that runs code with this skdeep."""

@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
-import torch
 
 from skdeep.decomposition import VariationalAutoencoder
 
@@ -110,14 +109,10 @@ def test_rows_are_independent_in_tables_with_categories_and_gaps(params, make, r
 
 @each_with_rows
 @pytest.mark.nets(WIDE)
-def test_rows_are_independent_with_two_threads(params, fit_on, row_outputs):
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        estimator, X = fit_on(7, **params)
-        _assert_rows_are_independent(estimator, np.tile(X, (4, 1)), row_outputs)
-    finally:
-        torch.set_num_threads(before)
+def test_rows_are_independent_with_two_threads(params, fit_on, row_outputs, set_threads):
+    set_threads(2)
+    estimator, X = fit_on(7, **params)
+    _assert_rows_are_independent(estimator, np.tile(X, (4, 1)), row_outputs)
 
 
 @each_with_rows

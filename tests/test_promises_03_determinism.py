@@ -136,16 +136,24 @@ def test_threads_at_once_give_the_same_bits(make_random, X, y, assert_same):
             assert_same(fit.result(), expected, X)
 
 
-def test_threads_leave_the_number_of_torch_threads_as_it_was(make, X, y):
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        with ThreadPoolExecutor(4) as pool:
-            list(pool.map(lambda seed: make(random_state=seed).fit(X, y), range(6)))
-        make().fit(X, y)
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
+def test_threads_leave_the_number_of_torch_threads_as_it_was(make, X, y, set_threads):
+    set_threads(2)
+    before = torch.__config__.parallel_info()  # of torch, OpenMP and MKL
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda seed: make(random_state=seed).fit(X, y), range(6)))
+    make().fit(X, y)
+    assert torch.get_num_threads() == 2
+    assert torch.__config__.parallel_info() == before
+
+
+def test_small_nets_do_not_depend_on_the_number_of_torch_threads(
+    make_random, images, y, assert_same, set_threads
+):
+    fits = []
+    for n_threads in (1, 2):
+        set_threads(n_threads)
+        fits.append(make_random(batch_size=25).fit(images, y))
+    assert_same(*fits, images)
 
 
 @pytest.mark.nets(HOLDS_OUT)

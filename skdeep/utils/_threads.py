@@ -1,6 +1,7 @@
 """Number of CPU threads of a net, limited to the calling thread."""
 
 import contextlib
+import ctypes
 import functools
 import os
 import weakref
@@ -45,11 +46,25 @@ def _openmp():
     return [library for library in libraries if library.user_api == "openmp"]
 
 
+@functools.cache
+def _set_mkl_threads():
+    """Return the function that limits MKL in the calling thread; it returns the last limit.
+
+    ``torch.set_num_threads`` sets such a limit, which takes precedence over the one of OpenMP.
+    """
+    try:
+        return ctypes.CDLL(torch._C.__file__).MKL_Set_Num_Threads_Local
+    except (AttributeError, OSError):  # torch without MKL, or with one that hides its functions
+        return lambda n_threads: 0
+
+
 @contextlib.contextmanager
 def one_thread():
     """Context manager that limits torch to one thread in the calling thread."""
     torch.get_num_threads()  # the first call in a new thread sets its number of threads: do it now
     before = [(library, library.get_num_threads()) for library in _openmp()]
+    set_mkl_threads = _set_mkl_threads()
+    mkl_threads = set_mkl_threads(1)
     try:
         for library, _ in before:
             library.set_num_threads(1)
@@ -57,6 +72,7 @@ def one_thread():
     finally:
         for library, n_threads in before:
             library.set_num_threads(n_threads)
+        set_mkl_threads(mkl_threads)
 
 
 def is_convolutional(module):

@@ -187,17 +187,13 @@ def test_containers_give_the_same_bits(kind, algorithm, tmp_path):
 
 
 @each_algorithm
-def test_two_threads_repeat_themselves(algorithm):
+def test_two_threads_repeat_themselves(algorithm, set_threads):
+    set_threads(2)
     X = np.random.default_rng(0).normal(size=(3000, 40))
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        maps = [
-            make((25, 25), algorithm=algorithm, max_epochs=1, batch_size=1000).fit(X[:1500])
-            for _ in range(3)
-        ]
-    finally:
-        torch.set_num_threads(before)
+    maps = [
+        make((25, 25), algorithm=algorithm, max_epochs=1, batch_size=1000).fit(X[:1500])
+        for _ in range(3)
+    ]
     for som in maps[1:]:
         np.testing.assert_array_equal(som.cluster_centers_, maps[0].cluster_centers_)
 
