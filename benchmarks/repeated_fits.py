@@ -11,10 +11,12 @@ squares over the fits after the first fifth. Target: 3 kB. The exit status is 1 
 import gc
 import pickle
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
 from _harness import Report, make_parser, parse, print_table, verdict
+from sklearn.exceptions import ConvergenceWarning
 
 from skdeep.cluster import IMSAT
 from skdeep.decomposition import Autoencoder
@@ -55,6 +57,7 @@ def main():
     parser = make_parser(__doc__, estimators=ESTIMATORS)
     parser.add_argument("--fits", type=int, default=500)
     args = parse(parser, fits=10)
+    warnings.simplefilter("ignore", ConvergenceWarning)  # two epochs are few for clusters
     report = Report("Memory of repeated fits", args)
     for name in args.estimators:
         value = slope(name, args.fits)
