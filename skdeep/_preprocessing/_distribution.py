@@ -39,22 +39,46 @@ def distinct_values(column, weight):
 def quantile_levels(column, weight):
     """Distinct values, ascending, and their quantile levels: the middles of their steps."""
     values, mass = distinct_values(column.astype(np.float64), weight)
-    reached = np.cumsum(mass)
     # with weights of very different size the last levels may be rounded to one
     smallest = np.finfo(np.float64).eps
-    return values, ((reached - mass / 2) / reached[-1]).clip(smallest, 1 - smallest)
+    return values, _middles(mass).clip(smallest, 1 - smallest)
+
+
+def _middles(mass):
+    """Quantile levels in the middles of the steps of a cumulative distribution."""
+    reached = np.cumsum(mass)
+    return (reached - mass / 2) / reached[-1]
+
+
+def _limit(mass, n_bins):
+    """Limit masses such that none is more than one of ``n_bins`` equal parts of their sum."""
+    largest = np.sort(mass)[::-1][:n_bins]
+    rest = mass.sum() - np.cumsum(largest)  # without this mass and larger ones
+    limit = mass.sum() / n_bins
+    for n_limited in range(1, n_bins):
+        if largest[n_limited - 1] <= limit:
+            break
+        limit = rest[n_limited - 1] / (n_bins - n_limited)
+    return np.minimum(mass, limit)
 
 
 def bin_edges(column, weight, n_bins):
-    """Edges of at least two bins of about equal weight, ascending.
+    """Edges of at least two bins, ascending.
+
+    If there are few distinct values, they are the edges. Otherwise the bins have about equal
+    weight, where a frequent value, such as zero, counts as much as one bin, so that the others are
+    left for the remaining values.
 
     Returns
     -------
     edges : tuple of float, length 3 to n_bins + 1
         Distinct float32 values.
     """
-    values, levels = quantile_levels(column, weight)
-    edges = np.interp(np.linspace(0, 1, n_bins + 1), levels, values)
+    values, mass = distinct_values(column.astype(np.float64), weight)
+    edges = values[mass > 0]
+    if len(edges) > n_bins + 1:
+        levels = _middles(_limit(mass, n_bins))
+        edges = np.interp(np.linspace(0, 1, n_bins + 1), levels, values)
     edges = np.unique(edges.astype(np.float32))
     if len(edges) < 3:  # wide enough to be distinct in float32
         reach = max((edges[-1] - edges[0]) / 2, 0.5, 4 * float(np.spacing(np.abs(edges).max())))

@@ -288,6 +288,18 @@ def test_numbers_missing_at_predict_only_count_as_the_mean():
     np.testing.assert_allclose(reg.predict(new), reg.predict(rows), rtol=1e-5)
 
 
+@pytest.mark.parametrize("weight", [1.0, 5.0])
+def test_values_beside_a_very_frequent_one_are_told_apart(weight):
+    # most of the weight is on zero, so that few quantiles lie between the other values
+    rng = np.random.default_rng(0)
+    x = np.where(rng.random(3000) < 0.9, 0, rng.uniform(size=3000))
+    rows, target = np.column_stack([x, rng.normal(size=3000)]), np.floor(8 * x) % 2
+    reg = ResNetRegressor(early_stopping=False, device="cpu", random_state=0)
+    reg.fit(rows[:1500], target[:1500], np.where(x == 0, weight, 1.0)[:1500])
+    rare = np.flatnonzero(x[1500:]) + 1500
+    assert reg.score(rows[rare], target[rare]) > 0.5
+
+
 @pytest.mark.parametrize("kind", [None, "global", "standard", "quantile"])
 @pytest.mark.parametrize("embedding", [None, "periodic", "piecewise-linear"])
 def test_a_column_that_misses_everything_does_no_harm(embedding, kind):
