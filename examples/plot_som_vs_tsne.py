@@ -105,6 +105,6 @@ for name in sorted(figures.keys() - {"self-organizing map"}):
 # t-SNE and UMAP make the better pictures of clusters: the accuracy of five nearest neighbors is
 # .976 with both, .935 on the map and .603 with PCA. Trustworthiness is highest with t-SNE, .995,
 # and about equal with UMAP and on the map, .990 and .989. The map takes a small fraction of the
-# time: UMAP takes about 17 times as long, t-SNE 30. New samples can be placed by the map, UMAP and
+# time: UMAP takes about 20 times as long, t-SNE 30. New samples can be placed by the map, UMAP and
 # PCA, not by t-SNE, and the units of the map can be inspected and clustered. The disadvantage of
 # the map is its grid: gaps between clusters do not show in the positions, only in the U-matrix.
