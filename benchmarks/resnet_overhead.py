@@ -230,7 +230,7 @@ def main():
     parser = make_parser(
         __doc__, cases=CASES, what=TARGETS, rounds=7, rows=None, epochs=None, batch_size=256
     )
-    args = parse(parser, cases=["default", "image"], rounds=1, rows=300, epochs=1)
+    args = parse(parser, cases=["small", "image"], rounds=1, rows=300, epochs=1)
     report = Report("ResNetClassifier's overhead over bare torch on the CPU", args)
     for name in args.cases:
         for what in args.what:

@@ -31,4 +31,6 @@ def unit_clusters(grid, weights, metric, n_clusters):
         linkage="ward" if metric == "euclidean" else "average",
         connectivity=coo_array((np.ones(len(first)), (first, second)), shape=shape).tocsr(),
     )
-    return clusters.fit_predict(weights).astype(np.int64)
+    # scaled by a power of two, which only shifts exponents: squares of large numbers overflow
+    _, exponent = np.frexp(np.abs(weights).max())
+    return clusters.fit_predict(np.ldexp(weights, -exponent)).astype(np.int64)

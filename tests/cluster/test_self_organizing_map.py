@@ -323,6 +323,11 @@ def test_second_level_finds_clusters_that_are_connected_on_the_map(metric):
     assert not hasattr(som.set_params(n_clusters=None).fit(BLOBS), "unit_labels_")
 
 
+@pytest.mark.parametrize("size", [1.0, -1e100, 1e308])
+def test_units_around_a_single_sample_have_clusters(size):
+    assert make(n_clusters=3).fit([[size]]).predict([[size]]) in (0, 1, 2)
+
+
 def test_map_is_a_step_of_a_pipeline():
     som = make((3, 4)).set_output(transform="pandas")
     pipe = make_pipeline(StandardScaler(), som, LogisticRegression(max_iter=2000))
