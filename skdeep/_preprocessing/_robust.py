@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from skdeep._preprocessing._distribution import distinct_values, quantile_levels, sample_rows
+from skdeep._preprocessing._distribution import distinct_values, quantile_levels, sample_columns
 from skdeep._preprocessing._scaler import Scaler
 from skdeep.utils._slabs import dense
 
@@ -41,20 +41,9 @@ class RobustScaler(Scaler, kind="robust"):
 
     @classmethod
     def fit(cls, X, sample_weight=None, *, rng, read=dense):
-        """Learn the quartiles of each feature, from a random subset of a large ``X``.
-
-        Parameters
-        ----------
-        X : ndarray or CSR matrix of shape (n_samples, n_features)
-        sample_weight : ndarray of shape (n_samples,) or None
-        rng : numpy.random.Generator
-            Chooses the subset.
-        read : callable
-            ``read(X, rows)`` returns these rows as a dense array.
-        """
-        rows = sample_rows(X, sample_weight, rng)
-        weight = None if sample_weight is None else sample_weight[rows]
-        found = np.array([_center_and_scale(column, weight) for column in read(X, rows).T])
+        """Learn the quartiles of each feature; the arguments are those of ``sample_columns``."""
+        columns, weight = sample_columns(X, sample_weight, rng, read)
+        found = np.array([_center_and_scale(column, weight) for column in columns])
         center, scale = found.reshape(-1, 2).T
         return cls(center.copy(), scale.copy())
 

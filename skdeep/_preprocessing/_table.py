@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from skdeep._preprocessing._distribution import bin_edges, sample_rows
+from skdeep._preprocessing._distribution import bin_edges, sample_columns
 from skdeep._preprocessing._features import fit_feature_scaler
 from skdeep._preprocessing._linear import LinearScaler, overflow_is_an_error
 from skdeep._preprocessing._scaler import Scaler, scaler_from_state
@@ -101,10 +101,8 @@ class TableScaler(Scaler, kind="table"):
                 X, sample_weight, rng=rng, scaling=scaling, read=scaler._read
             )
         if has_bins:
-            rows = sample_rows(X, sample_weight, rng)
-            weight = None if sample_weight is None else sample_weight[rows]
-            scaled = scaler.numbers.to_tensor(scaler._read(X, rows)).numpy()
-            scaler.bins = tuple(bin_edges(column, weight, _N_BINS) for column in scaled.T)
+            columns, weight = sample_columns(X, sample_weight, rng, scaler._read_scaled)
+            scaler.bins = tuple(bin_edges(column, weight, _N_BINS) for column in columns)
         return scaler
 
     @classmethod
@@ -133,6 +131,10 @@ class TableScaler(Scaler, kind="table"):
         if len(self.categorical):
             numbers = numbers[:, self.numeric]
         return numbers if self.fill is None else np.where(np.isnan(numbers), self.fill, numbers)
+
+    def _read_scaled(self, X, rows):
+        """Numbers of these rows, dense, scaled."""
+        return self.numbers.to_tensor(self._read(X, rows)).numpy()
 
     @property
     def cardinalities(self):
