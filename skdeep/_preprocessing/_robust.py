@@ -41,7 +41,10 @@ class RobustScaler(Scaler, kind="robust"):
 
     @classmethod
     def fit(cls, X, sample_weight=None, *, rng, read=dense):
-        """Learn the quartiles of each feature; the arguments are those of ``sample_columns``."""
+        """Learn the quartiles of each feature; the arguments are those of ``sample_columns``.
+
+        NaN is ignored. The median of a feature without other values is zero.
+        """
         columns, weight = sample_columns(X, sample_weight, rng, read)
         found = np.array([_center_and_scale(column, weight) for column in columns])
         center, scale = found.reshape(-1, 2).T
@@ -69,6 +72,10 @@ class RobustScaler(Scaler, kind="robust"):
 
 def _center_and_scale(column, weight):
     """Median, and interquartile range or half of the range; infinite for a constant column."""
+    is_known = ~np.isnan(column)
+    if not is_known.any():
+        return 0.0, np.inf
+    column, weight = column[is_known], None if weight is None else weight[is_known]
     values, levels = quantile_levels(column, weight)
     quartiles = np.array([0.25, 0.5, 0.75])
     _, mass = distinct_values(column.astype(np.float64), weight)
