@@ -7,7 +7,7 @@ Methods compared, for encoders of several shapes after a short training:
 - ``float32``: one forward pass over all given rows;
 - ``chunks of 1024``: chunks, the last one padded to a whole chunk, so that all have one shape;
 - ``chunks, last to x8``: chunks, the last one padded to the next multiple of 8 rows;
-- ``skdeep``: ``Autoencoder.transform``, which also pads the inner dimension of every matrix product
+- ``skdeep``: ``Autoencoder.transform``, which also pads both widths of every matrix product
   to a multiple of 16 (and on a GPU the last chunk to a whole one). It is the only method that
   validates the samples, which is noticeable for a single one;
 - ``float64``: one forward pass in double precision.

@@ -29,6 +29,7 @@ WIDE = {
     "wide": {"hidden_layer_sizes": (700, 500), "n_components": 10, "max_epochs": 1},
     "wide critic": {"hidden_layer_sizes": (700, 500), "latent_dim": 5, "max_epochs": 1},
     "wide blocks": {"width": 300, "max_epochs": 1},
+    "odd blocks": {"width": 200, "max_epochs": 1},
 }
 IMAGES = {
     "square": {"image_shape": (8, 8)},
@@ -109,8 +110,11 @@ def test_rows_are_independent_in_tables_with_categories_and_gaps(params, make, r
 
 @each_with_rows
 @pytest.mark.nets(WIDE)
-def test_rows_are_independent_with_two_threads(params, fit_on, row_outputs, set_threads):
-    set_threads(2)
+@pytest.mark.parametrize("n_threads", [2, 8])
+def test_rows_are_independent_with_several_threads(
+    n_threads, params, fit_on, row_outputs, set_threads
+):
+    set_threads(n_threads)
     estimator, X = fit_on(7, **params)
     _assert_rows_are_independent(estimator, np.tile(X, (4, 1)), row_outputs)
 

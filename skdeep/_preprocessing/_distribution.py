@@ -30,6 +30,21 @@ def sample_rows(X, sample_weight, rng, most=_SAMPLE_ROWS):
     return np.sort(rng.choice(kept, limit, replace=False))
 
 
+def sample_columns(X, sample_weight, rng, read=dense):
+    """Columns of rows that ``sample_rows`` chooses, and the weights of these rows or None.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix of shape (n_samples, n_features)
+    sample_weight : ndarray of shape (n_samples,) or None
+    rng : numpy.random.Generator
+    read : callable
+        ``read(X, rows)`` returns these rows as a dense array.
+    """
+    rows = sample_rows(X, sample_weight, rng)
+    return read(X, rows).T, None if sample_weight is None else sample_weight[rows]
+
+
 def distinct_values(column, weight):
     """Distinct values, ascending, and the total weight of each."""
     values, inverse = np.unique(column, return_inverse=True)

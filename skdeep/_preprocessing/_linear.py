@@ -3,6 +3,7 @@
 import functools
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 
 from skdeep._preprocessing._distribution import column_bounds
@@ -19,9 +20,10 @@ def overflow_is_an_error(function):
             with np.errstate(over="raise", invalid="raise"):
                 return function(owner, X, *args, **kwargs)
         except FloatingPointError as error:
+            largest = abs(X).nanmax() if sp.issparse(X) else np.nanmax(np.abs(X))
             raise ValueError(
                 "X must be small enough for float32 after scaling; got values up to "
-                f"{abs(X).max():g}. Divide X by a constant, or bring new samples to the scale of "
+                f"{largest:g}. Divide X by a constant, or bring new samples to the scale of "
                 "the training data."
             ) from error
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from scipy.special import ndtri
 
-from skdeep._preprocessing._distribution import quantile_levels, sample_rows
+from skdeep._preprocessing._distribution import quantile_levels, sample_columns
 from skdeep._preprocessing._scaler import Scaler
 from skdeep.utils._slabs import dense
 
@@ -37,20 +37,9 @@ class QuantileScaler(Scaler, kind="quantile"):
 
     @classmethod
     def fit(cls, X, sample_weight=None, *, rng, read=dense):
-        """Learn the distribution of each feature, from a random subset of a large ``X``.
-
-        Parameters
-        ----------
-        X : ndarray or CSR matrix of shape (n_samples, n_features)
-        sample_weight : ndarray of shape (n_samples,) or None
-        rng : numpy.random.Generator
-            Chooses the subset.
-        read : callable
-            ``read(X, rows)`` returns these rows as a dense array.
-        """
-        rows = sample_rows(X, sample_weight, rng)
-        weight = None if sample_weight is None else sample_weight[rows]
-        knots = [_normal_positions(column, weight) for column in read(X, rows).T]
+        """Learn the distribution of each feature; the arguments are those of ``sample_columns``."""
+        columns, weight = sample_columns(X, sample_weight, rng, read)
+        knots = [_normal_positions(column, weight) for column in columns]
         # features without ties share their positions, which are stored once
         distinct = {positions.tobytes(): positions for _, positions in knots}
         return cls(

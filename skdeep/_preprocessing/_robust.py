@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from skdeep._preprocessing._distribution import distinct_values, quantile_levels, sample_rows
+from skdeep._preprocessing._distribution import distinct_values, quantile_levels, sample_columns
 from skdeep._preprocessing._scaler import Scaler
 from skdeep.utils._slabs import dense
 
@@ -41,20 +41,12 @@ class RobustScaler(Scaler, kind="robust"):
 
     @classmethod
     def fit(cls, X, sample_weight=None, *, rng, read=dense):
-        """Learn the quartiles of each feature, from a random subset of a large ``X``.
+        """Learn the quartiles of each feature; the arguments are those of ``sample_columns``.
 
-        Parameters
-        ----------
-        X : ndarray or CSR matrix of shape (n_samples, n_features)
-        sample_weight : ndarray of shape (n_samples,) or None
-        rng : numpy.random.Generator
-            Chooses the subset.
-        read : callable
-            ``read(X, rows)`` returns these rows as a dense array.
+        NaN is ignored. The median of a feature without other values is zero.
         """
-        rows = sample_rows(X, sample_weight, rng)
-        weight = None if sample_weight is None else sample_weight[rows]
-        found = np.array([_center_and_scale(column, weight) for column in read(X, rows).T])
+        columns, weight = sample_columns(X, sample_weight, rng, read)
+        found = np.array([_center_and_scale(column, weight) for column in columns])
         center, scale = found.reshape(-1, 2).T
         return cls(center.copy(), scale.copy())
 
@@ -80,6 +72,10 @@ class RobustScaler(Scaler, kind="robust"):
 
 def _center_and_scale(column, weight):
     """Median, and interquartile range or half of the range; infinite for a constant column."""
+    is_known = ~np.isnan(column)
+    if not is_known.any():
+        return 0.0, np.inf
+    column, weight = column[is_known], None if weight is None else weight[is_known]
     values, levels = quantile_levels(column, weight)
     quartiles = np.array([0.25, 0.5, 0.75])
     _, mass = distinct_values(column.astype(np.float64), weight)

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from skdeep._preprocessing._distribution import bin_edges, sample_rows
+from skdeep._preprocessing._distribution import bin_edges, sample_columns
 from skdeep._preprocessing._features import fit_feature_scaler
 from skdeep._preprocessing._linear import LinearScaler, overflow_is_an_error
+from skdeep._preprocessing._robust import RobustScaler
 from skdeep._preprocessing._scaler import Scaler, scaler_from_state
 from skdeep.utils._slabs import dense, slabs
 
@@ -82,8 +83,9 @@ class TableScaler(Scaler, kind="table"):
             How numbers are scaled.
         is_categorical : ndarray of bool or None
         fills_missing : bool
-            Whether numbers may be missing. They are imputed by the mean of their column, and
-            columns with missing numbers in training get a missing indicator.
+            Whether numbers may be missing. They are imputed by the mean of their column, or by its
+            median if ``scaling="robust"``, which is learned from the other numbers. Columns with
+            missing numbers in training get a missing indicator.
         has_bins : bool
             Whether to compute ``bins``.
         """
@@ -96,15 +98,17 @@ class TableScaler(Scaler, kind="table"):
         scaler = cls(unscaled, numeric, categorical, None, np.arange(0), code_maps, gaps)
         if fills_missing:
             scaler._learn_gaps(X, sample_weight)
+            if scaling != "robust" or not len(numeric):
+                scaler._learn_means(X, sample_weight)
         if len(numeric):
             scaler.numbers = fit_feature_scaler(
                 X, sample_weight, rng=rng, scaling=scaling, read=scaler._read
             )
+        if fills_missing and isinstance(scaler.numbers, RobustScaler):
+            scaler.fill = scaler.numbers.center.copy()
         if has_bins:
-            rows = sample_rows(X, sample_weight, rng)
-            weight = None if sample_weight is None else sample_weight[rows]
-            scaled = scaler.numbers.to_tensor(scaler._read(X, rows)).numpy()
-            scaler.bins = tuple(bin_edges(column, weight, _N_BINS) for column in scaled.T)
+            columns, weight = sample_columns(X, sample_weight, rng, scaler._read_scaled)
+            scaler.bins = tuple(bin_edges(column, weight, _N_BINS) for column in columns)
         return scaler
 
     @classmethod
@@ -113,26 +117,38 @@ class TableScaler(Scaler, kind="table"):
         nothing = np.arange(0)
         return cls(scaler, np.arange(scaler.width), nothing, None, nothing, [], ())
 
-    @overflow_is_an_error
     def _learn_gaps(self, X, sample_weight):
-        """Find the mean of each numeric column, and the columns with missing numbers."""
-        total, mass, n_missing = (np.zeros(len(self.numeric)) for _ in range(3))
+        """Find the numeric columns with missing numbers."""
+        is_marked = np.zeros(len(self.numeric), dtype=bool)
+        for rows in slabs(X):
+            missing = np.isnan(dense(X, rows)[:, self.numeric])
+            if sample_weight is not None:
+                missing = missing[sample_weight[rows] > 0]
+            is_marked |= missing.any(axis=0)
+        self.marked = np.flatnonzero(is_marked)
+
+    @overflow_is_an_error
+    def _learn_means(self, X, sample_weight):
+        """Find the mean of each numeric column, to be imputed."""
+        total, mass = (np.zeros(len(self.numeric)) for _ in range(2))
         for rows in slabs(X):
             numbers = dense(X, rows)[:, self.numeric].astype(np.float64)
             weight = np.ones(len(numbers)) if sample_weight is None else sample_weight[rows]
             missing = np.isnan(numbers)
             total += weight @ np.where(missing, 0.0, numbers)
             mass += weight @ ~missing
-            n_missing += (weight > 0) @ missing
         self.fill = total / np.where(mass > 0, mass, 1.0)
-        self.marked = np.flatnonzero(n_missing)
 
     def _read(self, X, rows):
-        """Numbers of these rows, dense, missing ones imputed."""
+        """Numbers of these rows, dense, missing ones imputed if it is known by what."""
         numbers = dense(X, rows)
         if len(self.categorical):
             numbers = numbers[:, self.numeric]
         return numbers if self.fill is None else np.where(np.isnan(numbers), self.fill, numbers)
+
+    def _read_scaled(self, X, rows):
+        """Numbers of these rows, dense, scaled."""
+        return self.numbers.to_tensor(self._read(X, rows)).numpy()
 
     @property
     def cardinalities(self):

@@ -1,5 +1,7 @@
 """Levels of quantiles as users pass them."""
 
+import math
+
 import numpy as np
 from scipy.special import ndtri
 
@@ -27,7 +29,7 @@ def check_levels(name, values, *, increasing=False):
 
 
 def within(fitted, level):
-    """Return a level within the range of the fitted ones, without differences by rounding.
+    """Return a level within the range of the fitted ones, without rounding to float32.
 
     Parameters
     ----------
@@ -36,7 +38,7 @@ def within(fitted, level):
     level : float
     """
     nearest = min(fitted, key=lambda one: abs(one - level))
-    if abs(nearest - level) < 1e-7:
+    if math.isclose(nearest, level, rel_tol=2**-24):
         return nearest
     if fitted[0] < level < fitted[-1]:
         return level

@@ -90,8 +90,9 @@ class ResNetRegressor(RegressorMixin, ResNetMixin, DeepEstimator):
         standard normal distribution, by ranks; or all features by one common factor, which suits
         images, see Notes. None leaves them unscaled. ``"auto"`` depends on the data, see Notes.
     missing : {"error", "indicator"}, default="error"
-        How to treat NaN in numerical features: raise an error, or impute the mean and add a missing
-        indicator for each feature that has missing values in training.
+        How to treat NaN in numerical features: raise an error, or impute the median (or the mean,
+        for other than robust scaling) and add a missing indicator for each feature that has missing
+        values in training.
     refit_full : bool, default=True
         Whether to train again after ``early_stopping``, from scratch and with the same seed, on all
         samples, for the best number of epochs of the same ``lr_schedule``: with ``"coslog4"``, of

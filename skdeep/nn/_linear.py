@@ -8,8 +8,28 @@ from skdeep.nn._products import training_linear
 
 # If the inner dimension is not a multiple of the SIMD width, matrix products use a different kernel
 # with a different order of summation, and the result for a row depends on its position in the
-# batch. Zero-padding to this multiple avoids that (benchmarks/row_independence.py).
+# batch. If the outer one is not, it depends on the number of threads, which may be one for a few
+# rows. Zero-padding to this multiple avoids both (benchmarks/row_independence.py).
 WIDTH_MULTIPLE = 16
+
+
+def padded(x, weight, bias):
+    """Pad the factors of ``x @ weight.T + bias`` with zeros such that rows are independent.
+
+    The product has further columns at the end, which have to be removed.
+
+    Parameters
+    ----------
+    x : Tensor, shape (..., batch, in_features)
+    weight : Tensor, shape (..., out_features, in_features)
+    bias : Tensor or None, shape (..., out_features)
+    """
+    n_inputs, n_outputs = -x.shape[-1] % WIDTH_MULTIPLE, weight.shape[-2]
+    # products with fewer columns are not split between threads
+    n_outputs = -n_outputs % WIDTH_MULTIPLE if n_outputs > WIDTH_MULTIPLE else 0
+    x = F.pad(x, (0, n_inputs)) if n_inputs else x
+    weight = F.pad(weight, (0, n_inputs, 0, n_outputs)) if n_inputs or n_outputs else weight
+    return x, weight, F.pad(bias, (0, n_outputs)) if n_outputs and bias is not None else bias
 
 
 def linear(x, weight, bias=None):
@@ -25,11 +45,12 @@ def linear(x, weight, bias=None):
     -------
     y : Tensor, shape (batch, out_features)
     """
-    missing = -x.shape[-1] % WIDTH_MULTIPLE
-    if missing and not torch.compiler.is_compiling():
-        x, weight = F.pad(x, (0, missing)), F.pad(weight, (0, missing))
+    out_features = weight.shape[0]
+    if not torch.compiler.is_compiling():
+        x, weight, bias = padded(x, weight, bias)
     # transposed views use such a kernel, too
-    return F.linear(x.contiguous(), weight.contiguous(), bias)
+    y = F.linear(x.contiguous(), weight.contiguous(), bias)
+    return y if y.shape[-1] == out_features else y[..., :out_features].contiguous()
 
 
 def init_uniform(fan_in, generator, *parameters):

@@ -10,7 +10,7 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 from skdeep.nn._augment import Augment
-from skdeep.nn._linear import WIDTH_MULTIPLE, Linear, TiedLinear
+from skdeep.nn._linear import WIDTH_MULTIPLE, Linear, TiedLinear, padded
 from skdeep.nn._norm import BatchNorm, LayerNorm
 from skdeep.nn._stacked_products import affine
 from skdeep.nn._table import CategoryEmbedding
@@ -27,10 +27,12 @@ class _Affine(nn.Module):
 
     def _product(self, x, matrix):
         """``x @ matrix.T + bias``, as in each layer; matrix is (members, out, in)."""
-        if not self.training:  # as in ``linear``
-            missing = -x.shape[-1] % WIDTH_MULTIPLE
-            x, matrix = (F.pad(part, (0, missing)).contiguous() for part in (x, matrix))
-        return affine(x, matrix.mT, self.bias, self.threads)
+        if self.training:
+            return affine(x, matrix.mT, self.bias, self.threads)
+        out_features = matrix.shape[1]
+        x, matrix, bias = padded(x, matrix, self.bias)  # as in ``linear``
+        y = affine(x.contiguous(), matrix.contiguous().mT, bias, self.threads)
+        return y if y.shape[-1] == out_features else y[..., :out_features].contiguous()
 
 
 class StackedLinear(_Affine):

@@ -24,7 +24,22 @@ def _make_numerical_embedding(kind, n_numeric, dim, frequency_scale, bins, gener
                 n_numeric, dim, frequency_init_scale=frequency_scale, lite=False
             )
         edges = [torch.tensor(column, dtype=torch.float32) for column in bins]
-        return rtdl.PiecewiseLinearEmbeddings(edges, dim, activation=False, version="B")
+        return PiecewiseLinearEmbeddings(edges, dim, activation=False, version="B")
+
+
+class PiecewiseLinearEmbeddings(rtdl.PiecewiseLinearEmbeddings):
+    """Linear and piecewise-linear embeddings of numerical features, summed.
+
+    **Shape**: (batch, n_numeric) -> (batch, n_numeric, dim)
+    """
+
+    # NOTE[DIFF]: In the original, the first and last bins have no outer edge. If they are narrow,
+    # values slightly outside the range of the training data have huge encodings. Here the
+    # piecewise-linear part is constant outside that range.
+
+    def forward(self, x):
+        """(batch, n_numeric) -> (batch, n_numeric, dim)."""
+        return self.linear0(x) + self.linear(self.impl(x).clamp(0.0, 1.0))
 
 
 class CategoryEmbedding(nn.Module):

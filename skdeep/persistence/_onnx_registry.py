@@ -63,7 +63,7 @@ OUTPUTS = {
     Autoencoder: Outputs(("variable",), ("reconstruct", "score_samples")),
     AutoencoderOutlierDetector: Outputs(_DETECTOR, ("score_samples",)),
     ClusterPretrainedClassifier: Outputs(_CLASSIFIER, ("embed",)),
-    ClusterPretrainedRegressor: Outputs(("variable",), ("embed",)),
+    ClusterPretrainedRegressor: Outputs(("variable",), _OF_TARGETS),
     DeepCluster: Outputs(("label",), ("transform",)),
     DeepEmbeddedClustering: Outputs(_CLASSIFIER, ("transform", "reconstruct", "score_samples")),
     DeepEnsembleClassifier: Outputs(_CLASSIFIER, ("embed",)),

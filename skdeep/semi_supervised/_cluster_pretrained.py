@@ -254,6 +254,34 @@ class ClusterPretrainedRegressor(RegressorMixin, ClusterPretrained):
     _net_class = ResNetRegressor
     score = ClusterPretrained.score  # that of the mixin takes no missing targets
 
+    @own_settings()
+    def predict(
+        self, X, return_std=False, quantiles=None
+    ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+        """Predict targets, and optionally their standard deviation or quantiles.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
+            Samples to predict for.
+        return_std : bool, default=False
+            Whether to return the standard deviation of the targets as well. Requires an
+            ``estimator`` with ``loss="gaussian"``.
+        quantiles : array-like of shape (n_quantiles,), default=None
+            If given, these quantiles of the targets are returned instead. Requires an ``estimator``
+            with ``loss="quantile"`` or ``loss="gaussian"``, see the method of the same name of
+            :class:`~skdeep.neural_network.ResNetRegressor`.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            Predictions of the fine-tuned net. If ``quantiles`` are given, the shape is
+            (n_samples, n_quantiles) or (n_samples, n_outputs, n_quantiles).
+        std : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            Standard deviation. Only returned if ``return_std=True``.
+        """
+        return self._of_net("predict", X, return_std=return_std, quantiles=quantiles)
+
     def _find_labelled(self, y, X, *, reset):
         values = np.asarray(y)
         missing = np.reshape([is_missing(value) for value in values.ravel().tolist()], values.shape)

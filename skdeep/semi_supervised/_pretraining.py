@@ -211,9 +211,9 @@ class ClusterPretrained(
         in_subfolder(second, "fine-tuning")
         return [_with_seeds(part, seeds) for part in (self.clusterer, first, second)]
 
-    def _of_net(self, method, X):
+    def _of_net(self, method, X, **options):
         check_is_fitted(self)
-        return getattr(self.estimator_, method)(X)
+        return getattr(self.estimator_, method)(X, **options)
 
     @property
     def n_features_in_(self) -> int:

@@ -265,5 +265,7 @@ def test_sparse_numbers_may_be_missing(kind):
 
 
 def test_numbers_whose_sum_overflows_are_refused():
-    with pytest.raises(ValueError, match="small enough for float32"):
-        fit(np.full((2, 1), 1e308), missing="indicator")
+    X = np.array([[1e308], [np.nan], [1e308]])
+    with pytest.raises(ValueError, match=r"small enough for float32.*got values up to 1e\+308"):
+        fit(X, missing="indicator", feature_scaling="standard")
+    assert np.isfinite(fit(X, missing="indicator").predict(X)).all()  # not summed

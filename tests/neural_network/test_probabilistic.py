@@ -197,6 +197,31 @@ def test_wrong_quantiles_are_errors():
             reg.predict(X, return_std=True, quantiles=[0.5])
 
 
+@pytest.mark.parametrize("levels", [LEVELS, [0.1, 0.3, 0.9], [1e-9, 1e-8, 0.999], [0.9, 0.95]])
+def test_levels_may_be_rounded_to_single_precision(levels):
+    rounded = np.array(levels, dtype=np.float32)
+    for fitted, asked in ((levels, rounded), (rounded, levels)):
+        reg = small(loss="quantile", quantile=fitted).fit(X, Y)
+        expected = reg.predict(X, quantiles=fitted)
+        np.testing.assert_array_equal(reg.predict(X, quantiles=asked), expected)
+        assert (np.diff(expected) > 0).all()
+    for outside in (levels[0] * (1 - 1e-6), levels[-1] * (1 + 1e-6)):
+        with pytest.raises(ValueError, match="within the range of the fitted"):
+            reg.predict(X, quantiles=[outside])
+
+
+@each_loss
+@each_target
+def test_samples_and_targets_in_single_precision_are_treated_as_in_double(loss, y):
+    rows, y = X.astype(np.float32), y.astype(np.float32)
+    reg = small(**loss).fit(rows, y)
+    expected = small(**loss).fit(rows.astype(np.float64), y.astype(np.float64))
+    assert reg.loss_curve_ == expected.loss_curve_
+    assert reg.predict(rows).dtype == quantiles(reg, rows).dtype == np.float64
+    np.testing.assert_array_equal(quantiles(reg, rows), quantiles(expected, rows))
+    assert (np.diff(quantiles(reg, rows)) >= 0).all()
+
+
 @pytest.mark.parametrize(
     "quantile", [[], [0.5, 0.5], [0.9, 0.1], [0.0, 0.5], [0.5, 1], [np.nan], ["a"], [[0.5]]]
 )

@@ -203,9 +203,9 @@ def test_several_outputs_have_units_of_their_own(make):
 
 def test_constant_output_beside_others_is_predicted():
     target = np.column_stack([Y, np.full(200, 3.0)])
-    predictions = small(max_epochs=30, lr=1e-3).fit(X, target).predict(X)
-    np.testing.assert_allclose(predictions[:, 1], 3.0, atol=0.5)
-    assert metrics.r2_score(Y, predictions[:, 0]) > 0.1
+    predictions = small(max_epochs=20, lr=1e-2).fit(X, target).predict(X)
+    np.testing.assert_allclose(predictions[:, 1], 3.0, atol=1e-3)
+    assert metrics.r2_score(Y, predictions[:, 0]) > 0.4
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.int64])

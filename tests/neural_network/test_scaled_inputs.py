@@ -123,3 +123,16 @@ def test_embedding_takes_features_of_few_values(n_values, embedding):
     assert np.isfinite(reg.predict(rows + 5)).all()
     if n_values > 1:
         assert reg.score(rows, rows[:, 0]) > 0.8
+
+
+@pytest.mark.parametrize("kind", ["robust", "quantile", "standard", None])
+@pytest.mark.parametrize("norm", [None, "layer"])
+def test_values_outside_of_narrow_bins_are_predicted_as_those_at_their_ends(kind, norm):
+    rng = np.random.default_rng(0)
+    rows = np.clip(rng.normal(size=(200, 3)), -1, 1) + 1e-5 * rng.normal(size=(200, 3))
+    y = np.where(rows > 0.999, 3.0, rows).sum(axis=1) + rng.normal(scale=0.3, size=200)
+    options = {"numerical_embedding": "piecewise-linear", "norm": norm, "feature_scaling": kind}
+    reg = small(max_epochs=60, lr=0.01, batch_size=1000, **options).fit(rows, y)
+    assert reg.score(rows, y) > 0.8
+    beyond = rng.choice([-1.3, 1.3], size=(200, 3))
+    assert np.abs(reg.predict(beyond) - reg.predict(beyond / 1.3)).max() < 0.5 * np.ptp(y)

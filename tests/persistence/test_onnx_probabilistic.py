@@ -3,15 +3,21 @@
 import numpy as np
 import pytest
 from onnx_results import regressor, run
+from sklearn.cluster import KMeans
 
 from skdeep.ensemble import DeepEnsembleRegressor
 from skdeep.persistence import to_onnx
+from skdeep.semi_supervised import ClusterPretrainedRegressor
 
 X = np.random.default_rng(0).normal(size=(100, 4))
 Y = 3 * X[:, 0] + np.random.default_rng(1).normal(size=100) + 5
 TARGETS = {"one output": Y, "two outputs": np.column_stack([Y, -Y])}
 LEVELS = (0.1, 0.4, 0.9)
-MAKERS = {"net": lambda net: net, "ensemble": lambda net: DeepEnsembleRegressor(net, 2)}
+MAKERS = {
+    "net": lambda net: net,
+    "ensemble": lambda net: DeepEnsembleRegressor(net, 2),
+    "pretrained": lambda net: ClusterPretrainedRegressor(KMeans(3), net, pretrain_epochs=1),
+}
 each_maker = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 each_target = pytest.mark.parametrize("y", TARGETS.values(), ids=TARGETS)
 
@@ -41,7 +47,8 @@ def test_standard_deviations_are_exported(make, y):
 
 
 @pytest.mark.parametrize("option", ["quantiles", "return_std"])
-def test_what_a_net_does_not_predict_cannot_be_exported(option):
-    net = regressor().fit(X, Y)
+@pytest.mark.parametrize("make", [MAKERS["net"], MAKERS["pretrained"]], ids=["net", "pretrained"])
+def test_what_a_net_does_not_predict_cannot_be_exported(make, option):
+    net = make(regressor()).fit(X, Y)
     with pytest.raises(ValueError, match=r"cannot be exported to ONNX.*loss='squared_error'"):
         to_onnx(net, X, options={option: True})

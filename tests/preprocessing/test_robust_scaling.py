@@ -11,9 +11,9 @@ RNG = np.random.default_rng(0)
 X = RNG.normal(size=(80, 3)) * [1.0, 1e-6, 1e6] + [0.0, 1.0, -1e7]
 
 
-def scaled(X, new=None, sample_weight=None):
+def scaled(X, new=None, sample_weight=None, **options):
     """What a net fitted on samples is given for new ones, by default for the same."""
-    options = {"feature_scaling": "robust", "numerical_embedding": None, "width": 4}
+    options |= {"feature_scaling": "robust", "numerical_embedding": None, "width": 4}
     options |= {"max_epochs": 1, "device": "cpu", "random_state": 0}
     reg = ResNetRegressor(**options).fit(X, np.arange(X.shape[0]), sample_weight)
     seen = []
@@ -108,3 +108,43 @@ def test_features_that_mostly_have_one_value_are_divided_by_half_of_their_range(
 def test_a_common_weight_changes_nothing(weight):
     X = np.repeat([0.0, 1.0, 2.0], [10, 20, 10])[:, np.newaxis]  # quartiles at the ends of steps
     np.testing.assert_allclose(scaled(X, sample_weight=np.full(40, weight)), scaled(X), rtol=1e-6)
+
+
+# Missing values ----------------------------------------------------------------------------
+
+GAPS = np.where(RNG.uniform(size=X.shape) < 0.4, np.nan, X)
+
+
+def test_gaps_leave_the_scaling_as_it_is_and_are_filled_by_the_median():
+    result = scaled(GAPS, missing="indicator")
+    for number, column in enumerate(GAPS.T):
+        known = ~np.isnan(column)
+        expected = scaled(column[known][:, np.newaxis])[:, 0]
+        np.testing.assert_array_equal(result[known, number], expected)
+        assert not result[~known, number].any()
+    np.testing.assert_array_equal(result[:, 3:], np.isnan(GAPS))
+
+
+@pytest.mark.parametrize("value", [1e12, 1e308, -1e308])
+def test_outliers_beside_gaps_leave_the_others_as_they_are(value):
+    spoilt = GAPS.copy()
+    largest = np.nanargmax(GAPS[:, 0]) if value > 0 else np.nanargmin(GAPS[:, 0])
+    spoilt[largest, 0] = value
+    before, result = (scaled(rows, missing="indicator") for rows in (GAPS, spoilt))
+    others = np.arange(len(X)) != largest
+    np.testing.assert_array_equal(result[others], before[others])
+    assert result[largest, 0] == 3 * np.sign(value)
+
+
+def test_weights_are_repetitions_beside_gaps():
+    weight = RNG.integers(0, 4, size=len(X))
+    weighted = scaled(GAPS, sample_weight=weight, missing="indicator")
+    repeated = scaled(np.repeat(GAPS, weight, axis=0), GAPS, missing="indicator")
+    np.testing.assert_allclose(weighted, repeated, rtol=1e-6, atol=1e-7)
+
+
+def test_features_without_any_value_are_zero():
+    rows = np.column_stack([X[:, 0], np.full(len(X), np.nan)])
+    new = np.nan_to_num(rows, nan=5.0)
+    np.testing.assert_array_equal(scaled(rows, missing="indicator")[:, 1:], [[0, 1]] * len(X))
+    np.testing.assert_array_equal(scaled(rows, new, missing="indicator")[:, 1:], [[0, 0]] * len(X))

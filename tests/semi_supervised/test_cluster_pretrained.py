@@ -42,9 +42,9 @@ def classifier(clusterer=None, net=None, **params):
     return ClusterPretrainedClassifier(clusterer, ResNetClassifier(**net), **{**small, **params})
 
 
-def regressor(clusterer=None, **params):
+def regressor(clusterer=None, net=None, **params):
     small = {"pretrain_epochs": 20, "freeze_epochs": 10, "random_state": 0}
-    net = ResNetRegressor(**SMALL)
+    net = ResNetRegressor(**{**SMALL, **(net or {})})
     clusterer = kmeans() if clusterer is None else clusterer
     return ClusterPretrainedRegressor(clusterer, net, **{**small, **params})
 
@@ -89,6 +89,39 @@ def test_the_trunk_stays_that_of_the_clusters_if_all_epochs_are_frozen():
         first = fitted.estimator_.pretrained.estimator
         np.testing.assert_array_equal(fitted.embed(X), first.embed(X))
         np.testing.assert_array_equal(first.classes_, np.unique(fitted.cluster_labels_))
+
+
+@pytest.mark.parametrize("y", [FEW_TARGETS, np.column_stack([FEW_TARGETS, -FEW_TARGETS])])
+def test_standard_deviations_and_quantiles_are_those_of_the_net(y):
+    levels = [0.2, 0.4, 0.8]
+    fitted = regressor(net={"loss": "gaussian"}).fit(X, y)
+    net = fitted.estimator_
+    mean, std = fitted.predict(X, return_std=True)
+    for found, expected in zip((mean, std), net.predict(X, return_std=True), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(mean, fitted.predict(X))
+    np.testing.assert_array_equal(
+        fitted.predict(X, quantiles=levels), net.predict(X, quantiles=levels)
+    )
+    with pytest.raises(ValueError, match="return_std must be False if quantiles are given"):
+        fitted.predict(X, return_std=True, quantiles=levels)
+    fitted = regressor(net={"loss": "quantile", "quantile": (0.2, 0.8)}).fit(X, y)
+    found = fitted.predict(X, quantiles=levels)
+    assert found.shape == (*y.shape, 3)
+    assert (np.diff(found) >= 0).all()
+    # without them, the median is predicted
+    np.testing.assert_array_equal(fitted.predict(X), fitted.predict(X, quantiles=[0.5])[..., 0])
+    assert np.isfinite(fitted.transduction_).all()
+    with pytest.raises(ValueError, match="return_std=True requires loss='gaussian'"):
+        fitted.predict(X, return_std=True)
+
+
+def test_a_pipeline_passes_the_arguments_of_predict():
+    fitted = regressor(make_pipeline(StandardScaler(), kmeans()), net={"loss": "gaussian"})
+    pipe = make_pipeline(StandardScaler(), fitted).fit(X, FEW_TARGETS)
+    mean, std = pipe.predict(X, return_std=True)
+    assert mean.shape == std.shape == (120,)
+    assert pipe.predict(X, quantiles=[0.1, 0.9]).shape == (120, 2)
 
 
 # Labels ------------------------------------------------------------------------------------
