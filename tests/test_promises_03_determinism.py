@@ -18,7 +18,8 @@ DRAWS = {
     "dropout": {"dropout": 0.4, "batch_size": 50},
     "residual dropout": {"residual_dropout": 0.5, "batch_size": 50},
     "noise": {"noise": 0.3, "batch_size": 50},
-    "split": {"early_stopping": True, "batch_size": 50},
+    "split": {"early_stopping": True, "batch_size": 50, "hidden_layer_sizes": (8,)},
+    "split without refit": {"early_stopping": True, "batch_size": 50, "refit_full": False},
     "order": {"batch_size": 25},
 }
 # What draws initial weights in ways of its own, and nets that draw in places of their own.

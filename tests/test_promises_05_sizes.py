@@ -109,7 +109,9 @@ def test_any_number_of_features_works(n_features, params, make, outputs):
 @pytest.mark.nets(
     {
         "global": {"feature_scaling": "global", "block": "dense"},
-        "standard": {"feature_scaling": "standard"},
+        "standard": {"feature_scaling": "standard", "hidden_layer_sizes": (8,)},
+        # by default, only dense tables have embeddings
+        "no embedding": {"feature_scaling": "standard", "numerical_embedding": None},
         "quantile": {"feature_scaling": "quantile", "missing": "error"},
         "piecewise": {"numerical_embedding": "piecewise-linear"},
         "gaps": {"missing": "indicator"},
@@ -252,7 +254,9 @@ def test_rows_are_not_written_to(make, train_on, outputs, X, y):
 @pytest.mark.nets(
     {
         "global": {"feature_scaling": "global", "block": "dense"},
-        "standard": {"feature_scaling": "standard"},
+        "standard": {"feature_scaling": "standard", "hidden_layer_sizes": (8,)},
+        # by default, only dense tables have embeddings
+        "no embedding": {"feature_scaling": "standard", "numerical_embedding": None},
         "quantile": {
             "feature_scaling": "quantile",
             "missing": "indicator",
