@@ -67,14 +67,17 @@ def _middles(mass):
 
 def _limit(mass, n_bins):
     """Limit masses such that none is more than one of ``n_bins`` equal parts of their sum."""
-    largest = np.sort(mass)[::-1][:n_bins]
-    rest = mass.sum() - np.cumsum(largest)  # without this mass and larger ones
-    limit = mass.sum() / n_bins
-    for n_limited in range(1, n_bins):
-        if largest[n_limited - 1] <= limit:
-            break
-        limit = rest[n_limited - 1] / (n_bins - n_limited)
-    return np.minimum(mass, limit)
+    ascending = np.sort(mass)
+    total = np.cumsum(ascending)  # of each mass and smaller ones, which the largest do not round
+    n_limited = 0
+    while n_limited < n_bins - 1 and ascending[-1 - n_limited] > _part(total, n_limited, n_bins):
+        n_limited += 1
+    return np.minimum(mass, _part(total, n_limited, n_bins))
+
+
+def _part(total, n_limited, n_bins):
+    """Equal part of what is left for each bin, if some bins are for the largest masses."""
+    return total[-1 - n_limited] / (n_bins - n_limited)
 
 
 def bin_edges(column, weight, n_bins):
@@ -95,6 +98,8 @@ def bin_edges(column, weight, n_bins):
         levels = _middles(_limit(mass, n_bins))
         edges = np.interp(np.linspace(0, 1, n_bins + 1), levels, values)
     edges = np.unique(edges.astype(np.float32))
+    # the reciprocals of narrower bins are infinite in float32
+    edges = edges[np.diff(edges, prepend=-np.inf) >= np.finfo(np.float32).tiny]
     if len(edges) < 3:  # wide enough to be distinct in float32
         reach = max((edges[-1] - edges[0]) / 2, 0.5, 4 * float(np.spacing(np.abs(edges).max())))
         edges = edges.mean() + np.float32(reach) * np.array([-1, 0, 1], dtype=np.float32)

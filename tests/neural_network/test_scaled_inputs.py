@@ -136,3 +136,24 @@ def test_values_outside_of_narrow_bins_are_predicted_as_those_at_their_ends(kind
     assert reg.score(rows, y) > 0.8
     beyond = rng.choice([-1.3, 1.3], size=(200, 3))
     assert np.abs(reg.predict(beyond) - reg.predict(beyond / 1.3)).max() < 0.5 * np.ptp(y)
+
+
+@pytest.mark.parametrize("kind", ["robust", None])
+@pytest.mark.parametrize("n_values", [4, 200])
+def test_bins_are_wide_enough_for_single_precision(n_values, kind):
+    rng = np.random.default_rng(0)
+    values = np.geomspace(1e-45, 1.0, n_values)
+    rows = np.where(rng.random((300, 1)) < 0.6, 0.0, rng.choice(values, size=(300, 1)))
+    options = {"numerical_embedding": "piecewise-linear", "feature_scaling": kind}
+    is_larger = rows[:, 0] > 1e-20
+    clf = small(ResNetClassifier, max_epochs=60, lr=0.01, **options).fit(rows, is_larger)
+    assert clf.score(rows, is_larger) > 0.95
+
+
+@pytest.mark.parametrize("weight", [1e17, 1e20, 1e300])
+def test_bins_separate_the_samples_beside_one_of_almost_all_weight(weight):
+    # the weights of the others are rounded away in a sum of all
+    rows, weights = np.arange(200.0)[:, np.newaxis], np.r_[weight, np.ones(199)]
+    clf = small(ResNetClassifier, numerical_embedding="piecewise-linear")
+    clf.fit(rows, np.arange(200) % 2, weights)
+    assert len(np.unique(clf.predict_proba(rows)[:, 0])) > 48
