@@ -24,6 +24,7 @@ each_target = pytest.mark.parametrize("y", TARGETS.values(), ids=TARGETS)
 
 @each_maker
 @each_target
+@pytest.mark.matrix
 def test_quantiles_are_exported(make, y):
     estimator = make(regressor(loss="quantile", quantile=LEVELS)).fit(X, y)
     found = run(to_onnx(estimator, X[:1], options={"quantiles": True}), X)
@@ -37,6 +38,7 @@ def test_quantiles_are_exported(make, y):
 
 @each_maker
 @each_target
+@pytest.mark.matrix
 def test_standard_deviations_are_exported(make, y):
     estimator = make(regressor(loss="gaussian")).fit(X, y)
     found = run(to_onnx(estimator, X[:1], options={"return_std": True}), X)

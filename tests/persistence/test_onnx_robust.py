@@ -13,6 +13,7 @@ X[::20, 1] *= -1e12  # outliers
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("embedding", [None, "piecewise-linear"])
 @pytest.mark.parametrize("make", [classifier, regressor])
+@pytest.mark.matrix
 def test_robust_scaling_gives_the_same_results(make, embedding, dtype):
     rows = X.astype(dtype)
     net = make(feature_scaling="robust", numerical_embedding=embedding)
