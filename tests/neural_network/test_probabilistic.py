@@ -12,9 +12,9 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from small_regressors import full_batch, small
 
 from skdeep.model_selection import BatchedGridSearchCV
-from skdeep.neural_network import ResNetRegressor
 from skdeep.persistence import load, save
 
 X, Y = (part[:200] for part in load_diabetes(return_X_y=True))
@@ -27,19 +27,6 @@ LOSSES = {
 }
 each_loss = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
 each_target = pytest.mark.parametrize("y", [Y, SEVERAL], ids=["one output", "three outputs"])
-
-
-def small(**parameters):
-    """Fast regressor."""
-    defaults = {"n_blocks": 1, "width": 16, "max_epochs": 5, "lr_schedule": "constant"}
-    defaults |= {"norm": "batch", "numerical_embedding": None, "early_stopping": False}
-    defaults |= {"lr": 1e-3, "weight_decay": 1e-5, "device": "cpu", "random_state": 0}
-    return ResNetRegressor(**{**defaults, **parameters})
-
-
-def full_batch(**parameters):
-    """As ``small``, with full batches, for which sample weights are exact."""
-    return small(batch_size=1000, lr=0.01, **parameters)
 
 
 def quantiles(reg, rows=X):

@@ -12,24 +12,10 @@ from sklearn.exceptions import DataConversionWarning
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-
-from skdeep.neural_network import ResNetRegressor
+from small_regressors import full_batch, small
 
 X, Y = (part[:200] for part in load_diabetes(return_X_y=True))
 SHIFTED = np.column_stack([Y, 1e-3 * X[:, 2] - 5, 1e6 * X[:, 3]])
-
-
-def small(**parameters):
-    """Fast regressor."""
-    defaults = {"n_blocks": 1, "width": 16, "max_epochs": 5, "lr_schedule": "constant"}
-    defaults |= {"norm": "batch", "numerical_embedding": None, "early_stopping": False}
-    defaults |= {"lr": 1e-3, "weight_decay": 1e-5, "device": "cpu", "random_state": 0}
-    return ResNetRegressor(**{**defaults, **parameters})
-
-
-def full_batch(**parameters):
-    """As ``small``, with full batches, for which sample weights are exact."""
-    return small(batch_size=1000, lr=0.01, **parameters)
 
 
 def assert_equal_nets(actual, expected, rtol=1e-6):
