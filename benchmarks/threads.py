@@ -1,12 +1,12 @@
 """From which size of a net is a second CPU thread worthwhile?
 
 Measures the time of a training step (forward, backward, fused AdamW) with one thread and with all
-threads, for nets and batches of increasing size. The size is the criterion that skdeep uses: number
-of parameters times batch size, the multiply-adds of a forward pass through dense layers. A value of
-``all / one`` below 1 means that more threads are faster; ``skdeep takes`` is the number that a fit
-uses. Convolutional nets, which have many more multiply-adds per parameter, follow the dense ones.
-Run it on an idle machine, and again on a busy one (``--busy`` keeps that many cores busy) to see
-the cost of a wrong choice there.
+threads, for nets and batches of increasing size. The size is the criterion that skdeep uses:
+multiply-adds of a forward pass. A value of ``all / one`` below 1 means that more threads are
+faster; ``skdeep takes`` is the number that a fit uses. Convolutional nets follow the dense ones.
+Run it on an idle machine, and again on a busy one to see the cost of a wrong choice there:
+``--busy`` keeps that many cores busy with processes of other sessions, as other users do. Threads
+that wait for each other get little time then, since Linux shares it between sessions.
 
     python benchmarks/threads.py
     python benchmarks/threads.py --busy 1
@@ -16,6 +16,7 @@ the cost of a wrong choice there.
 import contextlib
 import functools
 import multiprocessing
+import os
 
 import torch
 from _data import numbers
@@ -29,8 +30,8 @@ from _harness import (
     parse,
     thread_counts,
 )
-from _loops import count_weights
 from skorch.callbacks import Callback
+from torch.utils.flop_counter import FlopCounterMode
 
 from skdeep.decomposition import Autoencoder
 
@@ -77,6 +78,15 @@ def fitted_module(name, batch_size):
     return estimator.fit(X).module_.train(), taken.n_threads
 
 
+def multiply_adds(module, x):
+    """Multiply-adds of a forward pass."""
+    module.eval()  # training uses operations that torch does not count
+    with FlopCounterMode(display=False) as counter:
+        module(x)
+    module.train()
+    return counter.get_total_flops() / 2
+
+
 def train_steps(module, optimizer, x, n_steps):
     for _ in range(n_steps):
         optimizer.zero_grad()
@@ -98,7 +108,7 @@ def compare(name, batch_size, counts, args):
         "net": name,
         "convolutional": options is IMAGE,
         "batch": batch_size,
-        "parameters x rows": f"{count_weights(module) * batch_size:.1e}",
+        "multiply-adds": f"{multiply_adds(module, x):.1e}",
         "one, us": 1e6 * median(seconds[one]) / args.steps,
         f"all ({every}), us": 1e6 * median(seconds[every]) / args.steps,
         "all / one": ratio,
@@ -108,6 +118,7 @@ def compare(name, batch_size, counts, args):
 
 
 def _spin():
+    os.setsid()  # a session of its own
     while True:
         pass
 
@@ -142,7 +153,7 @@ def main():
             for name in args.nets
             for batch_size in args.batch_sizes
         ]
-    rows.sort(key=lambda row: (row["convolutional"], float(row["parameters x rows"])))
+    rows.sort(key=lambda row: (row["convolutional"], float(row["multiply-adds"])))
     report.add(rows)
 
 

@@ -120,6 +120,17 @@ def test_rows_are_independent_with_several_threads(
 
 
 @each_with_rows
+@pytest.mark.nets({"large": {"image_shape": (28, 28), "max_epochs": 1}})
+@pytest.mark.parametrize("n_threads", [2, 8])
+def test_rows_are_independent_in_large_images_with_several_threads(
+    n_threads, params, fit_on, row_outputs, set_threads
+):
+    set_threads(n_threads)
+    estimator, X = fit_on(784, **params)  # few rows take one thread, many take all
+    _assert_rows_are_independent(estimator, np.tile(X, (4, 1)), row_outputs)
+
+
+@each_with_rows
 @pytest.mark.parametrize("n_features", [1, 5, 13, 30])
 @pytest.mark.matrix
 def test_row_of_thousands_gives_the_same_bits_wherever_it_stands(n_features, fit_on, row_outputs):

@@ -1,6 +1,7 @@
 """Encoders and mirrored decoders."""
 
 import itertools
+import math
 from dataclasses import dataclass, fields, replace
 
 from torch import nn
@@ -129,8 +130,11 @@ def _dense(shape, widths, streams, bias=True):
     return nn.Sequential(*layers, Linear(*last, generator=streams["weights"], bias=bias))
 
 
-def _after(shape, width, streams):
-    """Return the modules after a dense layer, or a convolution, of the given width."""
+def _after(shape, width, streams, size=None):
+    """Return the modules after a dense layer, or a convolution, of the given width.
+
+    ``size`` is height and width of the output of a convolution.
+    """
     layers: list[nn.Module] = []
     dropout = shape.dropout
     if shape.block == "dense":
@@ -142,7 +146,7 @@ def _after(shape, width, streams):
         dropout = 0.0  # the block has it
     else:
         options = {"activation": shape.activation, "batch_norm": shape.batch_norm}
-        layers.append(ResidualConvBlock(width, **options, streams=streams))
+        layers.append(ResidualConvBlock(width, size=size, **options, streams=streams))
     layers.append(ACTIVATIONS[shape.activation]())
     if dropout:
         layers.append(Dropout(dropout, generator=streams["dropout"]))
@@ -169,15 +173,14 @@ def stage_sizes(image_shape, n_stages):
 
 def _conv_encoder(shape, n_outputs, streams, bias):
     channels = shape.image_shape[0]
+    sizes = stage_sizes(shape.image_shape, len(shape.hidden_layer_sizes))
+    options = {"stride": 2, "generator": streams["weights"], "bias": shape.needs_bias}
     layers: list[nn.Module] = [nn.Unflatten(1, shape.image_shape)]
-    for size in shape.hidden_layer_sizes:
-        layers.append(
-            Conv2d(channels, size, stride=2, generator=streams["weights"], bias=shape.needs_bias)
-        )
-        layers += _after(shape, size, streams)
-        channels = size
-    height, width = stage_sizes(shape.image_shape, len(shape.hidden_layer_sizes))[-1]
-    n_inputs = channels * height * width
+    for out_channels, size in zip(shape.hidden_layer_sizes, sizes[1:], strict=True):
+        layers.append(Conv2d(channels, out_channels, size=size, **options))
+        layers += _after(shape, out_channels, streams, size)
+        channels = out_channels
+    n_inputs = channels * math.prod(sizes[-1])
     head = Linear(n_inputs, n_outputs, generator=streams["weights"], bias=bias)
     return nn.Sequential(*layers, nn.Flatten(), head)
 
@@ -189,7 +192,7 @@ def _conv_decoder(shape, streams):
     start = Linear(shape.n_components, channels * height * width, generator=streams["weights"])
     layers = [start, nn.Unflatten(1, (channels, height, width))]
     for number, size in enumerate(sizes[1:]):
-        layers += _after(shape, channels, streams)
+        layers += _after(shape, channels, streams, sizes[number])
         is_last = number == len(stages) - 1
         out_channels = shape.image_shape[0] if is_last else stages[number + 1]
         layers.append(

@@ -1,5 +1,7 @@
 """3 x 3 convolutions with initial weights from a generator."""
 
+import math
+
 import torch
 from torch import nn
 from torch.backends import cudnn
@@ -11,24 +13,32 @@ _KERNEL = 3
 
 
 class Conv2d(nn.Module):
-    """3 x 3 convolution with padding 1.
+    """3 x 3 convolution with padding 1 and a given output size.
 
     **Shape**: (batch, in_channels, H, W) -> (batch, out_channels, ceil(H/stride), ceil(W/stride))
 
     Parameters
     ----------
     in_channels, out_channels : int
+    size : (int, int)
+        Height and width of the output.
     stride : int
     generator : torch.Generator
         Source of the initial weights.
     bias : bool, default=True
+
+    Attributes
+    ----------
+    n_positions : int
+        How often the weights are applied to an image.
     """
 
-    def __init__(self, in_channels, out_channels, *, stride, generator, bias=True):
+    def __init__(self, in_channels, out_channels, *, size, stride, generator, bias=True):
         super().__init__()
         self.stride = stride
-        size = (out_channels, in_channels, _KERNEL, _KERNEL)
-        self.weight = nn.Parameter(torch.empty(size, dtype=torch.float32))
+        self.n_positions = math.prod(size)
+        shape = (out_channels, in_channels, _KERNEL, _KERNEL)
+        self.weight = nn.Parameter(torch.empty(shape, dtype=torch.float32))
         self.bias = nn.Parameter(torch.empty(out_channels, dtype=torch.float32)) if bias else None
         init_uniform(in_channels * _KERNEL**2, generator, self.weight, self.bias)
 
@@ -53,14 +63,20 @@ class ConvTranspose2d(nn.Module):
     generator : torch.Generator
         Source of the initial weights.
     bias : bool, default=True
+
+    Attributes
+    ----------
+    n_positions : int
+        How often the weights are applied to an image.
     """
 
     def __init__(self, in_channels, out_channels, *, size, generator, bias=True):
         super().__init__()
         # an even side needs one more row or column than the stride alone produces
         self.output_padding = tuple(1 - side % 2 for side in size)
-        size = (in_channels, out_channels, _KERNEL, _KERNEL)
-        self.weight = nn.Parameter(torch.empty(size, dtype=torch.float32))
+        self.n_positions = math.prod(-(-side // 2) for side in size)
+        shape = (in_channels, out_channels, _KERNEL, _KERNEL)
+        self.weight = nn.Parameter(torch.empty(shape, dtype=torch.float32))
         self.bias = nn.Parameter(torch.empty(out_channels, dtype=torch.float32)) if bias else None
         init_uniform(in_channels * _KERNEL**2, generator, self.weight, self.bias)
 

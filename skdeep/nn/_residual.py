@@ -78,6 +78,8 @@ class ResidualConvBlock(nn.Module):
     Parameters
     ----------
     channels : int
+    size : (int, int)
+        Height and width of the images.
     activation : str
         Key of ``ACTIVATIONS``.
     batch_norm : bool
@@ -89,15 +91,16 @@ class ResidualConvBlock(nn.Module):
     .. [1] He et al. (2016), "Identity Mappings in Deep Residual Networks", ECCV.
     """
 
-    def __init__(self, channels, *, activation, batch_norm, streams):
+    def __init__(self, channels, *, size, activation, batch_norm, streams):
         super().__init__()
+        options = {"size": size, "stride": 1, "generator": streams["weights"]}
         layers: list[nn.Module] = []
         # no bias before a batch normalization, which would remove it
         for bias in (not batch_norm, True):
             layers += [BatchNorm(channels)] if batch_norm else []
             layers += [
                 ACTIVATIONS[activation](),
-                Conv2d(channels, channels, stride=1, generator=streams["weights"], bias=bias),
+                Conv2d(channels, channels, **options, bias=bias),
             ]
         self.branch = nn.Sequential(*layers)
 
@@ -118,6 +121,8 @@ class BasicBlock(nn.Module):
     Parameters
     ----------
     in_channels, out_channels : int
+    size : (int, int)
+        Height and width of the output.
     stride : int
     activation : str
         Key of ``ACTIVATIONS``.
@@ -138,6 +143,7 @@ class BasicBlock(nn.Module):
         in_channels,
         out_channels,
         *,
+        size,
         stride,
         activation,
         norm,
@@ -147,7 +153,7 @@ class BasicBlock(nn.Module):
     ):
         super().__init__()
         # no biases: the norm after each convolution would remove them
-        options = {"generator": streams["weights"], "bias": False}
+        options = {"size": size, "generator": streams["weights"], "bias": False}
         self.stride = stride
         self.missing_channels = out_channels - in_channels
         self.branch = _sequence(

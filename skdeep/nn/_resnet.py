@@ -5,7 +5,7 @@ from torch import nn
 
 from skdeep.nn._activation import ACTIVATIONS
 from skdeep.nn._augment import Augment
-from skdeep.nn._coder import CoderShape
+from skdeep.nn._coder import CoderShape, stage_sizes
 from skdeep.nn._coder_trunk import CoderTrunk
 from skdeep.nn._conv import Conv2d
 from skdeep.nn._linear import Linear
@@ -129,11 +129,12 @@ class ImageTrunk(nn.Module):
     ):
         super().__init__()
         channels = stem_width
-        stem = Conv2d(image_shape[0], channels, stride=1, generator=streams["weights"], bias=False)
+        sizes = stage_sizes(image_shape, _N_STAGES - 1)
+        options = {"size": sizes[0], "stride": 1, "generator": streams["weights"], "bias": False}
         layers = [
             nn.Unflatten(1, image_shape),
             Augment(augment, generator=streams["noise"]),
-            stem,
+            Conv2d(image_shape[0], channels, **options),
             make_norm(norm, channels),
             ACTIVATIONS[activation](),
         ]
@@ -143,6 +144,7 @@ class ImageTrunk(nn.Module):
             block = BasicBlock(
                 channels,
                 out_channels,
+                size=sizes[number // n_blocks],
                 stride=2 if is_transition else 1,
                 activation=activation,
                 norm=norm,

@@ -10,9 +10,9 @@ from typing import NamedTuple
 import threadpoolctl
 import torch
 
-# Multiply-adds per batch below which a second thread hardly helps on an idle machine and is much
-# slower on a busy one (benchmarks/threads.py, and with --busy 1).
-_SMALL_NET = 2e7
+# Multiply-adds per forward pass below which a second thread gains little on an idle machine and
+# loses a lot on a busy one (benchmarks/threads.py, and with --busy 1).
+_SMALL_NET = 5e7
 # Process that torch's number of threads was set by, see ``_leave_threads_of_parent``.
 _OWNER = {"process": os.getpid()}
 
@@ -20,7 +20,7 @@ _OWNER = {"process": os.getpid()}
 class _Size(NamedTuple):
     """What the number of threads of a module depends on."""
 
-    n_parameters: int
+    n_multiply_adds: int  # per sample
     is_convolutional: bool
 
 
@@ -32,9 +32,13 @@ def _size(module):
     """Size of a module, whose parameters keep their shapes."""
     size = _SIZES.get(module)
     if size is None:
-        parameters = list(module.parameters())
-        n_parameters = sum(parameter.numel() for parameter in parameters)
-        size = _Size(n_parameters, any(parameter.ndim == 4 for parameter in parameters))
+        layers = list(module.modules())
+        n_multiply_adds = sum(
+            parameter.numel() * getattr(layer, "n_positions", 1)  # of a convolution
+            for layer in layers
+            for parameter in layer.parameters(recurse=False)
+        )
+        size = _Size(n_multiply_adds, any(hasattr(layer, "n_positions") for layer in layers))
         _SIZES[module] = size
     return size
 
@@ -91,10 +95,7 @@ def runs_on_one_thread(module, batch_rows, device):
     device : str
         Device of the net; threads are limited only on the CPU.
     """
-    size = _size(module)
-    if device != "cpu" or size.is_convolutional:
-        return False
-    return size.n_parameters * batch_rows <= _SMALL_NET
+    return device == "cpu" and _size(module).n_multiply_adds * batch_rows <= _SMALL_NET
 
 
 def thread_scope(module, batch_rows, device):
@@ -116,8 +117,8 @@ def stack_scope(nets, batch_rows):
     batch_rows : int
         Samples per step and net.
     """
-    n_parameters = _size(nets[0].module_).n_parameters
-    return work_scope(len(nets) * n_parameters * batch_rows, nets[0].device)
+    n_multiply_adds = _size(nets[0].module_).n_multiply_adds
+    return work_scope(len(nets) * n_multiply_adds * batch_rows, nets[0].device)
 
 
 def work_scope(n_multiply_adds, device):
