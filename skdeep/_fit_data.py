@@ -184,12 +184,16 @@ class DataPool:
             Only used by scalers that draw random numbers.
         """
         key = "scaler", id(part[0]), *part[1:], _data_parameters(estimator)
-        if key in self._known:
-            return self._known[key]
+        found = self._known.get(key, self._seeded.get((*key, seed)))
+        if found is not None:
+            return found
         rng = np.random.default_rng(seed)
         before = rng.bit_generator.state
-        scaler = self._find((*key, seed), lambda: estimator._fit_scaler(data, rng), is_seeded=True)
-        if len(part) == 1 and rng.bit_generator.state == before:
+        scaler = estimator._fit_scaler(data, rng)
+        is_seeded = len(part) > 1 or rng.bit_generator.state != before
+        if is_seeded:
+            self._seeded[*key, seed] = scaler
+        else:
             self._known[key] = scaler
         return scaler
 

@@ -19,7 +19,7 @@ from torch.overrides import TorchFunctionMode
 
 from skdeep.decomposition import Autoencoder
 from skdeep.model_selection import BatchedGridSearchCV
-from skdeep.neural_network import ResNetClassifier
+from skdeep.neural_network import ResNetClassifier, ResNetRegressor
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +62,18 @@ def test_metadata_that_a_net_does_not_take_is_a_failed_fit(iris):
     X, y = iris
     with pytest.raises(ValueError, match="All the 3 fits failed"):
         BatchedGridSearchCV(net(), {"lr": [0.1]}, cv=3).fit(X, y, mass=np.ones(len(X)))
+
+
+def test_seeds_that_other_candidates_have_too_choose_their_own_samples(assert_same_search):
+    X = np.random.default_rng(0).lognormal(size=(11_000, 1))
+    params = {"width": 2, "max_epochs": 1, "batch_size": 4096, "early_stopping": False}
+    grid = {"lr": [1e-3, 1e-2], "random_state": [0, 1]}  # scales are learned from 10,000 samples
+    split = [(np.arange(10_500), np.arange(10_500, 11_000))]
+    searches = [
+        Search(ResNetRegressor(**params), grid, cv=split, refit=False)
+        for Search in (BatchedGridSearchCV, GridSearchCV)
+    ]
+    assert_same_search(*(search.fit(X, X[:, 0]) for search in searches))
 
 
 class Weighed(Pipeline):
