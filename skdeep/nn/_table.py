@@ -46,7 +46,7 @@ class CategoryEmbedding(nn.Module):
     """One learned vector for each category of each categorical feature [1]_.
 
     Code 0 represents missing and unknown categories. Its vector is learned if the training data
-    has missing categories; otherwise it is the mean of the others.
+    has any, also if they first occur in continued training; otherwise it is the mean of the others.
 
     **Shape**: (batch, n_categorical) codes -> (batch, n_categorical * dim)
 
@@ -86,7 +86,9 @@ class CategoryEmbedding(nn.Module):
         start = 0
         for size, has_gap in zip(self.cardinalities, self.gaps, strict=True):
             if size and not has_gap:
-                weight[start] = self.weight[start + 1 : start + 1 + size].mean(dim=0)
+                vector, mean = weight[start], self.weight[start + 1 : start + 1 + size].mean(dim=0)
+                # no longer zero if it first occurred in continued training
+                weight[start] = torch.where(vector.any(), vector, mean)
             start += 1 + size
         return weight
 

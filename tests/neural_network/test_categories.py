@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from sklearn.frozen import FrozenEstimator
 
-from skdeep.neural_network import ResNetClassifier
+from skdeep.neural_network import ResNetClassifier, ResNetRegressor
 
 RNG = np.random.default_rng(0)
 CODES = RNG.integers(0, 3, size=40)
@@ -125,3 +126,33 @@ def test_numbers_beside_categories_are_those_of_an_array():
     np.testing.assert_array_equal(outputs(X, missing="indicator"), expected)
     with pytest.raises(ValueError, match="X contains NaN"):
         fit(X)
+
+
+def continue_by_partial_fit(net, X, y):
+    for _ in range(100):
+        net.partial_fit(X, y)
+    return net
+
+
+def continue_by_warm_start(net, X, y):
+    return net.set_params(warm_start=True, max_epochs=100).fit(X, y)
+
+
+def continue_by_fine_tuning(net, X, y):
+    return ResNetRegressor(
+        max_epochs=100, early_stopping=False, pretrained=FrozenEstimator(net), random_state=0
+    ).fit(X, y)
+
+
+@pytest.mark.parametrize("unknown", [None, "z"])
+@pytest.mark.parametrize(
+    "train_again", [continue_by_partial_fit, continue_by_warm_start, continue_by_fine_tuning]
+)
+def test_categories_that_first_are_missing_or_unknown_later_are_learned(train_again, unknown):
+    kinds = np.tile(LETTERS[:2], 32)
+    net = ResNetRegressor(width=32, max_epochs=1, categorical_features=[0], random_state=0)
+    net.fit(pd.DataFrame({"kind": kinds}), np.tile([0.0, 1.0], 32))
+    kinds = np.tile(np.array(["a", "b", unknown], dtype=object), 32)
+    X, y = pd.DataFrame({"kind": kinds}), np.tile([0.0, 1.0, 2.0], 32)
+    found = train_again(net, X, y).predict(X[:3])
+    np.testing.assert_allclose(found, y[:3], atol=0.2)
