@@ -1,6 +1,7 @@
 """Features divided by their spread, with large values compressed."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -35,6 +36,8 @@ class RobustScaler(Scaler, kind="robust"):
     .. [1] Holzmüller et al. (2024), "Better by Default: Strong Pre-Tuned MLPs and Boosted Trees on
        Tabular Data", NeurIPS.
     """
+
+    ignores_missing: ClassVar[bool] = True
 
     center: np.ndarray
     scale: np.ndarray

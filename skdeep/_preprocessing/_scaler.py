@@ -3,6 +3,8 @@
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
+import numpy as np
+
 _CLASSES: dict[str, type["Scaler"]] = {}
 
 
@@ -15,6 +17,10 @@ class Scaler(ABC):
 
     #: Name of the class of scaler in ``state``.
     kind: ClassVar[str]
+    #: Whether ``fit`` ignores missing numbers and learns what to impute them with.
+    ignores_missing: ClassVar[bool] = False
+    #: What to impute missing numbers with, (n_features,); only if ``ignores_missing``.
+    center: np.ndarray
 
     def __init_subclass__(cls, *, kind, **kwargs):
         super().__init_subclass__(**kwargs)

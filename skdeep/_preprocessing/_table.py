@@ -6,9 +6,8 @@ import numpy as np
 import torch
 
 from skdeep._preprocessing._distribution import bin_edges, sample_columns
-from skdeep._preprocessing._features import fit_feature_scaler
+from skdeep._preprocessing._features import feature_scaler_class, fit_feature_scaler
 from skdeep._preprocessing._linear import LinearScaler, overflow_is_an_error
-from skdeep._preprocessing._robust import RobustScaler
 from skdeep._preprocessing._scaler import Scaler, scaler_from_state
 from skdeep.utils._slabs import dense, slabs
 
@@ -96,15 +95,16 @@ class TableScaler(Scaler, kind="table"):
         gaps = tuple(_has_gap(X[:, column], sample_weight) for column in categorical)
         unscaled = LinearScaler(len(numeric))
         scaler = cls(unscaled, numeric, categorical, None, np.arange(0), code_maps, gaps)
+        ignores_missing = len(numeric) > 0 and feature_scaler_class(scaling).ignores_missing
         if fills_missing:
             scaler._learn_gaps(X, sample_weight)
-            if scaling != "robust" or not len(numeric):
+            if not ignores_missing:
                 scaler._learn_means(X, sample_weight)
         if len(numeric):
             scaler.numbers = fit_feature_scaler(
                 X, sample_weight, rng=rng, scaling=scaling, read=scaler._read
             )
-        if fills_missing and isinstance(scaler.numbers, RobustScaler):
+        if fills_missing and ignores_missing:
             scaler.fill = scaler.numbers.center.copy()
         if has_bins:
             columns, weight = sample_columns(X, sample_weight, rng, scaler._read_scaled)
