@@ -17,6 +17,7 @@ import pytest
 import torch
 from _matrices import further
 from sklearn.utils import get_tags
+from threadpoolctl import threadpool_limits
 
 import skdeep
 from skdeep.utils import all_estimators
@@ -35,8 +36,9 @@ _ROW_METHODS = (
 
 
 def pytest_configure(config):
-    """One torch thread: the nets here are small, and xdist uses the other cores."""
+    """One thread: nets and matrices here are small, and xdist uses the other cores."""
     torch.set_num_threads(1)
+    threadpool_limits(1)  # of NumPy, SciPy and scikit-learn
     config.addinivalue_line(
         "markers",
         "having(*names): only estimators with one of those methods or parameters; of several "
