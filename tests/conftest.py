@@ -1,6 +1,7 @@
 """Fixtures shared by the tests of all estimators."""
 
 import functools
+import gc
 import inspect
 import os
 import pathlib
@@ -56,6 +57,17 @@ def pytest_configure(config):
         "matrix(*names): fast for a few combinations of the parameters, in which each value of "
         "these parameters occurs (by default, of all), slow for the others",
     )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Hide modules and thousands of tests from the garbage collector, which takes seconds."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _has(Estimator, names):
