@@ -1,5 +1,6 @@
 """AutoencoderImputer: known answers, entries that stay, draws, and errors."""
 
+import copy
 import pickle
 
 import numpy as np
@@ -221,10 +222,15 @@ def _correlated(n_rows=800):
     return X, gaps
 
 
-def test_draws_have_the_spread_of_the_errors():
+@pytest.fixture(scope="module")
+def drawing():
+    """Imputer that returns draws, fitted to two correlated columns."""
+    return full(max_epochs=50, sample_posterior=True).fit(_correlated()[1])
+
+
+def test_draws_have_the_spread_of_the_errors(drawing):
     X, gaps = _correlated()
-    imputer = full(max_epochs=50, sample_posterior=True).fit(gaps)
-    draws = np.stack(imputer.draw_imputations(gaps, 50, random_state=0))[:, ::2, 1]
+    draws = np.stack(drawing.draw_imputations(gaps, 50, random_state=0))[:, ::2, 1]
     low, high = np.quantile(draws, [0.1, 0.9], axis=0)
     assert 0.7 < np.mean((X[::2, 1] >= low) & (X[::2, 1] <= high)) < 0.9
     assert draws.std(axis=0).mean() == pytest.approx(0.6, abs=0.1)
@@ -240,10 +246,10 @@ def test_spread_of_draws_depends_on_what_is_observed():
         assert drawn[:, 1].std() / scale[1] == pytest.approx(spread, abs=0.15)
 
 
-def test_draws_of_several_entries_of_a_sample_keep_their_correlation():
-    X, gaps = _correlated()
+def test_draws_of_several_entries_of_a_sample_keep_their_correlation(drawing):
+    X, _ = _correlated()
     empty = np.full((500, 2), np.nan)
-    drawn = full(max_epochs=50).fit(gaps).draw_imputations(empty, 1, random_state=0)[0]
+    drawn = drawing.draw_imputations(empty, 1, random_state=0)[0]
     assert np.corrcoef(drawn.T)[0, 1] == pytest.approx(np.corrcoef(X.T)[0, 1], abs=0.12)
     assert len(np.unique(drawn[:, 0])) > 450  # although all samples are equal
 
@@ -259,12 +265,11 @@ def test_a_draw_repeats_itself_and_differs_from_others():
     assert (imputer.transform(GAPS) != other).any()
 
 
-def test_mean_of_many_draws_is_close_to_the_prediction():
+def test_mean_of_many_draws_is_close_to_the_prediction(drawing):
     X, gaps = _correlated()
     predicted = full(max_epochs=50).fit_transform(gaps)
-    options = {"max_epochs": 50, "sample_posterior": True}
-    one = full(**options).fit_transform(gaps)
-    many = full(**options, n_imputations=100).fit_transform(gaps)
+    one = drawing.transform(gaps)
+    many = copy.copy(drawing).set_params(n_imputations=100).transform(gaps)
     assert np.abs(many - predicted).mean() < 0.3 * np.abs(one - predicted).mean()
     assert error(X, many, np.isnan(gaps)) < error(X, one, np.isnan(gaps))
 

@@ -188,10 +188,10 @@ def test_comparing_randomized_search_and_grid_search(assert_same_search):
     clf = SGDClassifier(loss="hinge", penalty="elasticnet", fit_intercept=True, random_state=0)
     param_dist = {"average": [True, False], "l1_ratio": uniform(0, 1), "alpha": loguniform(1e-1, 1)}
     theirs, ours = (
-        Search(clf, param_distributions=param_dist, n_iter=6, random_state=0).fit(X, y)
+        Search(clf, param_distributions=param_dist, n_iter=4, random_state=0).fit(X, y)
         for Search in RANDOMIZED
     )
     assert_same_search(ours, theirs)
-    param_grid = {"average": [True, False], "l1_ratio": [0.0, 0.5, 1.0], "alpha": [0.1, 1.0]}
+    param_grid = {"average": [True, False], "l1_ratio": [0.0, 1.0], "alpha": [0.1, 1.0]}
     theirs, ours = (Search(clf, param_grid=param_grid).fit(X, y) for Search in GRIDS)
     assert_same_search(ours, theirs)

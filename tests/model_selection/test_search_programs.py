@@ -48,7 +48,7 @@ FRAME = pd.DataFrame(X, columns=list("abcd"))
 GROUPS = np.arange(len(Y)) % 5
 MEANS = SimpleImputer()
 WEIGHT = np.linspace(0.5, 2.0, len(Y))
-RATES = [1e-3, 1e-2, 3e-2]
+RATES = [1e-3, 1e-2]
 LR = {"lr": RATES}
 SMALL = {"max_epochs": 3, "batch_size": 16, "device": "cpu", "random_state": 0}
 
@@ -225,7 +225,7 @@ FITS = {
     "failing fits": lambda S: S(net(), {"lr": [1e-3, -1.0]}, cv=3, error_score=-1.0).fit(X, Y),
     "rejected rows": lambda S: S(net(), LR, cv=3).fit(X, Y[:-1]),
     "no labels": lambda S: S(net(), LR, cv=3, error_score="raise").fit(X),
-    "strange index": lambda S: S(net(), LR, cv=3, refit=lambda table: np.int64(2)).fit(X, Y),
+    "strange index": lambda S: S(net(), LR, cv=3, refit=lambda table: np.int64(1)).fit(X, Y),
     "no name": lambda S: S(net(), {"nonsense": [1]}, cv=3).fit(X, Y),
     "no groups": lambda S: S(net(), LR, cv=GroupKFold(3)).fit(X, Y),
 }
