@@ -93,6 +93,7 @@ class MapFit:
         """Determine grid, initial weights and settings."""
         estimator = self.estimator
         if self.is_resumed:
+            self._check_same_grid()
             self.grid = self._make_grid(estimator.shape_)
             weights, memory = self._fitted_weights()
         else:
@@ -100,6 +101,20 @@ class MapFit:
         rows = MapRows(self.X, self.weight, center=self.center, device=self.device, stores=True)
         settings = self._settings()
         self.training = MapTraining(self.grid, rows, settings, weights, memory)
+
+    def _check_same_grid(self):
+        """Raise ``ValueError`` if training cannot continue with the present grid."""
+        estimator = self.estimator
+        old = {**estimator._fitted_params, "shape": estimator.shape_}
+        new = {"topology": estimator.topology, "periodic": estimator.periodic}
+        if not isinstance(estimator.shape, str):
+            new["shape"] = check_shape(estimator.shape)
+        changed = sorted(name for name, value in new.items() if value != old[name])
+        if changed:
+            raise ValueError(
+                "partial_fit requires a map of the same grid as in the last fit; got new values of "
+                f"{changed}. Fit a clone instead."
+            )
 
     def _fitted_weights(self):
         """Return unit weights and sums of a fitted map; its center is kept if the metric allows."""

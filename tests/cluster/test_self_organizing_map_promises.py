@@ -92,6 +92,31 @@ def test_absurdly_large_values_are_refused(missing, container):
         som.fit(IRIS).transform(X)
 
 
+@pytest.mark.parametrize(
+    "params", [{"shape": (5, 4)}, {"topology": "hexagonal"}, {"periodic": True}]
+)
+@each_algorithm
+def test_partial_fit_on_another_grid_is_refused_and_changes_nothing(algorithm, params):
+    som = make(algorithm=algorithm).fit(IRIS)
+    before = copy.deepcopy(som)
+    name = next(iter(params))
+    old = {name: getattr(som, name)}
+    with pytest.raises(ValueError, match=rf"new values of \['{name}'\]. Fit a clone"):
+        som.set_params(**params).partial_fit(IRIS)
+    after, expected = som.set_params(**old).partial_fit(IRIS), before.partial_fit(IRIS)
+    np.testing.assert_array_equal(after.cluster_centers_, expected.cluster_centers_)
+    assert after.loss_curve_ == expected.loss_curve_
+    assert clone(som).set_params(**params).fit(IRIS).n_iter_ == 5
+
+
+@pytest.mark.parametrize("shapes", [("auto", [4, 15]), ((4, 15), "auto"), ((4, 15), np.r_[4, 15])])
+def test_partial_fit_takes_the_same_shape_in_other_words(shapes):
+    som, expected = (make(shapes[0]).fit(IRIS) for _ in range(2))
+    assert som.shape_ == (4, 15)
+    som.set_params(shape=shapes[1]).partial_fit(IRIS)
+    np.testing.assert_array_equal(som.cluster_centers_, expected.partial_fit(IRIS).cluster_centers_)
+
+
 @pytest.mark.parametrize("way", ["fit", "partial_fit"])
 def test_divergence_leaves_a_fitted_map_as_it_was(way):
     som = make().fit(IRIS)
