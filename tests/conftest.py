@@ -40,23 +40,6 @@ def pytest_configure(config):
     """One thread: nets and matrices here are small, and xdist uses the other cores."""
     torch.set_num_threads(1)
     threadpool_limits(1)  # of NumPy, SciPy and scikit-learn
-    config.addinivalue_line(
-        "markers",
-        "having(*names): only estimators with one of those methods or parameters; of several "
-        "markers, all count",
-    )
-    config.addinivalue_line(
-        "markers",
-        "taking(**kinds): only estimators whose input tags have these values, such as sparse=True",
-    )
-    config.addinivalue_line(
-        "markers", "nets(variants): every estimator with each of the params that it has"
-    )
-    config.addinivalue_line(
-        "markers",
-        "matrix(*names): fast for a few combinations of the parameters, in which each value of "
-        "these parameters occurs (by default, of all), slow for the others",
-    )
 
 
 @pytest.hookimpl(wrapper=True)
