@@ -39,7 +39,7 @@ class LinearScaler(Scaler, kind="linear"):
     mean : ndarray of shape (n_features,) or None
         None leaves samples as they are.
     scale : ndarray of shape (n_features,) or None
-    scaling : {"global", "image", "minmax", "range", "standard", None}
+    scaling : {"global", "image", "minmax", "mixed", "range", "standard", None}
         How mean and scale were learned, see ``fit``.
     """
 
@@ -60,11 +60,13 @@ class LinearScaler(Scaler, kind="linear"):
         sample_weight : ndarray of shape (n_samples,) or None
         rng : Ignored
             Nothing is random here.
-        scaling : {"global", "image", "minmax", "range", "standard", None}
+        scaling : {"global", "image", "minmax", "mixed", "range", "standard", None}
             ``"global"``: one scale for all features, the square root of their mean variance;
             ``"image"``: one mean and one standard deviation for all features; ``"standard"``: one
             scale for each feature; ``"minmax"``: features of equal range,
             where outliers beyond five standard deviations do not count, and of mean variance one;
+            ``"mixed"``: the same for features of more than two values, and a range of one for the
+            others;
             ``"range"``: one shift and one scale for all features, which map the data to [-1, 1].
         read : callable
             ``read(X, rows)`` returns these rows as a dense array.
@@ -85,13 +87,17 @@ class LinearScaler(Scaler, kind="linear"):
         # a constant feature is centred but not scaled, as in StandardScaler
         noise_floor = np.square(10 * np.finfo(np.float64).eps * mean)
         scale = np.sqrt(np.where(variance <= noise_floor, 1.0, variance))
-        if scaling == "minmax":
+        if scaling in ("minmax", "mixed"):
             low, high = column_bounds(X, sample_weight)
             varies = variance > noise_floor
+            is_dummy = varies & _has_two_values(mean, variance, low, high)
+            if scaling == "minmax" or is_dummy.sum() == varies.sum():
+                is_dummy = np.zeros_like(varies)
+            others = varies & ~is_dummy
             reach = np.minimum(high, mean + 5 * scale) - np.maximum(low, mean - 5 * scale)
-            if varies.any():
-                reach *= np.sqrt(np.mean(variance[varies] / reach[varies] ** 2))
-            scale = np.where(varies, reach, 1.0)
+            if others.any():
+                reach *= np.sqrt(np.mean(variance[others] / reach[others] ** 2))
+            scale = np.select([others, is_dummy], [reach, high - low], 1.0)
         return cls(len(mean), mean, scale, scaling)
 
     @property
@@ -114,6 +120,11 @@ class LinearScaler(Scaler, kind="linear"):
         """Bring an array of shape (n, n_features) back to the units of the data, float64."""
         array = np.asarray(array, dtype=np.float64)
         return array if self.mean is None else array * self.scale + self.mean
+
+
+def _has_two_values(mean, variance, low, high):
+    """Whether each feature has two values: only then the Bhatia-Davis inequality is an equality."""
+    return variance > (1 - 1e-6) * (high - mean) * (mean - low)
 
 
 def _mean_and_variance(X, sample_weight, read):

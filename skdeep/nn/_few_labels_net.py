@@ -1,11 +1,13 @@
 """Nets that classify samples of which few have a label."""
 
+import math
 from typing import NamedTuple
 
 import torch
 
 from skdeep.nn import losses
 from skdeep.nn._cluster_net import ClusterNet
+from skdeep.nn._linear import linear
 from skdeep.nn._view_losses import mean, view_terms
 
 #: Columns of the targets: class, or -1 without a label; distance to a near neighbor, if it is used.
@@ -34,13 +36,43 @@ class FewLabelsNet(ClusterNet):
     streams : dict of str to torch.Generator
     prior : tuple of float, length n_classes
         Expected fractions of the classes.
+    linear_weight : float
+        Weight in [0, 1) of softmax regression in ``log_proba``, see ``set_linear``.
     **views
         ``invariance`` and ``strength``, see ``ClusterNet``.
     """
 
-    def __init__(self, shape, streams, *, prior, **views):
-        super().__init__(shape, streams, n_clusters=len(prior), n_outputs=len(prior), **views)
+    coef: torch.Tensor
+    intercept: torch.Tensor
+
+    def __init__(self, shape, streams, *, prior, linear_weight=0.0, **views):
+        n_classes = len(prior)
+        super().__init__(shape, streams, n_clusters=n_classes, n_outputs=n_classes, **views)
         self.prior = prior
+        self.linear_weight = linear_weight
+        if linear_weight:
+            self.register_buffer("coef", torch.zeros(n_classes, shape.n_features))
+            self.register_buffer("intercept", torch.zeros(n_classes))
+
+    def set_linear(self, coef, intercept):
+        """Set the softmax regression whose probabilities are averaged with those of the net.
+
+        Parameters
+        ----------
+        coef : ndarray of shape (n_classes, n_features)
+        intercept : ndarray of shape (n_classes,)
+        """
+        self.coef.copy_(torch.from_numpy(coef))
+        self.intercept.copy_(torch.from_numpy(intercept))
+
+    def log_proba(self, x):
+        """(batch, n_features) -> (batch, n_classes), log-probabilities of net and regression."""
+        log_p = self.log_assign(x)
+        if not self.linear_weight:
+            return log_p
+        log_q = linear(x, self.coef, self.intercept).log_softmax(dim=-1)
+        parts = [log_p + math.log(1 - self.linear_weight), log_q + math.log(self.linear_weight)]
+        return torch.stack(parts).logsumexp(dim=0)
 
     def forward(self, x, target, partner):
         """(batch, n_features) -> FewLabelsOutput; see ``CODE`` for the targets."""

@@ -75,8 +75,8 @@ def _cluster_probabilities(estimator, scaler):
 def _few_labels(estimator, scaler):
     module = estimator.module_
     return {
-        "label": lambda x, X: module.log_assign(x).argmax(dim=1),
-        "probabilities": lambda x, X: module.log_assign(x).double().softmax(dim=1),
+        "label": lambda x, X: module.log_proba(x).argmax(dim=1),
+        "probabilities": lambda x, X: module.log_proba(x).double().softmax(dim=1),
     }
 
 

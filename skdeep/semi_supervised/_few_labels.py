@@ -19,8 +19,9 @@ from skdeep.neural_network._labels import class_weights
 from skdeep.nn._coder import CoderShape
 from skdeep.nn._few_labels_net import FewLabelsNet, loss_terms
 from skdeep.semi_supervised._batches import FewLabelsTraining
+from skdeep.semi_supervised._linear_part import fit_linear
 from skdeep.utils._missing_labels import accuracy_on_labelled, encode_some_labels
-from skdeep.utils._params import NON_NEGATIVE, POSITIVE, POSITIVE_INTEGER, param
+from skdeep.utils._params import BELOW_ONE, NON_NEGATIVE, POSITIVE, POSITIVE_INTEGER, param
 from skdeep.utils._settings import own_settings
 from skdeep.utils._sklearn import StrOptions, fit_context, with_callbacks
 
@@ -29,6 +30,8 @@ from skdeep.utils._sklearn import StrOptions, fit_context, with_callbacks
 _STEPS, _MANY_STEPS, _FEW_ROWS = (500, 1000), 4000, 10_000
 _LR = 1e-3, 2e-3
 _WIDTH = 512, 256
+_INFORMATION = 0.1, 0.3
+_LINEAR = 0.5, 0.0
 # Added to the fractions of the labelled samples, none of which is certain.
 _RARE = 0.01
 # Steps of the random walk to a neighbor.
@@ -38,7 +41,7 @@ _WALK = 3
 class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEstimator):
     r"""Classifier for samples of which few have a label, by invariance and entropy.
 
-    One net returns the probability of each class. It is trained on the labels and, with all
+    A net returns the probability of each class. It is trained on the labels and, with all
     samples, to put a sample and its *views*, such as rotated copies of an image or slightly
     changed rows of a table, into the same class [1]_ [3]_, to be sure of the class [2]_, and to
     give the classes their expected fractions. It minimizes
@@ -50,6 +53,9 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
     views :math:`T(x)`, ``class_prior`` :math:`\pi`, ``invariance_weight`` :math:`\alpha`,
     ``information_weight`` :math:`\lambda` and ``balance_weight`` :math:`\mu`. For a uniform prior
     the last term is :math:`-\mu H(y)` up to a constant.
+
+    For tables, its probabilities are averaged with those of
+    :class:`~sklearn.linear_model.LogisticRegression`, fitted to the labelled samples.
 
     Parameters
     ----------
@@ -63,10 +69,14 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
         ``"vat"`` for classes.
     invariance_weight : float, default=1.0
         Weight of the invariance relative to the cross-entropy of the labels.
-    information_weight : float, default=0.3
-        Weight of the entropies relative to the cross-entropy of the labels.
+    information_weight : float or "auto", default="auto"
+        Weight of the entropies relative to the cross-entropy of the labels. ``"auto"`` is 0.1 for
+        tables and 0.3 for images.
     balance_weight : float, default=1.0
         Weight of the expected fractions of the classes relative to the entropy of each sample.
+    linear_weight : float or "auto", default="auto"
+        Weight in [0, 1) of logistic regression in the predicted probabilities; that of the net is
+        the rest. ``"auto"`` is 0.5 for tables and 0 for images.
     class_prior : array-like of shape (n_classes,), default=None
         Expected fractions of all samples in the classes, in ascending order of the labels. By
         default they are those of the labelled samples, multiplied with the weights of samples and
@@ -108,13 +118,16 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
         critic.
     batch_norm : bool, default=True
         Whether to apply batch normalization to the hidden layers.
-    feature_scaling : {"auto", "global", "image", "minmax", "standard"} or None, default="auto"
+    feature_scaling : {"auto", "global", "image", "minmax", "mixed", "standard"} or None, \
+            default="auto"
         Scaling of the features. ``"image"`` subtracts one mean from all features and
         divides them by one standard deviation. ``"minmax"`` gives features the same range,
-        outside of which outliers beyond five standard deviations may lie. ``"global"`` and
+        outside of which outliers beyond five standard deviations may lie. ``"mixed"`` does so,
+        too, but features of two values, such as dummy variables, get a range of one, while the
+        mean variance of the others is one. ``"global"`` and
         ``"standard"`` subtract the mean of each feature and divide by one number for all of
         them or by the standard deviation of each. ``"auto"`` is ``"image"`` for images and
-        ``"minmax"`` for tables.
+        ``"mixed"`` for tables.
     optimizer : {"adamw", "adam", "sgd"} or torch.optim.Optimizer subclass, default="adamw"
         Optimization algorithm. ``"sgd"`` has a Nesterov momentum of 0.9. A class is called as
         ``optimizer(parameters, lr=lr, weight_decay=weight_decay)``.
@@ -211,6 +224,9 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
     ones are added to every batch, in turn, up to a quarter of ``batch_size``, but each of them at
     most once. If all samples fit into one batch, none are added.
 
+    Logistic regression has scikit-learn's default regularization, ``C=1``, and the same scaled
+    features as the net. Of more than 10,000 labelled samples, it uses as many, drawn at random.
+
     Departures from [1]_ and [3]_: affine views of images, whose batch statistics are those of
     samples and views together, and the expected fractions of the classes.
 
@@ -238,8 +254,9 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
 
     invariance: str | Sequence[str] = param(default="auto", kw_only=False)
     invariance_weight: float = param(NON_NEGATIVE, default=1.0)
-    information_weight: float = param(NON_NEGATIVE, default=0.3)
+    information_weight: float | str = param(NON_NEGATIVE, StrOptions({"auto"}), default="auto")
     balance_weight: float = param(NON_NEGATIVE, default=1.0)
+    linear_weight: float | str = param(BELOW_ONE, StrOptions({"auto"}), default="auto")
     class_prior: Sequence[float] | None = param("array-like", None, default=None)
     class_weight: str | dict | None = param(
         StrOptions({"balanced"}), dict, None, default=None, data=True
@@ -250,7 +267,7 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
     )
     batch_norm: bool = param(default=True)
     feature_scaling: str | None = param(
-        StrOptions({"auto", "global", "image", "minmax", "standard"}), None, default="auto"
+        StrOptions({"auto", "global", "image", "minmax", "mixed", "standard"}), None, default="auto"
     )
     max_epochs: int | str = param(POSITIVE_INTEGER, StrOptions({"auto"}), default="auto")
     batch_size: int = param(default=256)
@@ -359,6 +376,8 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
     def _plan(self, fit):
         n_epochs, n_done = self._n_epochs(fit), len(fit.net.history) if fit.is_resumed else 0
         fit.announce(n_epochs)
+        if self._auto("linear_weight", _LINEAR):
+            fit.module.set_linear(*fit_linear(fit))
         graph = self._neighbor_graph(fit.rows, fit.seed)
         draw_partners = _DrawPartners(graph, np.random.default_rng([fit.seed, n_done]))
         if graph is not None:
@@ -368,9 +387,14 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
             n_epochs,
             optimizer="keep",
             on_epoch=draw_partners,
-            lr=_LR[self._has_images] if self.lr == "auto" else self.lr,
+            lr=self._auto("lr", _LR),
             batch_size=-(-len(fit.rows) // self._n_batches(fit)),  # no small last batch
         )
+
+    def _auto(self, name, values):
+        """Return a parameter, or if it is "auto" the first value for tables, else the second."""
+        value = getattr(self, name)
+        return values[self._has_images] if value == "auto" else value
 
     def _n_epochs(self, fit):
         if self.max_epochs != "auto":
@@ -409,14 +433,14 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
     def _fit_scaler(self, data, rng):
         scaling = self.feature_scaling
         if scaling == "auto":
-            scaling = "image" if self._has_images else "minmax"
+            scaling = "image" if self._has_images else "mixed"
         return LinearScaler.fit(data.X, data.weight, rng=rng, scaling=scaling)
 
     def _architecture(self, data, scaler):
-        width = _WIDTH[self._has_images] if self.n_components == "auto" else self.n_components
         return {
-            **self._coder_architecture(data, width),
+            **self._coder_architecture(data, self._auto("n_components", _WIDTH)),
             "prior": self._prior(data),
+            "linear_weight": float(self._auto("linear_weight", _LINEAR)),
             "invariance": self._views(),
             "strength": float(self.invariance_strength),
         }
@@ -447,14 +471,14 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
     def _objective(self, phase):
         hyperparameters = {
             "invariance": float(self.invariance_weight),
-            "information": float(self.information_weight),
+            "information": float(self._auto("information_weight", _INFORMATION)),
             "balance": float(self.balance_weight),
             "views": self._views(),
         }
         return Objective(loss_terms, hyperparameters, is_paired=True)
 
     def _record(self, fit):
-        codes = fit.apply(fit.module.log_assign).argmax(axis=1)
+        codes = fit.apply(fit.module.log_proba).argmax(axis=1)
         given = fit.data.y[:, 0].astype(int)
         classes = fit.data.attributes["classes_"]
         labels = classes[np.where(given >= 0, given, codes)]
@@ -462,7 +486,7 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
 
     def _log_probabilities(self, X):
         X = self._check_new(X)
-        return self._apply(self.module_.log_assign, X).astype(np.float64, copy=False)
+        return self._apply(self.module_.log_proba, X).astype(np.float64, copy=False)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

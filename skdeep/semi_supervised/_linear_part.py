@@ -1,0 +1,52 @@
+"""Logistic regression on labelled samples."""
+
+import warnings
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+
+from skdeep.nn._few_labels_net import CODE
+from skdeep.utils._random import numpy_generator
+
+# Maximum number of labelled samples, so that they fit into memory.
+_MOST = 10_000
+# Intercept of a class without labelled samples.
+_NEVER = -50.0
+
+
+def fit_linear(fit):
+    """Fit softmax regression with scikit-learn's default penalty to the scaled labelled samples.
+
+    Parameters
+    ----------
+    fit : Fit
+        Its targets are codes of classes, -1 without a label.
+
+    Returns
+    -------
+    coef : ndarray of shape (n_classes, n_features)
+    intercept : ndarray of shape (n_classes,)
+    """
+    codes, weight = fit.data.y[:, CODE].astype(int), fit.data.weight
+    chosen = np.flatnonzero(codes >= 0 if weight is None else (codes >= 0) & (weight > 0))
+    if len(chosen) > _MOST:
+        chosen = np.sort(numpy_generator(fit.seed).choice(chosen, _MOST, replace=False))
+    x, codes = fit.apply(_unchanged, fit.data.X[chosen]).astype(np.float64), codes[chosen]
+    weight = None if weight is None else weight[chosen]
+    n_classes, present = len(fit.data.attributes["classes_"]), np.unique(codes)
+    coef, intercept = np.zeros((n_classes, x.shape[1])), np.full(n_classes, _NEVER)
+    intercept[present] = 0.0
+    if len(present) > 1:
+        model = LogisticRegression(tol=1e-6, max_iter=1000)
+        with warnings.catch_warnings():
+            # it is regularized: the last digits do not matter
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model.fit(x, codes, sample_weight=weight)
+        last = present if len(present) > 2 else present[1:]  # one row for two classes
+        coef[last], intercept[last] = model.coef_, model.intercept_
+    return coef, intercept
+
+
+def _unchanged(x):
+    return x
