@@ -7,6 +7,7 @@ import torch
 
 from skdeep.nn import losses
 from skdeep.nn._cluster_net import ClusterNet
+from skdeep.nn._elementwise import in_whole_vectors
 from skdeep.nn._linear import linear
 from skdeep.nn._view_losses import mean, view_terms
 
@@ -71,8 +72,8 @@ class FewLabelsNet(ClusterNet):
         if not self.linear_weight:
             return log_p
         log_q = linear(x, self.coef, self.intercept).log_softmax(dim=-1)
-        parts = [log_p + math.log(1 - self.linear_weight), log_q + math.log(self.linear_weight)]
-        return torch.stack(parts).logsumexp(dim=0)
+        parts = log_p + math.log(1 - self.linear_weight), log_q + math.log(self.linear_weight)
+        return in_whole_vectors(torch.logaddexp, *parts)
 
     def forward(self, x, target, partner):
         """(batch, n_features) -> FewLabelsOutput; see ``CODE`` for the targets."""

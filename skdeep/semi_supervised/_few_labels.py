@@ -225,7 +225,8 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
     most once. If all samples fit into one batch, none are added.
 
     Logistic regression has scikit-learn's default regularization, ``C=1``, and the same scaled
-    features as the net. Of more than 10,000 labelled samples, it uses as many, drawn at random.
+    features as the net. Weights of samples are divided by their mean. Of more than 10,000 labelled
+    samples, it uses as many, drawn at random.
 
     Departures from [1]_ and [3]_: affine views of images, whose batch statistics are those of
     samples and views together, and the expected fractions of the classes.
@@ -437,10 +438,11 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
         return LinearScaler.fit(data.X, data.weight, rng=rng, scaling=scaling)
 
     def _architecture(self, data, scaler):
+        linear_weight = float(self._auto("linear_weight", _LINEAR))
         return {
             **self._coder_architecture(data, self._auto("n_components", _WIDTH)),
+            **({"linear_weight": linear_weight} if linear_weight else {}),
             "prior": self._prior(data),
-            "linear_weight": float(self._auto("linear_weight", _LINEAR)),
             "invariance": self._views(),
             "strength": float(self.invariance_strength),
         }

@@ -18,6 +18,9 @@ _NEVER = -50.0
 def fit_linear(fit):
     """Fit softmax regression with scikit-learn's default penalty to the scaled labelled samples.
 
+    The penalty depends on their number, for which equal samples count once: weights are
+    repetitions, and only their ratios matter.
+
     Parameters
     ----------
     fit : Fit
@@ -32,8 +35,8 @@ def fit_linear(fit):
     chosen = np.flatnonzero(codes >= 0 if weight is None else (codes >= 0) & (weight > 0))
     if len(chosen) > _MOST:
         chosen = np.sort(numpy_generator(fit.seed).choice(chosen, _MOST, replace=False))
-    x, codes = fit.apply(_unchanged, fit.data.X[chosen]).astype(np.float64), codes[chosen]
-    weight = None if weight is None else weight[chosen]
+    x = fit.apply(_unchanged, fit.data.X[chosen]).astype(np.float64)
+    x, codes, weight = _distinct(x, codes[chosen], None if weight is None else weight[chosen])
     n_classes, present = len(fit.data.attributes["classes_"]), np.unique(codes)
     coef, intercept = np.zeros((n_classes, x.shape[1])), np.full(n_classes, _NEVER)
     intercept[present] = 0.0
@@ -46,6 +49,13 @@ def fit_linear(fit):
         last = present if len(present) > 2 else present[1:]  # one row for two classes
         coef[last], intercept[last] = model.coef_, model.intercept_
     return coef, intercept
+
+
+def _distinct(x, codes, weight):
+    """Merge equal samples, whose weights are summed; return samples, codes and weights."""
+    rows, inverse = np.unique(np.column_stack([codes, x]), axis=0, return_inverse=True)
+    total = np.bincount(inverse, weights=weight)
+    return rows[:, 1:], rows[:, 0].astype(int), total / total.mean()
 
 
 def _unchanged(x):
