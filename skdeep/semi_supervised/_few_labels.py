@@ -118,8 +118,7 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
         critic.
     batch_norm : bool, default=True
         Whether to apply batch normalization to the hidden layers.
-    feature_scaling : {"auto", "global", "image", "minmax", "mixed", "standard"} or None, \
-            default="auto"
+    feature_scaling : str or None, default="auto"
         Scaling of the features. ``"image"`` subtracts one mean from all features and
         divides them by one standard deviation. ``"minmax"`` gives features the same range,
         outside of which outliers beyond five standard deviations may lie. ``"mixed"`` does so,
