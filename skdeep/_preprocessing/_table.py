@@ -11,7 +11,10 @@ from skdeep._preprocessing._linear import LinearScaler, overflow_is_an_error
 from skdeep._preprocessing._scaler import Scaler, scaler_from_state
 from skdeep.utils._slabs import dense, slabs
 
-_N_BINS = 48
+# Bins of each column, in small tables and in others: narrow ones follow steps more closely, but
+# each has fewer samples.
+_N_BINS, _MANY_BINS = 48, 128
+_MANY_ROWS = 2_500
 # In standard deviations, squared still within float32. Targets that lie farther away have less than
 # 1e-36 of all weight, if any.
 _FARTHEST = 1e18
@@ -108,7 +111,10 @@ class TableScaler(Scaler, kind="table"):
             scaler.fill = scaler.numbers.center.copy()
         if has_bins:
             columns, weight = sample_columns(X, sample_weight, rng, scaler._read_scaled)
-            scaler.bins = tuple(bin_edges(column, weight, _N_BINS) for column in columns)
+            # copies of a row count once, like a row of greater weight
+            is_small = np.unique(columns, axis=1).shape[1] < _MANY_ROWS
+            n_bins = _N_BINS if is_small else _MANY_BINS
+            scaler.bins = tuple(bin_edges(column, weight, n_bins) for column in columns)
         return scaler
 
     @classmethod

@@ -166,16 +166,20 @@ def test_weights_of_very_different_size_do_no_harm(rate, embedding):
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_bins_of_an_embedding_hold_the_same_weight(weighted, rng):
-    x = np.sort(rng.normal(size=600))
-    weight = rng.uniform(size=600) if weighted else np.ones(600)
+@pytest.mark.parametrize(
+    "n_distinct, n_copies, n_bins", [(600, 1, 48), (2499, 1, 48), (2500, 1, 128), (1250, 2, 48)]
+)
+def test_bins_of_an_embedding_hold_the_same_weight(weighted, n_distinct, n_copies, n_bins, rng):
+    x = np.repeat(np.sort(rng.normal(size=n_distinct)), n_copies)
+    weight = np.repeat(rng.uniform(size=n_distinct) if weighted else np.ones(n_distinct), n_copies)
     # such a net is linear in the embedding, and bends where two bins meet
     options = {"numerical_embedding": "piecewise-linear", "activation": "identity", "norm": "batch"}
     net = fit(x[:, None], weight, feature_scaling=None, **options)
     for seed, parameter in enumerate(net.module_.parameters()):
         torch.nn.init.normal_(parameter, generator=torch.Generator().manual_seed(seed))
-    reached = (np.cumsum(weight) - weight / 2) / weight.sum()
-    edges = np.interp(np.linspace(0, 1, 49), reached, x)
+    values, mass = np.unique(x), weight.reshape(-1, n_copies).sum(axis=1)
+    reached = (np.cumsum(mass) - mass / 2) / mass.sum()
+    edges = np.interp(np.linspace(0, 1, n_bins + 1), reached, values)
     middles = (edges[:-1] + edges[1:]) / 2
     at_edges, at_middles = net.predict(edges[:, None]), net.predict(middles[:, None])
     bends = np.abs(at_edges[1:-1] - (at_middles[:-1] + at_middles[1:]) / 2)
