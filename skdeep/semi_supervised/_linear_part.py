@@ -7,6 +7,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from skdeep.nn._few_labels_net import CODE
+from skdeep.utils._distinct import distinct_rows
 from skdeep.utils._random import numpy_generator
 
 # Maximum number of labelled samples, so that they fit into memory.
@@ -36,7 +37,9 @@ def fit_linear(fit):
     if len(chosen) > _MOST:
         chosen = np.sort(numpy_generator(fit.seed).choice(chosen, _MOST, replace=False))
     x = fit.apply(_unchanged, fit.data.X[chosen]).astype(np.float64)
-    x, codes, weight = _distinct(x, codes[chosen], None if weight is None else weight[chosen])
+    weight = None if weight is None else weight[chosen]
+    rows, weight = distinct_rows(np.column_stack([codes[chosen], x]), weight)
+    codes, x = rows[:, 0].astype(int), rows[:, 1:]
     n_classes, present = len(fit.data.attributes["classes_"]), np.unique(codes)
     coef, intercept = np.zeros((n_classes, x.shape[1])), np.full(n_classes, _NEVER)
     intercept[present] = 0.0
@@ -45,17 +48,10 @@ def fit_linear(fit):
         with warnings.catch_warnings():
             # it is regularized: the last digits do not matter
             warnings.simplefilter("ignore", ConvergenceWarning)
-            model.fit(x, codes, sample_weight=weight)
+            model.fit(x, codes, sample_weight=weight / weight.mean())
         last = present if len(present) > 2 else present[1:]  # one row for two classes
         coef[last], intercept[last] = model.coef_, model.intercept_
     return coef, intercept
-
-
-def _distinct(x, codes, weight):
-    """Merge equal samples, whose weights are summed; return samples, codes and weights."""
-    rows, inverse = np.unique(np.column_stack([codes, x]), axis=0, return_inverse=True)
-    total = np.bincount(inverse, weights=weight)
-    return rows[:, 1:], rows[:, 0].astype(int), total / total.mean()
 
 
 def _unchanged(x):
