@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from skdeep._preprocessing._distribution import bin_edges, sample_columns
+from skdeep._preprocessing._distribution import bin_edges, sample_rows
 from skdeep._preprocessing._features import feature_scaler_class, fit_feature_scaler
 from skdeep._preprocessing._linear import LinearScaler, overflow_is_an_error
 from skdeep._preprocessing._scaler import Scaler, scaler_from_state
+from skdeep.utils._distinct import distinct_rows
 from skdeep.utils._slabs import dense, slabs
 
 # Bins of each column, in small tables and in others: narrow ones follow steps more closely, but
@@ -110,11 +111,15 @@ class TableScaler(Scaler, kind="table"):
         if fills_missing and ignores_missing:
             scaler.fill = scaler.numbers.center.copy()
         if has_bins:
-            columns, weight = sample_columns(X, sample_weight, rng, scaler._read_scaled)
+            chosen = sample_rows(X, sample_weight, rng)
+            weight = None if sample_weight is None else sample_weight[chosen]
+            rows = scaler.to_tensor(dense(X, chosen)).numpy()
             # copies of a row count once, like a row of greater weight
-            is_small = np.unique(columns, axis=1).shape[1] < _MANY_ROWS
+            is_small = len(distinct_rows(rows)[0]) < _MANY_ROWS
             n_bins = _N_BINS if is_small else _MANY_BINS
-            scaler.bins = tuple(bin_edges(column, weight, n_bins) for column in columns)
+            scaler.bins = tuple(
+                bin_edges(column, weight, n_bins) for column in rows[:, : len(numeric)].T
+            )
         return scaler
 
     @classmethod
@@ -151,10 +156,6 @@ class TableScaler(Scaler, kind="table"):
         if len(self.categorical):
             numbers = numbers[:, self.numeric]
         return numbers if self.fill is None else np.where(np.isnan(numbers), self.fill, numbers)
-
-    def _read_scaled(self, X, rows):
-        """Numbers of these rows, dense, scaled."""
-        return self.numbers.to_tensor(self._read(X, rows)).numpy()
 
     @property
     def cardinalities(self):

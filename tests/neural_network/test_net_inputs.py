@@ -165,6 +165,26 @@ def test_weights_of_very_different_size_do_no_harm(rate, embedding):
 # Bins --------------------------------------------------------------------------------------
 
 
+def assert_bins_hold_the_same_weight(n_bins, values, mass, X, weight=None, **parameters):
+    """Check the bins of a net for the first column of X, which has these values."""
+    # such a net is linear in the embedding, and bends where two bins meet
+    options = {"numerical_embedding": "piecewise-linear", "activation": "identity", "norm": "batch"}
+    net = fit(X, weight, feature_scaling=None, **options, **parameters)
+    for seed, parameter in enumerate(net.module_.parameters()):
+        torch.nn.init.normal_(parameter, generator=torch.Generator().manual_seed(seed))
+    reached = (np.cumsum(mass) - mass / 2) / mass.sum()
+    edges = np.interp(np.linspace(0, 1, n_bins + 1), reached, values)
+    middles = (edges[:-1] + edges[1:]) / 2
+    at_edges, at_middles = (
+        net.predict(np.column_stack([at, np.tile(X[:1, 1:], (len(at), 1))]))
+        for at in (edges, middles)
+    )
+    bends = np.abs(at_edges[1:-1] - (at_middles[:-1] + at_middles[1:]) / 2)
+    scale = np.abs(at_edges).max()
+    assert np.abs(at_middles - (at_edges[:-1] + at_edges[1:]) / 2).max() < 1e-4 * scale
+    assert (bends > 1e-3 * scale).mean() > 0.9
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize(
     "n_distinct, n_copies, n_bins", [(600, 1, 48), (2499, 1, 48), (2500, 1, 128), (1250, 2, 48)]
@@ -172,20 +192,16 @@ def test_weights_of_very_different_size_do_no_harm(rate, embedding):
 def test_bins_of_an_embedding_hold_the_same_weight(weighted, n_distinct, n_copies, n_bins, rng):
     x = np.repeat(np.sort(rng.normal(size=n_distinct)), n_copies)
     weight = np.repeat(rng.uniform(size=n_distinct) if weighted else np.ones(n_distinct), n_copies)
-    # such a net is linear in the embedding, and bends where two bins meet
-    options = {"numerical_embedding": "piecewise-linear", "activation": "identity", "norm": "batch"}
-    net = fit(x[:, None], weight, feature_scaling=None, **options)
-    for seed, parameter in enumerate(net.module_.parameters()):
-        torch.nn.init.normal_(parameter, generator=torch.Generator().manual_seed(seed))
-    values, mass = np.unique(x), weight.reshape(-1, n_copies).sum(axis=1)
-    reached = (np.cumsum(mass) - mass / 2) / mass.sum()
-    edges = np.interp(np.linspace(0, 1, n_bins + 1), reached, values)
-    middles = (edges[:-1] + edges[1:]) / 2
-    at_edges, at_middles = net.predict(edges[:, None]), net.predict(middles[:, None])
-    bends = np.abs(at_edges[1:-1] - (at_middles[:-1] + at_middles[1:]) / 2)
-    scale = np.abs(at_edges).max()
-    assert np.abs(at_middles - (at_edges[:-1] + at_edges[1:]) / 2).max() < 1e-4 * scale
-    assert (bends > 1e-3 * scale).mean() > 0.9
+    mass = weight.reshape(-1, n_copies).sum(axis=1)
+    assert_bins_hold_the_same_weight(n_bins, np.unique(x), mass, x[:, None], weight)
+
+
+@pytest.mark.parametrize("n_categories, n_bins", [(2, 48), (10, 128)])
+def test_samples_that_differ_only_in_categories_are_distinct(n_categories, n_bins, rng):
+    values, kinds = np.sort(rng.normal(size=300)), np.arange(3000) % 10 % n_categories
+    X = np.column_stack([np.repeat(values, 10), kinds])
+    params = {"categorical_features": [1]}
+    assert_bins_hold_the_same_weight(n_bins, values, np.ones(300), X, **params)
 
 
 @pytest.mark.parametrize("value", [0.0, -3.7, 1e9, -1e12])
