@@ -121,12 +121,11 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
     feature_scaling : str or None, default="auto"
         Scaling of the features. ``"image"`` subtracts one mean from all features and
         divides them by one standard deviation. ``"minmax"`` gives features the same range,
-        outside of which outliers beyond five standard deviations may lie. ``"mixed"`` does so,
-        too, but features of two values, such as dummy variables, get a range of one, while the
-        mean variance of the others is one. ``"global"`` and
-        ``"standard"`` subtract the mean of each feature and divide by one number for all of
-        them or by the standard deviation of each. ``"auto"`` is ``"image"`` for images and
-        ``"mixed"`` for tables.
+        outside of which outliers beyond five standard deviations may lie, and a mean variance of
+        one. ``"mixed"`` does the same, but gives features of two values, such as dummy variables, a
+        range of one. ``"global"`` and ``"standard"`` subtract the mean of each feature and divide
+        by one number for all of them or by the standard deviation of each. ``"auto"`` is
+        ``"image"`` for images and ``"mixed"`` for tables.
     optimizer : {"adamw", "adam", "sgd"} or torch.optim.Optimizer subclass, default="adamw"
         Optimization algorithm. ``"sgd"`` has a Nesterov momentum of 0.9. A class is called as
         ``optimizer(parameters, lr=lr, weight_decay=weight_decay)``.
@@ -224,8 +223,8 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
     most once. If all samples fit into one batch, none are added.
 
     Logistic regression has scikit-learn's default regularization, ``C=1``, and the same scaled
-    features as the net. Weights of samples are divided by their mean. Of more than 10,000 labelled
-    samples, it uses as many, drawn at random.
+    features as the net. Weights of samples are divided by their mean. It uses at most 10,000
+    labelled samples, or fewer if there are hundreds of features, drawn at random.
 
     Departures from [1]_ and [3]_: affine views of images, whose batch statistics are those of
     samples and views together, and the expected fractions of the classes.

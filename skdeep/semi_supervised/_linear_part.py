@@ -10,8 +10,8 @@ from skdeep.nn._few_labels_net import CODE
 from skdeep.utils._distinct import distinct_rows
 from skdeep.utils._random import numpy_generator
 
-# Maximum number of labelled samples, so that they fit into memory.
-_MOST = 10_000
+# Maximum numbers of labelled samples and of their values, so that dense copies fit into memory.
+_MOST_ROWS, _MOST_VALUES = 10_000, 2**21
 # Intercept of a class without labelled samples.
 _NEVER = -50.0
 
@@ -34,9 +34,10 @@ def fit_linear(fit):
     """
     codes, weight = fit.data.y[:, CODE].astype(int), fit.data.weight
     chosen = np.flatnonzero(codes >= 0 if weight is None else (codes >= 0) & (weight > 0))
-    if len(chosen) > _MOST:
-        chosen = np.sort(numpy_generator(fit.seed).choice(chosen, _MOST, replace=False))
-    x = fit.apply(_unchanged, fit.data.X[chosen]).astype(np.float64)
+    most = max(1, min(_MOST_ROWS, _MOST_VALUES // fit.data.X.shape[1]))
+    if len(chosen) > most:
+        chosen = np.sort(numpy_generator(fit.seed).choice(chosen, most, replace=False))
+    x = fit.apply(_unchanged, fit.data.X[chosen])
     weight = None if weight is None else weight[chosen]
     rows, weight = distinct_rows(np.column_stack([codes[chosen], x]), weight)
     codes, x = rows[:, 0].astype(int), rows[:, 1:]
