@@ -210,11 +210,11 @@ class SelfOrganizingMap(
     def partial_fit(self, X, y=None, sample_weight=None) -> Self:
         """Train the map for one epoch on these samples.
 
-        The first call of ``partial_fit`` or ``fit`` determines initial weights and the grid, whose
-        ``shape``, ``topology`` and ``periodic`` must not change later. Radius and
-        learning rate are those of the next epoch in a training of ``max_epochs`` epochs, and their
-        final values afterwards. ``algorithm="batch"`` computes all weights from the samples of this
-        call; the other algorithms update them.
+        The first call of ``partial_fit`` or ``fit`` determines the initial weights and the grid;
+        ``shape``, ``topology`` and ``periodic`` must not change afterwards. Radius and learning
+        rate are those of the next epoch in a training of ``max_epochs`` epochs, and their final
+        values afterwards. ``algorithm="batch"`` computes all weights from the samples of this call;
+        the other algorithms update them.
 
         Parameters
         ----------

@@ -51,8 +51,8 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
         ``"elu"``, ``"gelu"``, ``"silu"``, ``"softplus"``, ``"tanh"`` or ``"logistic"``.
     numerical_embedding : {"auto", "periodic", "piecewise-linear"} or None, default="auto"
         Embedding of each numerical feature as a learned vector [2]_, in addition to the feature
-        itself. ``"piecewise-linear"`` uses up to 48 bins per feature, and up to 128 from 2,500
-        distinct samples on. ``"auto"`` is ``"piecewise-linear"`` for dense tables of at most 256
+        itself. ``"piecewise-linear"`` uses up to 48 bins per feature, or up to 128 for 2,500 or
+        more distinct samples. ``"auto"`` is ``"piecewise-linear"`` for dense tables of at most 256
         features, else None.
     embedding_dim : int, default=8
         Dimension of the embedding of each categorical feature, and of numerical ones that have one.
