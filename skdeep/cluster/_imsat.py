@@ -70,8 +70,10 @@ class IMSAT(DeepClusterMixin, InvarianceMixin, EncoderMixin, DeepEstimator):
         first, and clusters between which views move samples are merged; see the user guide
         for how often the result is right.
     information_weight : float or "auto", default="auto"
-        Weight of the mutual information relative to the invariance. ``"auto"`` is 0.2 for
-        images; for tables it is 0.3, and 1 in the last stage, see Notes.
+        For clusters, weight of the mutual information relative to the invariance; for classes, of
+        the entropies relative to the cross-entropy of the labels. ``"auto"`` is 0.2 for clusters
+        of images and 0.3 for classes of images. For tables it is 0.1 for classes, and for clusters
+        0.3 and then, in the last stage, 1.
     class_prior : array-like of shape (n_clusters,), default=None
         Expected fractions of the samples in the clusters. By default clusters of equal size
         are preferred, but not enforced.

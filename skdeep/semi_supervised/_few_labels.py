@@ -70,8 +70,10 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
     invariance_weight : float, default=1.0
         Weight of the invariance relative to the cross-entropy of the labels.
     information_weight : float or "auto", default="auto"
-        Weight of the entropies relative to the cross-entropy of the labels. ``"auto"`` is 0.1 for
-        tables and 0.3 for images.
+        For clusters, weight of the mutual information relative to the invariance; for classes, of
+        the entropies relative to the cross-entropy of the labels. ``"auto"`` is 0.2 for clusters
+        of images and 0.3 for classes of images. For tables it is 0.1 for classes, and for clusters
+        0.3 and then, in the last stage, 1.
     balance_weight : float, default=1.0
         Weight of the expected fractions of the classes relative to the entropy of each sample.
     linear_weight : float or "auto", default="auto"
