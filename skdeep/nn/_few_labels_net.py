@@ -52,8 +52,10 @@ class FewLabelsNet(ClusterNet):
         self.prior = prior
         self.linear_weight = linear_weight
         if linear_weight:
-            self.register_buffer("coef", torch.zeros(n_classes, shape.n_features))
-            self.register_buffer("intercept", torch.zeros(n_classes))
+            self.register_buffer(
+                "coef", torch.zeros(n_classes, shape.n_features, dtype=torch.float32)
+            )
+            self.register_buffer("intercept", torch.zeros(n_classes, dtype=torch.float32))
 
     def set_linear(self, coef, intercept):
         """Set the softmax regression whose probabilities are averaged with those of the net.
