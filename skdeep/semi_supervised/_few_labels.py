@@ -438,10 +438,9 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
         return LinearScaler.fit(data.X, data.weight, rng=rng, scaling=scaling)
 
     def _architecture(self, data, scaler):
-        linear_weight = float(self._auto("linear_weight", _LINEAR))
         return {
             **self._coder_architecture(data, self._auto("n_components", _WIDTH)),
-            **({"linear_weight": linear_weight} if linear_weight else {}),
+            "linear_weight": float(self._auto("linear_weight", _LINEAR)),
             "prior": self._prior(data),
             "invariance": self._views(),
             "strength": float(self.invariance_strength),

@@ -1,9 +1,6 @@
 """Logistic regression on labelled samples."""
 
-import warnings
-
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from skdeep.nn._few_labels_net import CODE
@@ -45,11 +42,9 @@ def fit_linear(fit):
     coef, intercept = np.zeros((n_classes, x.shape[1])), np.full(n_classes, _NEVER)
     intercept[present] = 0.0
     if len(present) > 1:
-        model = LogisticRegression(tol=1e-6, max_iter=1000)
-        with warnings.catch_warnings():
-            # it is regularized: the last digits do not matter
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            model.fit(x, codes, sample_weight=weight / weight.mean())
+        # no filter for its ConvergenceWarning, which would change the filters of all threads
+        model = LogisticRegression(tol=1e-6, max_iter=10_000)
+        model.fit(x, codes, sample_weight=weight / weight.mean())
         last = present if len(present) > 2 else present[1:]  # one row for two classes
         coef[last], intercept[last] = model.coef_, model.intercept_
     return coef, intercept
