@@ -62,8 +62,12 @@ def auc(detector, X, is_outlier):
 # of contaminated samples, a long training might learn the outliers, too
 @pytest.mark.parametrize(
     "train, params",
-    [(off_plane(500, 0, seed=1)[0], {"max_epochs": 150}), (X, {})],
-    ids=["clean", "contaminated"],
+    [
+        (off_plane(500, 0, seed=1)[0], {"max_epochs": 150}),
+        pytest.param(off_plane(500, 0, seed=1)[0], {}, marks=pytest.mark.slow),
+        (X, {}),
+    ],
+    ids=["clean, short", "clean", "contaminated"],
 )
 def test_samples_off_a_plane_are_found(train, params, Detector):
     detector = Detector(device="cpu", random_state=0, **params).fit(train)

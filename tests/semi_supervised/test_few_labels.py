@@ -56,7 +56,10 @@ def test_two_moons_are_told_apart_by_four_labels():
     assert net.score(X, moon) > 0.98
 
 
-@pytest.mark.parametrize("image_shape, fewer", [(None, {}), ((8, 8), {"max_epochs": 60})])
+@pytest.mark.parametrize(
+    "image_shape, fewer",
+    [(None, {}), ((8, 8), {"max_epochs": 60}), pytest.param((8, 8), {}, marks=pytest.mark.slow)],
+)
 def test_fifty_digits_and_those_without_labels_beat_fifty_digits(image_shape, fewer):
     X, digit = load_digits(return_X_y=True)
     y = np.full(len(X), -1)
