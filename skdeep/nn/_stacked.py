@@ -20,7 +20,7 @@ from skdeep.nn._residual import BasicBlock, ResidualBlock, ResidualConvBlock
 from skdeep.nn._resnet import ImageTrunk, ResNet, TableTrunk
 from skdeep.nn._stacked_layers import TWINS, Mapped
 from skdeep.nn._stacked_products import ALIGNMENT, Threads
-from skdeep.nn._table import TableInput
+from skdeep.nn._table import PiecewiseLinearEmbeddings, TableInput
 from skdeep.nn._variational import VariationalModule
 
 # Settings that may differ between the members of a stack, by module class.
@@ -223,6 +223,7 @@ _RANK_FREE = {
     GaussianConditional,
     ImageTrunk,
     ImputerNet,
+    PiecewiseLinearEmbeddings,
     ResNet,
     ResidualBlock,
     ResidualConvBlock,

@@ -23,23 +23,86 @@ def _make_numerical_embedding(kind, n_numeric, dim, frequency_scale, bins, gener
             return rtdl.PeriodicEmbeddings(
                 n_numeric, dim, frequency_init_scale=frequency_scale, lite=False
             )
-        edges = [torch.tensor(column, dtype=torch.float32) for column in bins]
-        return PiecewiseLinearEmbeddings(edges, dim, activation=False, version="B")
+        return PiecewiseLinearEmbeddings(bins, dim)
 
 
-class PiecewiseLinearEmbeddings(rtdl.PiecewiseLinearEmbeddings):
-    """Linear and piecewise-linear embeddings of numerical features, summed.
+class PiecewiseLinearEmbeddings(nn.Module):
+    """Linear and piecewise linear embeddings of numerical features, summed.
+
+    The piecewise linear part is zero at first, and constant outside the outer edges of the bins.
 
     **Shape**: (batch, n_numeric) -> (batch, n_numeric, dim)
+
+    Parameters
+    ----------
+    bins : sequence of sequence of float
+        Edges of the bins of each feature, at least two, ascending.
+    dim : int
+        Dimension of the embeddings.
+
+    References
+    ----------
+    .. [1] Gorishniy et al. (2022), "On Embeddings for Numerical Features in Tabular Deep
+       Learning", NeurIPS, with the linear part of Gorishniy et al. (2025), "TabM", ICLR.
     """
 
     # NOTE[DIFF]: In the original, the first and last bins have no outer edge. If they are narrow,
-    # values slightly outside the range of the training data have huge encodings. Here the
-    # piecewise-linear part is constant outside that range.
+    # values slightly outside the range of the training data have huge embeddings. It also
+    # multiplies the weights of all bins of a feature by an encoding, which is 1 for bins below the
+    # value and 0 above it. Here their sums are looked up.
+
+    inner_edges: torch.Tensor
+    lines: torch.Tensor
+
+    def __init__(self, bins, dim):
+        super().__init__()
+        n_bins = max(map(len, bins)) - 1
+        edges = torch.full((len(bins), n_bins - 1), torch.inf, dtype=torch.float32)
+        lines = torch.zeros(len(bins), n_bins, 2, dtype=torch.float32)
+        for number, column in enumerate(bins):
+            column = torch.tensor(column, dtype=torch.float32)
+            edges[number, : len(column) - 2] = column[1:-1]
+            lines[number, : len(column) - 1] = torch.stack([column[:-1], 1 / column.diff()], dim=1)
+        #: (n_numeric, n_bins - 1), filled with infinity
+        self.register_buffer("inner_edges", edges, persistent=False)
+        #: (n_numeric, n_bins, 2), lower edges and reciprocal widths
+        self.register_buffer("lines", lines, persistent=False)
+        self.linear = rtdl.LinearEmbeddings(len(bins), dim)
+        shape = (len(bins), n_bins, dim)
+        self.weight = nn.Parameter(torch.zeros(shape, dtype=torch.float32))
 
     def forward(self, x):
         """(batch, n_numeric) -> (batch, n_numeric, dim)."""
-        return self.linear0(x) + self.linear(self.impl(x).clamp(0.0, 1.0))
+        bins = _find_bins(x, self.inner_edges)
+        low, slope = _look_up(self.lines, bins).unbind(-1)
+        part = ((x - low) * slope).clamp(0.0, 1.0).unsqueeze(-1)  # of the bin that is below x
+        below = self.weight.cumsum(dim=-2) - self.weight
+        start, change = _look_up(torch.cat([below, self.weight], dim=-1), bins).chunk(2, dim=-1)
+        return self.linear(x) + (start + part * change)
+
+
+def _find_bins(x, inner_edges):
+    """Return the number of the bin of each value, (batch, n_numeric)."""
+    if torch.compiler.is_compiling():  # ONNX has no search in sorted values
+        return (x.unsqueeze(-1) >= inner_edges).sum(dim=-1)
+    return torch.searchsorted(inner_edges, x.mT.contiguous(), right=True).mT
+
+
+def _look_up(table, places):
+    """Return one vector for each place from the table of its column.
+
+    Parameters
+    ----------
+    table : Tensor, shape (..., n_columns, n_vectors, dim)
+    places : Tensor of int, shape (..., batch, n_columns)
+
+    Returns
+    -------
+    vectors : Tensor, shape (..., batch, n_columns, dim)
+    """
+    n_columns, n_vectors = table.shape[-3:-1]
+    first = torch.arange(0, table[..., 0].numel(), n_vectors, device=table.device)
+    return F.embedding(places + first.view(*table.shape[:-3], 1, n_columns), table.flatten(0, -2))
 
 
 class CategoryEmbedding(nn.Module):

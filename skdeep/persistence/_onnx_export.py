@@ -14,6 +14,8 @@ from skdeep.persistence._onnx_solver import write_solvers
 OLDEST_OPSET = 18
 #: Operator set of scikit-learn's operators that goes with it.
 ML_DOMAIN, ML_OPSET = "ai.onnx.ml", 3
+# Start of the names of outputs until no other tensor has them.
+_OUTPUT = "output."
 # Where the exporter reports that torchvision, which nothing here uses, is not installed.
 _NOISY_LOGGER = "torch.onnx._internal.exporter._registration"
 # Starts of warnings of the exporter about its own code, and about inputs of the same length.
@@ -51,7 +53,7 @@ def export(graph, inputs, output_names, opset):
             dynamic_shapes=tuple({0: batch} for _ in inputs),
             opset_version=opset,
             input_names=list(inputs),
-            output_names=list(output_names),
+            output_names=[_OUTPUT + name for name in output_names],
             verbose=False,
         )
     model = program.model_proto
@@ -62,6 +64,9 @@ def export(graph, inputs, output_names, opset):
     del model.graph.value_info[:]
     for node in model.graph.node:
         _close_gaps(node)
+    # the exporter names tensors after functions, such as "embedding", whatever the outputs are
+    rename(model, lambda name: f"{name}_value" if name in output_names else name)
+    rename(model, lambda name: name.removeprefix(_OUTPUT))
     write_solvers(model)
     return model
 

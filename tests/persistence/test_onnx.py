@@ -202,7 +202,7 @@ def test_images_are_an_input_of_their_shape():
 @pytest.mark.parametrize("make", [classifier, pytest.param(regressor, marks=pytest.mark.slow)])
 def test_categories_and_missing_values_are_in_the_graph(make, table):
     estimator = fit(lambda: make(missing="indicator"), table)
-    model = to_onnx(estimator, table[:1])
+    model = to_onnx(estimator, table[:1], options=options_of(estimator, ["embed"]))
     assert [one.name for one in model.graph.input] == list(table.columns)
     new = table.replace({"kind": {"red": "unknown"}, "size": {3: 99}})
     for part in (table[:1], table, new):

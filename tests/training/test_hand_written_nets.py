@@ -172,7 +172,9 @@ def resnet(embedding, n_inputs, norm, activation):
     )
 
 
-def assert_resnet_trains_as_by_hand(embedding, norm="layer", activation="tanh", **parameters):
+def assert_resnet_trains_as_by_hand(
+    embedding, norm="layer", activation="tanh", rows=X, **parameters
+):
     start = RememberStart()
     reg = ResNetRegressor(
         n_blocks=2,
@@ -183,16 +185,16 @@ def assert_resnet_trains_as_by_hand(embedding, norm="layer", activation="tanh", 
         dropout=0.0,
         callbacks=[start],
         **{**DESCENT, "numerical_embedding": None, **parameters},
-    ).fit(X, Y)
+    ).fit(rows, Y)
     n_inputs = 16 if embedding else 4
     twin = copy_weights(start.module_, resnet(embedding, n_inputs, norm, activation))
     target = torch.from_numpy((Y - Y.mean()) / Y.std())
-    x = torch.from_numpy(X)
+    x = torch.from_numpy(rows)
     expected = descend(twin, lambda: nn.functional.mse_loss(twin(x)[:, 0], target))
     np.testing.assert_allclose(reg.loss_curve_, expected, rtol=1e-3)
     assert reg.loss_curve_[-1] < reg.loss_curve_[0]
     predictions = Y.mean() + Y.std() * output(twin)[:, 0]
-    np.testing.assert_allclose(reg.predict(X), predictions, rtol=1e-2, atol=1e-3)
+    np.testing.assert_allclose(reg.predict(rows), predictions, rtol=1e-2, atol=1e-3)
 
 
 @each_activation
@@ -207,12 +209,26 @@ def test_periodic_embeddings_are_those_of_their_authors():
     assert_resnet_trains_as_by_hand([Embedded(layer)], **options)
 
 
+def piecewise_linear(edges):
+    """Embedding layer with one tensor of edges for each feature."""
+    layer = rtdl.PiecewiseLinearEmbeddings(edges, 8, activation=False, version="B")
+    layer.linear0 = layer._modules.pop("linear0")  # last, as in the net
+    return [Embedded(layer)]
+
+
 def test_piecewise_linear_embeddings_are_those_of_their_authors():
     edges = np.quantile(X, np.linspace(0, 1, 49), axis=0, method="hazen").astype(np.float32)
-    bins = [torch.from_numpy(column) for column in edges.T.copy()]
-    layer = rtdl.PiecewiseLinearEmbeddings(bins, 8, activation=False, version="B")
     options = {"numerical_embedding": "piecewise-linear", "embedding_dim": 3}
-    assert_resnet_trains_as_by_hand([Embedded(layer)], **options)
+    edges = [torch.from_numpy(column) for column in edges.T.copy()]
+    assert_resnet_trains_as_by_hand(piecewise_linear(edges), **options)
+
+
+def test_piecewise_linear_embeddings_may_have_different_numbers_of_bins():
+    rows = (X * [1, 2, 3, 1]).round().clip(-2, [0, 9, 9, 1]).astype(np.float32)
+    edges = [torch.from_numpy(np.unique(column)) for column in rows.T]
+    assert len({len(one) for one in edges}) > 2
+    options = {"numerical_embedding": "piecewise-linear", "embedding_dim": 3, "rows": rows}
+    assert_resnet_trains_as_by_hand(piecewise_linear(edges), **options)
 
 
 def test_first_frequencies_are_drawn_by_their_scale():
