@@ -17,13 +17,13 @@ NUMERICAL_EMBEDDINGS = ("periodic", "piecewise-linear")
 
 
 def _make_numerical_embedding(kind, n_numeric, dim, frequency_scale, bins, generator):
-    """Make a module (batch, n_numeric) -> (batch, n_numeric, dim) of ``rtdl_num_embeddings``."""
+    """Make a module (batch, n_numeric) -> (batch, n_numeric, dim)."""
+    if kind == "piecewise-linear":
+        return PiecewiseLinearEmbeddings(bins, dim, generator=generator)
     with DrawFrom(generator):
-        if kind == "periodic":
-            return rtdl.PeriodicEmbeddings(
-                n_numeric, dim, frequency_init_scale=frequency_scale, lite=False
-            )
-        return PiecewiseLinearEmbeddings(bins, dim)
+        return rtdl.PeriodicEmbeddings(
+            n_numeric, dim, frequency_init_scale=frequency_scale, lite=False
+        )
 
 
 class PiecewiseLinearEmbeddings(nn.Module):
@@ -39,6 +39,8 @@ class PiecewiseLinearEmbeddings(nn.Module):
         Edges of the bins of each feature, at least two, ascending.
     dim : int
         Dimension of the embeddings.
+    generator : torch.Generator
+        Source of the initial linear part, uniform in ``+-1/sqrt(dim)``.
 
     References
     ----------
@@ -54,7 +56,7 @@ class PiecewiseLinearEmbeddings(nn.Module):
     inner_edges: torch.Tensor
     lines: torch.Tensor
 
-    def __init__(self, bins, dim):
+    def __init__(self, bins, dim, *, generator):
         super().__init__()
         n_bins = max(map(len, bins)) - 1
         edges = torch.full((len(bins), n_bins - 1), torch.inf, dtype=torch.float32)
@@ -67,7 +69,9 @@ class PiecewiseLinearEmbeddings(nn.Module):
         self.register_buffer("inner_edges", edges, persistent=False)
         #: (n_numeric, n_bins, 2), lower edges and reciprocal widths
         self.register_buffer("lines", lines, persistent=False)
-        self.linear = rtdl.LinearEmbeddings(len(bins), dim)
+        self.slope = nn.Parameter(torch.empty(len(bins), dim, dtype=torch.float32))
+        self.bias = nn.Parameter(torch.empty(len(bins), dim, dtype=torch.float32))
+        init_uniform(dim, generator, self.slope, self.bias)
         shape = (len(bins), n_bins, dim)
         self.weight = nn.Parameter(torch.zeros(shape, dtype=torch.float32))
 
@@ -78,7 +82,8 @@ class PiecewiseLinearEmbeddings(nn.Module):
         part = ((x - low) * slope).clamp(0.0, 1.0).unsqueeze(-1)  # of the bin that is below x
         below = self.weight.cumsum(dim=-2) - self.weight
         start, change = _look_up(torch.cat([below, self.weight], dim=-1), bins).chunk(2, dim=-1)
-        return self.linear(x) + (start + part * change)
+        linear = x.unsqueeze(-1) * self.slope.unsqueeze(-3) + self.bias.unsqueeze(-3)
+        return linear + (start + part * change)
 
 
 def _find_bins(x, inner_edges):

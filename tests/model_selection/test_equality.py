@@ -38,6 +38,8 @@ BLOCKS = {
     "norm": ("batch", "layer", None),
     "dropout": (0.0, 0.2),
     "residual_dropout": (0.0, 0.1),
+    "numerical_embedding": (None, "piecewise-linear"),
+    "embedding_dim": (1, 3, 8),
 }
 CODERS = {
     **LAYERS,
@@ -101,9 +103,6 @@ def net_and_data(Class, case):
         case["quantile"] = QUANTILES[n_features % len(QUANTILES)]
     if case.get("loss") in ("bce", "multinomial"):
         case["output_activation"] = "auto"
-    if "n_blocks" in case:
-        # embeddings are not stacked on a CPU
-        case |= {"numerical_embedding": None}
     if case.get("block") == "residual":
         case["tied_weights"] = False
     n_rows = 2 * max(12, 2 * case["batch_size"] + n_left_over % case["batch_size"]) + n_more

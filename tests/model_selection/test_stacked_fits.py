@@ -202,10 +202,12 @@ def test_nets_of_other_shapes_are_stacks_of_their_own(fit_both):
     assert "trained in stacks" in printed and "one by one" not in printed
 
 
-@pytest.mark.parametrize("kind", ["periodic", "piecewise-linear"])
-def test_embeddings_of_numbers_are_stacked_where_that_is_asked_for(kind, fit_both):
+@pytest.mark.parametrize(
+    "kind, options", [("piecewise-linear", {}), ("periodic", {"max_batch_models": 8})]
+)
+def test_embeddings_of_numbers_are_stacked(kind, options, fit_both):
     net = small(ResNetRegressor, numerical_embedding=kind, embedding_dim=4, norm="layer")
-    _, printed = fit_both(net, SEEDS, cv=EVEN, max_batch_models=8)
+    _, printed = fit_both(net, SEEDS, cv=EVEN, **options)
     assert "trained in stacks" in printed
 
 

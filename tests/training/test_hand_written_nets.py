@@ -209,18 +209,22 @@ def test_periodic_embeddings_are_those_of_their_authors():
     assert_resnet_trains_as_by_hand([Embedded(layer)], **options)
 
 
-def piecewise_linear(edges):
-    """Embedding layer with one tensor of edges for each feature."""
-    layer = rtdl.PiecewiseLinearEmbeddings(edges, 8, activation=False, version="B")
-    layer.linear0 = layer._modules.pop("linear0")  # last, as in the net
-    return [Embedded(layer)]
+class PiecewiseLinear(nn.Module):
+    """The embeddings with one tensor of edges for each feature."""
+
+    def __init__(self, edges):
+        super().__init__()
+        layer = rtdl.PiecewiseLinearEmbeddings(edges, 8, activation=False, version="B")
+        self.slope, self.bias = layer.linear0.weight, layer.linear0.bias
+        self.weight = layer.linear.weight
+        self.forward = layer.forward
 
 
 def test_piecewise_linear_embeddings_are_those_of_their_authors():
     edges = np.quantile(X, np.linspace(0, 1, 49), axis=0, method="hazen").astype(np.float32)
     options = {"numerical_embedding": "piecewise-linear", "embedding_dim": 3}
     edges = [torch.from_numpy(column) for column in edges.T.copy()]
-    assert_resnet_trains_as_by_hand(piecewise_linear(edges), **options)
+    assert_resnet_trains_as_by_hand([Embedded(PiecewiseLinear(edges))], **options)
 
 
 def test_piecewise_linear_embeddings_may_have_different_numbers_of_bins():
@@ -228,7 +232,7 @@ def test_piecewise_linear_embeddings_may_have_different_numbers_of_bins():
     edges = [torch.from_numpy(np.unique(column)) for column in rows.T]
     assert len({len(one) for one in edges}) > 2
     options = {"numerical_embedding": "piecewise-linear", "embedding_dim": 3, "rows": rows}
-    assert_resnet_trains_as_by_hand(piecewise_linear(edges), **options)
+    assert_resnet_trains_as_by_hand([Embedded(PiecewiseLinear(edges))], **options)
 
 
 def test_first_frequencies_are_drawn_by_their_scale():
