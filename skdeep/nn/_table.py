@@ -1,5 +1,7 @@
 """Input layer for tables: embeddings of numerical and categorical features."""
 
+import math
+
 import rtdl_num_embeddings as rtdl
 import torch
 from torch import nn
@@ -8,8 +10,8 @@ from torch.nn import functional as F
 from skdeep.nn._draw import DrawFrom
 from skdeep.nn._linear import init_uniform
 
-# With a multiple of this many columns, the product for a row does not depend on the other rows;
-# with 5 or 10 columns it does.
+# With a multiple of this many columns, the product in periodic embeddings does not depend on the
+# other rows; with 5 or 10 columns it does.
 _DIM_MULTIPLE = 8
 
 #: Embeddings of numerical features by name.
@@ -17,12 +19,13 @@ NUMERICAL_EMBEDDINGS = ("periodic", "piecewise-linear")
 
 
 def _make_numerical_embedding(kind, n_numeric, dim, frequency_scale, bins, generator):
-    """Make a module (batch, n_numeric) -> (batch, n_numeric, dim)."""
+    """Make a module (batch, n_numeric) -> (batch, n_numeric, at least dim)."""
     if kind == "piecewise-linear":
         return PiecewiseLinearEmbeddings(bins, dim, generator=generator)
+    padded_dim = -(-dim // _DIM_MULTIPLE) * _DIM_MULTIPLE
     with DrawFrom(generator):
         return rtdl.PeriodicEmbeddings(
-            n_numeric, dim, frequency_init_scale=frequency_scale, lite=False
+            n_numeric, padded_dim, frequency_init_scale=frequency_scale, lite=False
         )
 
 
@@ -31,7 +34,7 @@ class PiecewiseLinearEmbeddings(nn.Module):
 
     The piecewise linear part is zero at first, and constant outside the outer edges of the bins.
 
-    **Shape**: (batch, n_numeric) -> (batch, n_numeric, dim)
+    **Shape**: (..., batch, n_numeric) -> (..., batch, n_numeric, dim)
 
     Parameters
     ----------
@@ -50,25 +53,25 @@ class PiecewiseLinearEmbeddings(nn.Module):
 
     # NOTE[DIFF]: In the original, the first and last bins have no outer edge. If they are narrow,
     # values slightly outside the range of the training data have huge embeddings. It also
-    # multiplies the weights of all bins of a feature by an encoding, which is 1 for bins below the
-    # value and 0 above it. Here their sums are looked up.
+    # multiplies the weights of all bins by an encoding, which is 1 for the bins below a value and 0
+    # for those above it. Here the cumulative sums of the weights are looked up.
 
     inner_edges: torch.Tensor
-    lines: torch.Tensor
+    edges_and_slopes: torch.Tensor
 
     def __init__(self, bins, dim, *, generator):
         super().__init__()
         n_bins = max(map(len, bins)) - 1
-        edges = torch.full((len(bins), n_bins - 1), torch.inf, dtype=torch.float32)
-        lines = torch.zeros(len(bins), n_bins, 2, dtype=torch.float32)
+        inner_edges = torch.full((len(bins), n_bins - 1), torch.inf, dtype=torch.float32)
+        lower = torch.zeros(len(bins), n_bins, 2, dtype=torch.float32)
         for number, column in enumerate(bins):
-            column = torch.tensor(column, dtype=torch.float32)
-            edges[number, : len(column) - 2] = column[1:-1]
-            lines[number, : len(column) - 1] = torch.stack([column[:-1], 1 / column.diff()], dim=1)
+            edges = torch.tensor(column, dtype=torch.float32)
+            inner_edges[number, : len(edges) - 2] = edges[1:-1]
+            lower[number, : len(edges) - 1] = torch.stack([edges[:-1], 1 / edges.diff()], dim=1)
         #: (n_numeric, n_bins - 1), filled with infinity
-        self.register_buffer("inner_edges", edges, persistent=False)
+        self.register_buffer("inner_edges", inner_edges, persistent=False)
         #: (n_numeric, n_bins, 2), lower edges and reciprocal widths
-        self.register_buffer("lines", lines, persistent=False)
+        self.register_buffer("edges_and_slopes", lower, persistent=False)
         self.slope = nn.Parameter(torch.empty(len(bins), dim, dtype=torch.float32))
         self.bias = nn.Parameter(torch.empty(len(bins), dim, dtype=torch.float32))
         init_uniform(dim, generator, self.slope, self.bias)
@@ -76,38 +79,32 @@ class PiecewiseLinearEmbeddings(nn.Module):
         self.weight = nn.Parameter(torch.zeros(shape, dtype=torch.float32))
 
     def forward(self, x):
-        """(batch, n_numeric) -> (batch, n_numeric, dim)."""
+        """(..., batch, n_numeric) -> (..., batch, n_numeric, dim)."""
         bins = _find_bins(x, self.inner_edges)
-        low, slope = _look_up(self.lines, bins).unbind(-1)
-        part = ((x - low) * slope).clamp(0.0, 1.0).unsqueeze(-1)  # of the bin that is below x
-        below = self.weight.cumsum(dim=-2) - self.weight
-        start, change = _look_up(torch.cat([below, self.weight], dim=-1), bins).chunk(2, dim=-1)
+        edge, slope = F.embedding(bins, self.edges_and_slopes.flatten(0, -2)).unbind(-1)
+        missing = 1.0 - ((x - edge) * slope).clamp(0.0, 1.0)  # fraction of the bin above x
+        sums = F.embedding(bins, self.weight.cumsum(dim=-2).flatten(0, -2))
+        last = F.embedding(bins, self.weight.flatten(0, -2))
         linear = x.unsqueeze(-1) * self.slope.unsqueeze(-3) + self.bias.unsqueeze(-3)
-        return linear + (start + part * change)
+        return linear + (sums - missing.unsqueeze(-1) * last)
 
 
 def _find_bins(x, inner_edges):
-    """Return the number of the bin of each value, (batch, n_numeric)."""
-    if torch.compiler.is_compiling():  # ONNX has no search in sorted values
-        return (x.unsqueeze(-1) >= inner_edges).sum(dim=-1)
-    return torch.searchsorted(inner_edges, x.mT.contiguous(), right=True).mT
-
-
-def _look_up(table, places):
-    """Return one vector for each place from the table of its column.
+    """Return the bin of each value, numbered across all features and members of a stack.
 
     Parameters
     ----------
-    table : Tensor, shape (..., n_columns, n_vectors, dim)
-    places : Tensor of int, shape (..., batch, n_columns)
-
-    Returns
-    -------
-    vectors : Tensor, shape (..., batch, n_columns, dim)
+    x : Tensor, shape (..., batch, n_numeric)
+    inner_edges : Tensor, shape (..., n_numeric, n_bins - 1)
     """
-    n_columns, n_vectors = table.shape[-3:-1]
-    first = torch.arange(0, table[..., 0].numel(), n_vectors, device=table.device)
-    return F.embedding(places + first.view(*table.shape[:-3], 1, n_columns), table.flatten(0, -2))
+    if torch.compiler.is_compiling():  # ONNX has no search in sorted values
+        bins = (x.unsqueeze(-1) >= inner_edges).sum(dim=-1, dtype=torch.int32)
+    else:
+        bins = torch.searchsorted(inner_edges, x.mT.contiguous(), right=True).mT
+    *stack, n_numeric, n_edges = inner_edges.shape
+    n_features = math.prod(stack) * n_numeric
+    offsets = torch.arange(n_features, device=x.device) * (n_edges + 1)
+    return bins + offsets.view(*stack, 1, n_numeric)
 
 
 class CategoryEmbedding(nn.Module):
@@ -217,9 +214,8 @@ class TableInput(nn.Module):
         self.numerical = None
         numeric_width = n_numeric
         if numerical_embedding is not None and n_numeric:
-            padded_dim = -(-embedding_dim // _DIM_MULTIPLE) * _DIM_MULTIPLE
             self.numerical = _make_numerical_embedding(
-                numerical_embedding, n_numeric, padded_dim, frequency_scale, bins, generator
+                numerical_embedding, n_numeric, embedding_dim, frequency_scale, bins, generator
             )
             numeric_width = n_numeric * (embedding_dim + 1)
         self.categorical = (

@@ -14,7 +14,7 @@ from skdeep.persistence._onnx_solver import write_solvers
 OLDEST_OPSET = 18
 #: Operator set of scikit-learn's operators that goes with it.
 ML_DOMAIN, ML_OPSET = "ai.onnx.ml", 3
-# Start of the names of outputs until no other tensor has them.
+# Prefix of the names of outputs during the export, so that they differ from all other tensors.
 _OUTPUT = "output."
 # Where the exporter reports that torchvision, which nothing here uses, is not installed.
 _NOISY_LOGGER = "torch.onnx._internal.exporter._registration"
@@ -64,7 +64,7 @@ def export(graph, inputs, output_names, opset):
     del model.graph.value_info[:]
     for node in model.graph.node:
         _close_gaps(node)
-    # the exporter names tensors after functions, such as "embedding", whatever the outputs are
+    # the exporter names tensors after functions, such as "embedding", as outputs may be named, too
     rename(model, lambda name: f"{name}_value" if name in output_names else name)
     rename(model, lambda name: name.removeprefix(_OUTPUT))
     write_solvers(model)

@@ -13,7 +13,6 @@ from skdeep.ensemble import DeepEnsembleClassifier, DeepEnsembleRegressor
 from skdeep.neural_network import ResNetClassifier, ResNetRegressor
 
 SMALL = {"n_blocks": 1, "width": 16, "max_epochs": 4, "batch_size": 64, "device": "cpu"}
-SMALL |= {"numerical_embedding": None}  # embeddings are not stacked on a CPU
 IRIS = load_iris(return_X_y=True)
 CANCER = load_breast_cancer(return_X_y=True)
 DIABETES = load_diabetes(return_X_y=True)

@@ -20,7 +20,6 @@ from skdeep.model_selection import BatchedGridSearchCV
 from skdeep.neural_network import ResNetClassifier, ResNetRegressor
 
 SMALL = {"n_blocks": 1, "width": 8, "max_epochs": 3, "batch_size": 32, "device": "cpu"}
-SMALL |= {"numerical_embedding": None}  # embeddings are not stacked on a CPU
 X, Y = load_iris(return_X_y=True)
 
 

@@ -25,7 +25,6 @@ def both_scores(estimator, X, y):
 
 def net(**params):
     options = {"n_blocks": 1, "width": 8, "max_epochs": 4, "batch_size": 16, "random_state": 0}
-    options["numerical_embedding"] = None  # to be stacked on a CPU
     return ResNetClassifier(**{**options, **params})
 
 

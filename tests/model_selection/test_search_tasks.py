@@ -38,8 +38,7 @@ def coder(**params):
 
 
 def net(**params):
-    block = {"width": 8, "numerical_embedding": None}  # that is stacked on a CPU
-    return ResNetClassifier(**{**SMALL, **block, **params})
+    return ResNetClassifier(**{**SMALL, "width": 8, **params})
 
 
 def linear():

@@ -22,8 +22,7 @@ PIXELS = DIGITS / 16
 RAGGED, EVEN = KFold(3), KFold(2)
 
 SMALL = {"max_epochs": 3, "batch_size": 32, "lr": 3e-3, "device": "cpu", "random_state": 0}
-# layers that are stacked on a CPU
-BLOCK = {"n_blocks": 1, "width": 16, "norm": "batch", "numerical_embedding": None}
+BLOCK = {"n_blocks": 1, "width": 16, "norm": "batch"}
 SIZES = {
     Autoencoder: {"n_components": 3, "hidden_layer_sizes": (8,)},
     VariationalAutoencoder: {"n_components": 3, "hidden_layer_sizes": (8,)},

@@ -214,7 +214,7 @@ class PiecewiseLinear(nn.Module):
 
     def __init__(self, edges):
         super().__init__()
-        layer = rtdl.PiecewiseLinearEmbeddings(edges, 8, activation=False, version="B")
+        layer = rtdl.PiecewiseLinearEmbeddings(edges, 3, activation=False, version="B")
         self.slope, self.bias = layer.linear0.weight, layer.linear0.bias
         self.weight = layer.linear.weight
         self.forward = layer.forward
