@@ -122,12 +122,12 @@ def agreement_of_neighbors(net, X):
 
 def test_the_best_restart_agrees_better_with_neighbors_than_the_first_one():
     X, gains = DIGITS[:500], []
-    for seed in (0, 1, 3):
-        params = {"max_epochs": 20, "random_state": seed, "feature_scaling": "image"}
+    for seed in range(6):
+        params = {"max_epochs": 8, "random_state": seed, "feature_scaling": "image"}
         one, best = (imsat(10, n_init=n, **params).fit(X) for n in (1, 9))
         gains.append(agreement_of_neighbors(best, X) - agreement_of_neighbors(one, X))
-    # which one is best depends on the CPU, and it may be the first
-    assert min(gains) >= 0 and np.median(gains) > 0
+    # zero if the first one happens to be the best
+    assert min(gains) >= 0 and np.mean(gains) > 0.1
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
