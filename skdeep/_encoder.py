@@ -67,7 +67,7 @@ class EncoderMixin(OptimizerMixin, ClassNamePrefixFeaturesOutMixin, TransformerM
             "n_features": data.X.shape[1],
             "n_components": int(self.n_components if n_components is None else n_components),
             "hidden_layer_sizes": check_layer_sizes(
-                self.hidden_layer_sizes, auto=self._auto_layers[image_shape is not None]
+                self.hidden_layer_sizes, auto=self._default_layers(image_shape)
             ),
             "activation": self.activation,
             "block": self.block,
@@ -75,6 +75,10 @@ class EncoderMixin(OptimizerMixin, ClassNamePrefixFeaturesOutMixin, TransformerM
             "dropout": float(self.dropout),
             "batch_norm": bool(self.batch_norm),
         }
+
+    def _default_layers(self, image_shape):
+        """Return the value of ``hidden_layer_sizes="auto"``."""
+        return self._auto_layers[image_shape is not None]
 
     def _trunk(self):
         """Return the architecture and the layers of the encoder, for nets that start from it."""

@@ -32,6 +32,8 @@ _LR = 1e-3, 2e-3
 _WIDTH = 512, 256
 _INFORMATION = 0.1, 0.3
 _LINEAR = 0.5, 0.0
+# Channels of a third convolutional stage of images with sides of at least so many pixels.
+_THIRD_STAGE, _LARGE_SIDE = 64, 16
 # Added to the fractions of the labelled samples, none of which is certain.
 _RARE = 0.01
 # Steps of the random walk to a neighbor.
@@ -106,7 +108,8 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
         generator, mirrors them. With ``image_shape``, the number of channels in each convolutional
         stage, every one of which halves height and width. ``"auto"`` is ``(256,)`` and for images
         ``(16, 32)``; for GANs it is ``(128, 128)`` and ``(32, 64)``; for IMSAT and
-        FewLabelsClassifier on tables it is ``()``. ``()`` makes autoencoders and GANs linear.
+        FewLabelsClassifier on tables it is ``()``, and for the latter on images of 16 x 16 pixels
+        or more ``(16, 32, 64)``. ``()`` makes autoencoders and GANs linear.
     activation : str, default="relu"
         Activation function of the hidden layers: ``"identity"``, ``"relu"``, ``"leaky_relu"``,
         ``"elu"``, ``"gelu"``, ``"silu"``, ``"softplus"``, ``"tanh"`` or ``"logistic"``.
@@ -445,6 +448,11 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
             "invariance": self._views(),
             "strength": float(self.invariance_strength),
         }
+
+    def _default_layers(self, image_shape):
+        layers = super()._default_layers(image_shape)
+        is_large = image_shape is not None and min(image_shape[1:]) >= _LARGE_SIDE
+        return (*layers, _THIRD_STAGE) if is_large else layers
 
     def _prior(self, data):
         """Return the expected fractions of the classes, by default those of the labels."""
