@@ -253,6 +253,17 @@ def test_a_warm_start_takes_new_labels_of_known_classes():
         net.fit(X, BLOB + 1)
 
 
+@pytest.mark.parametrize(
+    "image_shape, channels",
+    [(None, []), ((8, 8), [16, 32]), ((1, 24, 15), [16, 32]), ((3, 16, 20), [16, 32, 64])],
+)
+def test_large_images_have_a_third_stage(image_shape, channels):
+    n_features = 4 if image_shape is None else int(np.prod(image_shape))
+    images = np.random.default_rng(0).normal(size=(120, n_features))
+    net = few(image_shape=image_shape, max_epochs=1).fit(images, FEW_LABELS)
+    assert [len(one) for one in net.module_.parameters() if one.ndim == 4] == channels
+
+
 def test_batched_search_finds_what_grid_search_finds(assert_same_search):
     grid = {"information_weight": [0.1, 1.0], "lr": [1e-3, 1e-2]}
     net = few(max_epochs=3)
