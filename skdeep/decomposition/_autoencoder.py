@@ -79,9 +79,9 @@ class Autoencoder(AutoencoderMixin, DeepEstimator):
         Number of units in each hidden layer of the encoder, in a GAN of the critic; the decoder, or
         generator, mirrors them. With ``image_shape``, the number of channels in each convolutional
         stage, every one of which halves height and width. ``"auto"`` is ``(256,)`` and for images
-        ``(16, 32)``; for GANs it is ``(128, 128)`` and ``(32, 64)``; for IMSAT and
-        FewLabelsClassifier on tables it is ``()``, and for the latter on images of 16 x 16 pixels
-        or more ``(16, 32, 64)``. ``()`` makes autoencoders and GANs linear.
+        ``(16, 32)``; for GANs it is ``(128, 128)`` and ``(32, 64)``. For tables, IMSAT and
+        FewLabelsClassifier have ``()``; for images with both sides of at least 16 pixels,
+        FewLabelsClassifier has ``(16, 32, 64)``. ``()`` makes autoencoders and GANs linear.
     activation : str, default="relu"
         Activation function of the hidden layers: ``"identity"``, ``"relu"``, ``"leaky_relu"``,
         ``"elu"``, ``"gelu"``, ``"silu"``, ``"softplus"``, ``"tanh"`` or ``"logistic"``.

@@ -30,9 +30,10 @@ def to_onnx(estimator, X_sample=None, path=None, *, options=None, target_opset=1
         At least one sample as the model will read it: dtypes and number of features determine the
         inputs of the graph. Numbers of one dtype are one input ``"X"``. A dataframe with strings,
         or for a ``ColumnTransformer``, has an input of shape (n_samples, 1) for each column, with
-        its name. None exports the generator of a GAN, which has the inputs ``"noise"``, standard
-        normal draws of shape (n_samples, latent_dim), and ``"label"`` if there were classes. See
-        Notes for further inputs of :class:`~skdeep.generative.TabularGANSampler`.
+        its name; a number is appended to that of an output. None exports the generator of a GAN,
+        which has the inputs ``"noise"``, standard normal draws of shape (n_samples, latent_dim),
+        and ``"label"`` if there were classes. See Notes for further inputs of
+        :class:`~skdeep.generative.TabularGANSampler`.
     path : str or path-like, default=None
         File to write, in full or not at all. None writes no file.
     options : dict, default=None

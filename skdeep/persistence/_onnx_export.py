@@ -64,7 +64,7 @@ def export(graph, inputs, output_names, opset):
     del model.graph.value_info[:]
     for node in model.graph.node:
         _close_gaps(node)
-    # the exporter names tensors after functions, such as "embedding", as outputs may be named, too
+    # the exporter names tensors after functions, such as "embedding", which may be an output's name
     rename(model, lambda name: f"{name}_value" if name in output_names else name)
     rename(model, lambda name: name.removeprefix(_OUTPUT))
     write_solvers(model)

@@ -32,7 +32,7 @@ _LR = 1e-3, 2e-3
 _WIDTH = 512, 256
 _INFORMATION = 0.1, 0.3
 _LINEAR = 0.5, 0.0
-# Channels of a third convolutional stage of images with sides of at least so many pixels.
+# Channels of the third convolutional stage, and minimum side of the images that get it.
 _THIRD_STAGE, _LARGE_SIDE = 64, 16
 # Added to the fractions of the labelled samples, none of which is certain.
 _RARE = 0.01
@@ -107,9 +107,9 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
         Number of units in each hidden layer of the encoder, in a GAN of the critic; the decoder, or
         generator, mirrors them. With ``image_shape``, the number of channels in each convolutional
         stage, every one of which halves height and width. ``"auto"`` is ``(256,)`` and for images
-        ``(16, 32)``; for GANs it is ``(128, 128)`` and ``(32, 64)``; for IMSAT and
-        FewLabelsClassifier on tables it is ``()``, and for the latter on images of 16 x 16 pixels
-        or more ``(16, 32, 64)``. ``()`` makes autoencoders and GANs linear.
+        ``(16, 32)``; for GANs it is ``(128, 128)`` and ``(32, 64)``. For tables, IMSAT and
+        FewLabelsClassifier have ``()``; for images with both sides of at least 16 pixels,
+        FewLabelsClassifier has ``(16, 32, 64)``. ``()`` makes autoencoders and GANs linear.
     activation : str, default="relu"
         Activation function of the hidden layers: ``"identity"``, ``"relu"``, ``"leaky_relu"``,
         ``"elu"``, ``"gelu"``, ``"silu"``, ``"softplus"``, ``"tanh"`` or ``"logistic"``.

@@ -255,7 +255,13 @@ def test_a_warm_start_takes_new_labels_of_known_classes():
 
 @pytest.mark.parametrize(
     "image_shape, channels",
-    [(None, []), ((8, 8), [16, 32]), ((1, 24, 15), [16, 32]), ((3, 16, 20), [16, 32, 64])],
+    [
+        (None, []),
+        ((8, 8), [16, 32]),
+        ((1, 24, 15), [16, 32]),
+        ((16, 16), [16, 32, 64]),
+        ((3, 16, 20), [16, 32, 64]),
+    ],
 )
 def test_large_images_have_a_third_stage(image_shape, channels):
     n_features = 4 if image_shape is None else int(np.prod(image_shape))
