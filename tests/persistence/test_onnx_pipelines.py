@@ -27,6 +27,7 @@ from skdeep.cluster import IMSAT, DeepCluster, DeepEmbeddedClustering, SelfOrgan
 from skdeep.decomposition import Autoencoder, VariationalAutoencoder
 from skdeep.ensemble import ClusterwiseClassifier, ClusterwiseRegressor
 from skdeep.model_selection import BatchedGridSearchCV
+from skdeep.neural_network import ResNetClassifier
 from skdeep.outlier_detection import AutoencoderOutlierDetector, DiffusionTimeDetector
 from skdeep.persistence import to_onnx
 from skdeep.semi_supervised import FewLabelsClassifier
@@ -136,6 +137,15 @@ def test_inputs_have_the_names_of_the_columns(table):
         assert [one.name for one in graph.graph.input] == list(table.columns)
         found = list(run(graph, table).values())
         np.testing.assert_allclose(found[0][:, 0], model.predict(table), rtol=1e-5, atol=1e-5)
+
+
+def test_a_number_is_appended_to_a_column_with_the_name_of_an_output(X):
+    table = pd.DataFrame({"label": list("ab") * 10, "probabilities": X[:20, 0], "c": X[:20, 1]})
+    table["label"] = table["label"].astype("category")
+    net = ResNetClassifier(max_epochs=1, device="cpu", random_state=0).fit(table, [0, 1] * 10)
+    graph = to_onnx(net, table).graph
+    assert [one.name for one in graph.input] == ["label1", "probabilities1", "c"]
+    assert [one.name for one in graph.output] == ["label", "probabilities"]
 
 
 @pytest.mark.slow
