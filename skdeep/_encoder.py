@@ -1,7 +1,7 @@
 """Methods and parameters of all estimators whose net encodes samples."""
 
 from collections.abc import Sequence
-from typing import ClassVar, Self
+from typing import Self
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -31,9 +31,6 @@ class EncoderMixin(OptimizerMixin, ClassNamePrefixFeaturesOutMixin, TransformerM
     feature_scaling: str | None = param(
         StrOptions({"global", "standard"}), None, default="global", data=True
     )
-
-    #: ``hidden_layer_sizes="auto"`` for tables and for images
-    _auto_layers: ClassVar[tuple[tuple[int, ...], ...]] = (256,), (16, 32)
 
     @with_callbacks
     @fit_context(prefer_skip_nested_validation=True)
@@ -78,7 +75,7 @@ class EncoderMixin(OptimizerMixin, ClassNamePrefixFeaturesOutMixin, TransformerM
 
     def _default_layers(self, image_shape):
         """Return the value of ``hidden_layer_sizes="auto"``."""
-        return self._auto_layers[image_shape is not None]
+        return (256,) if image_shape is None else (16, 32)
 
     def _trunk(self):
         """Return the architecture and the layers of the encoder, for nets that start from it."""

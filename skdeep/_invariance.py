@@ -41,6 +41,10 @@ class InvarianceMixin(Parameters):
             )
         return tuple(kind for kind in INVARIANCES if kind in given)
 
+    def _default_layers(self, image_shape):
+        """Return the value of ``hidden_layer_sizes="auto"``."""
+        return () if image_shape is None else (16, 32)
+
     def _check_combination(self):
         """Raise ``ValueError`` for parameters that cannot be combined."""
         if "affine" in self._views() and not self._has_images:

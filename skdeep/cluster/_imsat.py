@@ -288,8 +288,6 @@ class IMSAT(DeepClusterMixin, InvarianceMixin, EncoderMixin, DeepEstimator):
     weight_decay: float = param(default=1e-2)
     lr_schedule: str = param(default="cosine")
 
-    _auto_layers = (), (16, 32)
-
     @own_settings()
     def score(self, X, y=None, sample_weight=None) -> float:
         """Return minus the loss of samples; higher is better.

@@ -57,21 +57,21 @@ class PiecewiseLinearEmbeddings(nn.Module):
     # for those above it. Here the cumulative sums of the weights are looked up.
 
     inner_edges: torch.Tensor
-    edges_and_slopes: torch.Tensor
+    edges_and_scales: torch.Tensor
 
     def __init__(self, bins, dim, *, generator):
         super().__init__()
         n_bins = max(map(len, bins)) - 1
         inner_edges = torch.full((len(bins), n_bins - 1), torch.inf, dtype=torch.float32)
-        lower = torch.zeros(len(bins), n_bins, 2, dtype=torch.float32)
+        scaling = torch.zeros(len(bins), n_bins, 2, dtype=torch.float32)
         for number, column in enumerate(bins):
             edges = torch.tensor(column, dtype=torch.float32)
             inner_edges[number, : len(edges) - 2] = edges[1:-1]
-            lower[number, : len(edges) - 1] = torch.stack([edges[:-1], 1 / edges.diff()], dim=1)
+            scaling[number, : len(edges) - 1] = torch.stack([edges[:-1], 1 / edges.diff()], dim=1)
         #: (n_numeric, n_bins - 1), filled with infinity
         self.register_buffer("inner_edges", inner_edges, persistent=False)
         #: (n_numeric, n_bins, 2), lower edges and reciprocal widths
-        self.register_buffer("edges_and_slopes", lower, persistent=False)
+        self.register_buffer("edges_and_scales", scaling, persistent=False)
         self.slope = nn.Parameter(torch.empty(len(bins), dim, dtype=torch.float32))
         self.bias = nn.Parameter(torch.empty(len(bins), dim, dtype=torch.float32))
         init_uniform(dim, generator, self.slope, self.bias)
@@ -81,8 +81,8 @@ class PiecewiseLinearEmbeddings(nn.Module):
     def forward(self, x):
         """(..., batch, n_numeric) -> (..., batch, n_numeric, dim)."""
         bins = _find_bins(x, self.inner_edges)
-        edge, slope = F.embedding(bins, self.edges_and_slopes.flatten(0, -2)).unbind(-1)
-        missing = 1.0 - ((x - edge) * slope).clamp(0.0, 1.0)  # fraction of the bin above x
+        edge, scale = F.embedding(bins, self.edges_and_scales.flatten(0, -2)).unbind(-1)
+        missing = 1.0 - ((x - edge) * scale).clamp(0.0, 1.0)  # fraction of the bin above x
         sums = F.embedding(bins, self.weight.cumsum(dim=-2).flatten(0, -2))
         last = F.embedding(bins, self.weight.flatten(0, -2))
         linear = x.unsqueeze(-1) * self.slope.unsqueeze(-3) + self.bias.unsqueeze(-3)

@@ -279,7 +279,6 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
     weight_decay: float = param(default=1e-2)
     lr_schedule: str = param(default="cosine")
 
-    _auto_layers = (), (16, 32)
     _auto_views = "vat"
     _net_class = FewLabelsTraining
     _changeable = ("invariance", "strength", "prior")

@@ -25,7 +25,7 @@ DIABETES, PROGRESSION = (part[:120] for part in load_diabetes(return_X_y=True))
 PIXELS = DIGITS / 16
 
 SMALL = {"max_epochs": 3, "batch_size": 32, "device": "cpu", "random_state": 0}
-# layers that are stacked on a CPU
+# smaller than the defaults
 BLOCK = {"n_blocks": 1, "width": 32, "norm": "batch", "numerical_embedding": None}
 SIZES = {
     Autoencoder: {"n_components": 3, "hidden_layer_sizes": (8,)},
