@@ -108,6 +108,7 @@ def net_and_data(Class, case):
     n_rows = 2 * max(12, 2 * case["batch_size"] + n_left_over % case["batch_size"]) + n_more
     rng = np.random.default_rng(1)
     X = rng.uniform(size=(n_rows, n_features))
+    X[:, 1::3] = X[:, 1::3].round(1)  # features with fewer bins than others
     z = 3 * X[:, 0] - 1.5 + rng.normal(size=n_rows)
     net = Class(**case, max_epochs=2, device="cpu", random_state=0)
     return net, X, TARGETS[targets](z) if targets else None
@@ -154,6 +155,7 @@ def test_search_is_equal_to_the_last_bit(Class, case, capsys):
 
 
 BLOCK = {"n_blocks": 1, "norm": "batch", "numerical_embedding": None}
+BINNED = {**BLOCK, "numerical_embedding": "piecewise-linear"}
 WIDE = [
     (Autoencoder, (255, 127), {"hidden_layer_sizes": (9,)}),
     (Autoencoder, (259, 127), {"hidden_layer_sizes": (9,)}),  # more entries than one thread sums
@@ -169,6 +171,8 @@ WIDE = [
     (VariationalAutoencoder, (400, 120), {"hidden_layer_sizes": (257,), "batch_norm": True}),
     (ResNetClassifier, (64, 127), {**BLOCK, "width": 256}),
     (ResNetRegressor, (3, 33_000), {**BLOCK, "width": 20, "norm": "layer"}),
+    (ResNetRegressor, (1, 33_000), {**BINNED, "width": 20}),
+    (ResNetClassifier, (64, 127), {**BINNED, "width": 256, "embedding_dim": 3}),
 ]
 
 
