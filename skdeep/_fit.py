@@ -79,6 +79,7 @@ class Fit:
         self._callbacks = estimator.callbacks
         self.seed: int | None = estimator._seed if self.is_resumed else None
         self._kept: dict[str, Any] = {}
+        self._batch_size: int | None = None
         self._data = self._scaler = self._module = self._rows = self._latest = None
 
     def run(self):
@@ -337,11 +338,16 @@ class Fit:
             self._scaler = self.pool.fit_scaler(estimator, self._data, (data, *part), self.seed)
         self._build_module()
         options = {"scaler": self._scaler, "device": self.device}
-        options["batch_size"] = int(estimator.batch_size)
+        options["batch_size"] = self._batch_size = int(estimator.batch_size)
         self._rows = [
             self.pool.make_rows(data, index, (role, *part), **options)
             for role, index in (("train", train), ("valid", valid))
         ]
+        if valid is not None:
+            # as many steps in an epoch as without held-out samples, so that the best number of
+            # epochs can be used to train on all of them
+            n_batches = -(-(len(train) + len(valid)) // self._batch_size)
+            self._batch_size = -(-len(self._rows[0]) // n_batches)
 
     def _validate(self):
         """Validate the data and set the seed."""
@@ -383,7 +389,8 @@ class Fit:
         objective.lifted = estimator._lifted_parameters
         if objective.support is not None:
             check_range(self._data.X, **objective.support)
-        options = plain_options(estimator, estimator._net_class) | {"phase": phase} | options
+        own = {"phase": phase, "batch_size": self._batch_size}
+        options = plain_options(estimator, estimator._net_class) | own | options
         self._net_options = options | {"hyperparameters": objective.hyperparameters}
         self.net = make_net(
             estimator._net_class,

@@ -153,6 +153,7 @@ class Batches:
     ----------
     rows : TensorRows or StreamedRows
     batch_size : int
+        Maximum number of rows in a batch.
     generator : torch.Generator or None
         Shuffles the rows in each epoch; None keeps their order.
     """
@@ -173,8 +174,17 @@ class Batches:
             order = torch.arange(n_rows)
         else:
             order = torch.randperm(n_rows, generator=self.generator)
-        for index in self.rows.place(order).split(self.batch_size):
+        for index in self.rows.place(order).split(equal_sizes(n_rows, len(self))):
             yield self.rows.fetch(index)
+
+
+def equal_sizes(n_rows, n_batches):
+    """Return the number of rows in each batch of an epoch; they differ by at most one.
+
+    The gradient of a small last batch would be noisy, at the learning rate of all the others.
+    """
+    size, n_larger = divmod(n_rows, n_batches)
+    return [size + 1] * n_larger + [size] * (n_batches - n_larger)
 
 
 def fits(n_rows, width, device):

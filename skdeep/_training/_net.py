@@ -171,8 +171,8 @@ class TrainingNet(NeuralNet):
         return self.optimizer(parameters, lr=self.lr, **options)
 
     def batch_rows(self, rows):
-        """Return the number of rows of a batch."""
-        return min(self.batch_size, len(rows))
+        """Return the number of rows of the largest batch."""
+        return -(-len(rows) // -(-len(rows) // self.batch_size))
 
     def n_batches(self, rows):
         """Return the number of batches of an epoch."""

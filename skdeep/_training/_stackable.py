@@ -129,7 +129,6 @@ def run_signature(run):
         tuple(sorted(objective.hyperparameters)),
         type(net.optimizer_),
         net.device,
-        net.batch_size,
         _layout(rows, net),
         None if valid_rows is None else _layout(valid_rows, net),
         net.gradient_clip_value is None,

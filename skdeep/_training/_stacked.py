@@ -120,13 +120,15 @@ class _Stack:
         self.clips = [net.gradient_clip_value for net in self.nets]
         generators = [net.shuffle_generator for net in self.nets]
         runs = [member.run for member in self.members]
-        batch_size = self.nets[0].batch_size
-        self.rows = StackedRows([run.rows for run in runs], batch_size, generators)
+        self.rows = self._stack_rows([run.rows for run in runs], generators)
         self.valid_rows = None
         if runs[0].valid_rows is not None:
-            self.valid_rows = StackedRows([run.valid_rows for run in runs], batch_size)
+            self.valid_rows = self._stack_rows([run.valid_rows for run in runs])
         self.parts = {}
         self.is_training = True
+
+    def _stack_rows(self, rows, generators=None):
+        return StackedRows(rows, self.nets[0].n_batches(rows[0]), generators)
 
     def run_epoch(self):
         """Train for one epoch and validate; members that have finished are no longer present."""
@@ -209,7 +211,7 @@ class _Part:
         self.module = stack_modules(
             [net.module_ for net in nets],
             tensors,
-            alone_on_one_thread=runs_on_one_thread(net.module_, rows.batch_size, net.device),
+            alone_on_one_thread=runs_on_one_thread(net.module_, rows.batch_rows, net.device),
         )
         self.leaves = list(tensors.parameters.values())
         every = [net.criterion_.hyperparameters for net in nets]

@@ -3,8 +3,9 @@
 import itertools
 
 import torch
+from torch.nn import functional as F
 
-from skdeep._training._data import Batch, TensorRows
+from skdeep._training._data import Batch, TensorRows, equal_sizes
 
 
 class StackedRows:
@@ -13,8 +14,8 @@ class StackedRows:
     Parameters
     ----------
     members : list of TensorRows
-        With the same number of batches, the last of which may differ in length.
-    batch_size : int
+    n_batches : int
+        Number of batches of an epoch; those of different members may differ in length.
     generators : list of torch.Generator or None
         Shuffle the rows of each member in every epoch; None keeps their order.
 
@@ -22,9 +23,11 @@ class StackedRows:
     ----------
     sizes : list of list of int
         Number of rows of each batch, for each member.
+    batch_rows : int
+        Number of rows of the largest batch.
     """
 
-    def __init__(self, members, batch_size, generators=None):
+    def __init__(self, members, n_batches, generators=None):
         distinct: list[TensorRows] = []
         shared: list[TensorRows] = []
         for rows in members:
@@ -40,14 +43,15 @@ class StackedRows:
         self.lengths = [len(rows) for rows in members]
         self.members = members
         self.generators = generators
-        self.batch_size = min(batch_size, max(self.lengths))
         self.x = _cat([rows.x for rows in distinct])
         self.y = None if distinct[0].y is None else _cat([rows.y for rows in distinct])
         has_weights = distinct[0].weight is not None
         self.weight = _cat([rows.weight for rows in distinct]) if has_weights else None
-        self.sizes = [_sizes(length, self.batch_size) for length in self.lengths]
+        self.sizes = [equal_sizes(length, n_batches) for length in self.lengths]
+        self.widths = [max(column) for column in zip(*self.sizes, strict=True)]
+        self.batch_rows = max(self.widths)
         self.places = _places(self.sizes)
-        self.is_shuffled = generators is not None and max(self.lengths) > batch_size
+        self.is_shuffled = generators is not None and n_batches > 1
 
     def epoch(self):
         """Yield each batch in parts: (start, stop, Batch) for the members from start to stop.
@@ -56,7 +60,7 @@ class StackedRows:
         """
         order = self._order().to(self.x.device)
         orders = [order] if self.members[0].partners is None else [order, self._partners(order)]
-        batches = zip(*(one.split(self.batch_size, dim=1) for one in orders), strict=True)
+        batches = zip(*(one.split(self.widths, dim=1) for one in orders), strict=True)
         for places, indices in zip(self.places, batches, strict=True):
             yield [
                 (start, stop, self._fetch(*(index[start:stop, :n_rows] for index in indices)))
@@ -64,18 +68,22 @@ class StackedRows:
             ]
 
     def _order(self):
-        """Return the indices of the rows in the order of an epoch, (members, n_rows)."""
-        longest = max(self.lengths)
+        """Return the indices of the rows in the order of an epoch, (members, sum of widths)."""
         orders = []
         for number, (start, length) in enumerate(zip(self.starts, self.lengths, strict=True)):
             if self.is_shuffled:
                 order = torch.randperm(length, generator=self.generators[number])
             else:
                 order = torch.arange(length)
-            if length < longest:  # never fetched
-                order = torch.cat([order, order.new_zeros(longest - length)])
-            orders.append(order + start)
+            orders.append(self._padded(order, self.sizes[number]) + start)
         return torch.stack(orders)
+
+    def _padded(self, order, sizes):
+        """Return an order with zeros, which are never fetched, after batches that are smaller."""
+        if sizes == self.widths:
+            return order
+        parts = zip(order.split(sizes), self.widths, strict=True)
+        return torch.cat([F.pad(part, (0, width - len(part))) for part, width in parts])
 
     def _partners(self, order):
         """Return the indices of the partners of rows, which may change between epochs."""
@@ -106,11 +114,6 @@ def _places(sizes):
             start = stop
         places.append(runs)
     return places
-
-
-def _sizes(length, batch_size):
-    """Return the number of rows of each batch."""
-    return [min(batch_size, length - start) for start in range(0, length, batch_size)]
 
 
 def _cat(parts):

@@ -144,9 +144,10 @@ class IMSAT(DeepClusterMixin, InvarianceMixin, EncoderMixin, DeepEstimator):
         tables, 2000 for DiffusionTimeDetector, and 1000 for images; if there are more than 10,000
         images, 2000 for clusters and 4000 for classes.
     batch_size : int, default=256
-        Number of samples per mini-batch. If the training set has no more samples than that, each
-        epoch is a single batch, and the result depends neither on the order of the samples nor on
-        whether a sample appears twice or has twice the weight.
+        Maximum number of samples per mini-batch. The batches of an epoch differ in size by at most
+        one sample. If the training set has no more samples than that, each epoch is a single batch,
+        and the result depends neither on the order of the samples nor on whether a sample appears
+        twice or has twice the weight.
     lr : float or "auto", default="auto"
         Learning rate of the optimizer; with a schedule, its maximum. ``"auto"`` is 0.002
         for images; for tables it is 0.005 for clusters and 0.001 for classes.
@@ -373,7 +374,6 @@ class IMSAT(DeepClusterMixin, InvarianceMixin, EncoderMixin, DeepEstimator):
                     n_schedule_epochs=schedule.n_epochs,
                     first_epoch=first,
                     lr=_LR[self._has_images] if self.lr == "auto" else self.lr,
-                    batch_size=-(-len(fit.rows) // self._n_batches(fit)),  # no small last batch
                 )
 
     def _loss_of_restart(self, graph, schedule, end, fit):

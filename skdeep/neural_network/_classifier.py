@@ -124,9 +124,10 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
     max_epochs : int, default=64
         Maximum number of epochs.
     batch_size : int, default=256
-        Number of samples per mini-batch. If the training set has no more samples than that, each
-        epoch is a single batch, and the result depends neither on the order of the samples nor on
-        whether a sample appears twice or has twice the weight.
+        Maximum number of samples per mini-batch. The batches of an epoch differ in size by at most
+        one sample. If the training set has no more samples than that, each epoch is a single batch,
+        and the result depends neither on the order of the samples nor on whether a sample appears
+        twice or has twice the weight.
     lr : float, default=1.5e-3
         Learning rate of the optimizer; with a schedule, its maximum.
     weight_decay : float, default=1e-2

@@ -2,7 +2,7 @@
 
 import torch
 
-from skdeep._training._data import Batches
+from skdeep._training._data import Batches, equal_sizes
 from skdeep._training._net import TrainingNet
 from skdeep.nn._few_labels_net import CODE
 
@@ -23,8 +23,9 @@ class LabelledBatches(Batches):
             yield rows.all()
             return
         labelled = torch.nonzero(rows.y[:, CODE].cpu() >= 0).squeeze(1)
-        n_added = self._n_added(len(labelled))
-        order = torch.randperm(len(rows), generator=self.generator).split(self.batch_size)
+        sizes = equal_sizes(len(rows), len(self))
+        n_added = self._n_added(len(labelled), sizes[0])
+        order = torch.randperm(len(rows), generator=self.generator).split(sizes)
         n_needed = n_added * len(order)
         added = [labelled[:0]]
         while sum(map(len, added)) < n_needed:
@@ -33,13 +34,13 @@ class LabelledBatches(Batches):
         for part, more in zip(order, added, strict=True):
             yield rows.fetch(rows.place(torch.cat([part, more])))
 
-    def _n_added(self, n_labelled):
+    def _n_added(self, n_labelled, batch_rows):
         """Return the number of labelled samples that each batch gets; none if all are."""
         n_rows = len(self.rows)
         if n_labelled == n_rows:
             return 0
-        wanted = min(n_labelled, int(_LABELLED * self.batch_size))
-        return max(1, wanted - self.batch_size * n_labelled // n_rows)
+        wanted = min(n_labelled, int(_LABELLED * batch_rows))
+        return max(1, wanted - batch_rows * n_labelled // n_rows)
 
 
 class FewLabelsTraining(TrainingNet):

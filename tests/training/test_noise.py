@@ -143,11 +143,11 @@ def moved(image, down, right):
 
 def augmented(image, augment, n_images=500):
     """Augmented copies of an image in training."""
-    X = np.tile(image.ravel(), (n_images, 1))
+    X = np.tile(image.ravel(), (2 * n_images, 1))
     options = {"n_blocks": 1, "stem_width": 1, "augment": augment, "image_shape": image.shape}
-    # two classes and a batch of fewer than all, so that equal images stay apart
+    # two classes and two batches, so that equal images stay apart
     watched = watch(
-        ResNetClassifier, X, np.arange(n_images) % 2, batch_size=n_images - 1, **options
+        ResNetClassifier, X, np.arange(2 * n_images) % 2, batch_size=n_images, **options
     )
     images = [given for has_weights, given, _ in watched.passes_ if has_weights and given.ndim == 4]
     n_channels = images[0].shape[1]
@@ -162,7 +162,7 @@ def test_shift_moves_by_up_to_a_twelfth_of_the_shorter_side(size, limit):
     places = {moved(image, *step).tobytes(): step for step in itertools.product(steps, steps)}
     results = augmented(image, "shift")
     seen = [places[result.astype(float).tobytes()] for result in results]
-    # 499 draws of at most 49 moves: one is missed with a probability of 49 (48/49)^499 = 0.002
+    # 500 draws of at most 49 moves: one is missed with a probability of 49 (48/49)^500 = 0.002
     assert set(seen) == set(places.values())
 
 
@@ -173,5 +173,5 @@ def test_flip_mirrors_about_half_of_the_images_and_moves_them():
     mirrored = [moved(image, *step)[:, ::-1].tobytes() for step in steps]
     results = [result.astype(float).tobytes() for result in augmented(image, "shift+flip")]
     assert set(results) <= {*straight, *mirrored}
-    # binomial of 499 coins: standard deviation 11
+    # binomial of 500 coins: standard deviation 11
     assert abs(sum(result in mirrored for result in results) - 250) < 45

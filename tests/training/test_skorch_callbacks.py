@@ -55,9 +55,18 @@ class StopAfter(Callback):
 def test_callback_sees_every_batch(params, Class, small):
     batches = RecordBatches()
     small(Class, batch_size=40, callbacks=[batches], **params).fit(IRIS, SPECIES)
-    epoch = [(True, 40), (True, 40), (True, 40), (True, 15), (False, 15)]
+    epoch = [(True, 34), (True, 34), (True, 34), (True, 33), (False, 15)]
     assert batches.begun_ == 5 * epoch
     assert [end[:2] for end in batches.ended_] == batches.begun_
+
+
+@pytest.mark.parametrize("n_rows, sizes", [(80, {40}), (81, {27}), (82, {27, 28})])
+def test_batches_of_an_epoch_are_of_equal_size(n_rows, sizes, Class, small):
+    is_game = "ema_decay" in Class().get_params()  # batches are drawn with replacement
+    batches = RecordBatches()
+    small(Class, batch_size=40, callbacks=[batches]).fit(IRIS[:n_rows], SPECIES[:n_rows])
+    trained = {size for is_training, size in batches.begun_ if is_training}
+    assert trained == ({40} if is_game else sizes)
 
 
 @pytest.mark.having("ema_decay")
@@ -128,7 +137,7 @@ def test_callbacks_see_only_the_training_that_finds_the_best_epoch(params, Class
     counter, batches = CountEpochs(), RecordBatches()
     small(Class, batch_size=100, callbacks=[counter, batches], **params).fit(IRIS, SPECIES)
     assert counter.hooks_ == ["train begin", *5 * ["epoch begin", "epoch end"], "train end"]
-    assert batches.begun_ == 5 * [(True, 100), (True, 35), (False, 15)]
+    assert batches.begun_ == 5 * [(True, 68), (True, 67), (False, 15)]
 
 
 @pytest.mark.parametrize("hook", ["on_batch_end", "on_epoch_end"])
@@ -175,7 +184,7 @@ def test_history_is_kept(params, Class, small):
 def test_history_has_batches_for_callbacks_that_listen_to_them(small):
     ae = small(batch_size=40, callbacks=[RecordBatches()]).fit(IRIS, SPECIES)
     sizes = ae.net_.history[:, "batches", :, "train_batch_size"]
-    assert sizes == 5 * [[40, 40, 40, 30]]
+    assert sizes == 5 * [[38, 38, 37, 37]]
 
 
 def test_callbacks_that_are_no_list_are_refused(small):

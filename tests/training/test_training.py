@@ -146,7 +146,7 @@ def test_training_ends_when_the_loss_has_not_fallen_by_tol(Class, small):
     assert 4 < estimator.n_iter_ < 400
     best = np.minimum.accumulate(curve)
     falls = curve[1:] <= best[:-1] - 0.01
-    assert not falls[-4:].any() and falls[-5]
+    assert not falls[-4:].any() and falls[:-4][-1:].all()  # unless the first epoch is the best
 
 
 @pytest.mark.nets({"patient": {"n_iter_no_change": 100}, "game": {"ema_decay": 0.9}})
