@@ -4,6 +4,7 @@ import math
 from typing import NamedTuple
 
 import torch
+from torch.nn import functional as F
 
 from skdeep.nn import losses
 from skdeep.nn._cluster_net import ClusterNet
@@ -13,6 +14,8 @@ from skdeep.nn._view_losses import mean, view_terms
 
 #: Columns of the targets: class, or -1 without a label; distance to a near neighbor, if it is used.
 CODE, RADIUS = 0, 1
+# Fraction of a side by which images are shifted at inference.
+_SHIFT = 1 / 16
 
 
 class FewLabelsOutput(NamedTuple):
@@ -70,12 +73,25 @@ class FewLabelsNet(ClusterNet):
 
     def log_proba(self, x):
         """(batch, n_features) -> (batch, n_classes), log-probabilities of net and regression."""
-        log_p = self.log_assign(x)
+        log_p = self._mean_of_shifts(x) if "affine" in self.invariance else self.log_assign(x)
         if not self.linear_weight:
             return log_p
         log_q = linear(x, self.coef, self.intercept).log_softmax(dim=-1)
         parts = log_p + math.log(1 - self.linear_weight), log_q + math.log(self.linear_weight)
         return in_whole_vectors(torch.logaddexp, *parts)
+
+    def _mean_of_shifts(self, x):
+        """Return log-probabilities, averaged over each image and shifted copies of it."""
+        images = x.unflatten(-1, self.image_shape)
+        height, width = self.image_shape[1:]
+        down, right = (int(self.strength * side * _SHIFT) for side in (height, width))
+        padded = F.pad(images, (right, right, down, down), mode="replicate")
+        corners = {(down, right), (0, right), (2 * down, right), (down, 0), (down, 2 * right)}
+        parts = [
+            self.log_assign(padded[..., top : top + height, left : left + width].flatten(-3))
+            for top, left in sorted(corners)
+        ]
+        return torch.stack(parts).mean(dim=0).log_softmax(dim=-1)
 
     def forward(self, x, target, partner):
         """(batch, n_features) -> FewLabelsOutput; see ``CODE`` for the targets."""

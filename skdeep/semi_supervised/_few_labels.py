@@ -57,7 +57,9 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
     the last term is :math:`-\mu H(y)` up to a constant.
 
     For tables, its probabilities are averaged with those of
-    :class:`~sklearn.linear_model.LogisticRegression`, fitted to the labelled samples.
+    :class:`~sklearn.linear_model.LogisticRegression`, fitted to the labelled samples. For images
+    with a side of at least 16 pixels, they are averaged over the image and copies of it, shifted by
+    a sixteenth of a side in four directions.
 
     Parameters
     ----------
