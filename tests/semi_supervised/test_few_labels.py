@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+from scipy.special import log_softmax
 from sklearn.base import clone
 from sklearn.datasets import load_digits, make_blobs, make_moons
 from sklearn.model_selection import GridSearchCV
@@ -268,6 +269,34 @@ def test_large_images_have_a_third_stage(image_shape, channels):
     images = np.random.default_rng(0).normal(size=(120, n_features))
     net = few(image_shape=image_shape, max_epochs=1).fit(images, FEW_LABELS)
     assert [len(one) for one in net.module_.parameters() if one.ndim == 4] == channels
+
+
+def shifted(images, down, right):
+    """Images moved by a number of pixels, padded with copies of the border."""
+    height, width = images.shape[-2:]
+    rows = (np.arange(height) - down).clip(0, height - 1)
+    return images[..., rows, :][..., (np.arange(width) - right).clip(0, width - 1)]
+
+
+@pytest.mark.parametrize(
+    "image_shape, params, shifts",
+    [
+        ((15, 15), {}, []),
+        ((16, 33), {}, [(1, 0), (-1, 0), (0, 2), (0, -2)]),
+        ((2, 16, 16), {"invariance_strength": 2.0}, [(2, 0), (-2, 0), (0, 2), (0, -2)]),
+        ((16, 16), {"invariance": "noise"}, []),
+    ],
+)
+def test_predictions_are_averaged_over_shifted_images(image_shape, params, shifts):
+    images = np.random.default_rng(0).normal(size=(120, *image_shape))
+    rows = images.reshape(120, -1)
+    net = few(image_shape=image_shape, max_epochs=2, **params).fit(rows, FEW_LABELS)
+    head = {name: part.numpy() for name, part in net.module_.head.state_dict().items()}
+    copies = [images, *(shifted(images, *shift) for shift in shifts)]
+    features = np.array([net.transform(copy.reshape(120, -1)) for copy in copies])
+    scores = log_softmax(features @ head["weight"].T + head["bias"], axis=-1)
+    expected = log_softmax(scores.mean(axis=0), axis=-1)
+    np.testing.assert_allclose(net.predict_log_proba(rows), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_batched_search_finds_what_grid_search_finds(assert_same_search):
