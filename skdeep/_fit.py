@@ -79,7 +79,7 @@ class Fit:
         self._callbacks = estimator.callbacks
         self.seed: int | None = estimator._seed if self.is_resumed else None
         self._kept: dict[str, Any] = {}
-        self._batch_size: int | None = None
+        self._n_train_batches: int | None = None
         self._data = self._scaler = self._module = self._rows = self._latest = None
 
     def run(self):
@@ -337,17 +337,19 @@ class Fit:
         else:
             self._scaler = self.pool.fit_scaler(estimator, self._data, (data, *part), self.seed)
         self._build_module()
-        options = {"scaler": self._scaler, "device": self.device}
-        options["batch_size"] = self._batch_size = int(estimator.batch_size)
-        self._rows = [
-            self.pool.make_rows(data, index, (role, *part), **options)
-            for role, index in (("train", train), ("valid", valid))
-        ]
+        batch_size = train_size = int(estimator.batch_size)
+        self._n_train_batches = None
         if valid is not None:
             # as many steps in an epoch as without held-out samples, so that the best number of
             # epochs can be used to train on all of them
-            n_batches = -(-(len(train) + len(valid)) // self._batch_size)
-            self._batch_size = -(-len(self._rows[0]) // n_batches)
+            n_samples = len(train) + len(valid)
+            self._n_train_batches = min(-(-n_samples // batch_size), len(train))
+            train_size = -(-len(train) // self._n_train_batches)
+        options = {"scaler": self._scaler, "device": self.device}
+        self._rows = [
+            self.pool.make_rows(data, index, (role, *part), batch_size=size, **options)
+            for role, index, size in (("train", train, train_size), ("valid", valid, batch_size))
+        ]
 
     def _validate(self):
         """Validate the data and set the seed."""
@@ -389,7 +391,7 @@ class Fit:
         objective.lifted = estimator._lifted_parameters
         if objective.support is not None:
             check_range(self._data.X, **objective.support)
-        own = {"phase": phase, "batch_size": self._batch_size}
+        own = {"phase": phase, "n_train_batches": self._n_train_batches}
         options = plain_options(estimator, estimator._net_class) | own | options
         self._net_options = options | {"hyperparameters": objective.hyperparameters}
         self.net = make_net(

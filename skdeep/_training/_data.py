@@ -152,29 +152,29 @@ class Batches:
     Parameters
     ----------
     rows : TensorRows or StreamedRows
-    batch_size : int
-        Maximum number of rows in a batch.
+    n_batches : int
+        Number of batches, at most one for each row; they differ by at most one row in size.
     generator : torch.Generator or None
         Shuffles the rows in each epoch; None keeps their order.
     """
 
     rows: TensorRows | StreamedRows
-    batch_size: int
+    n_batches: int
     generator: torch.Generator | None = None
 
     def __len__(self):
-        return -(-len(self.rows) // self.batch_size)
+        return self.n_batches
 
     def __iter__(self):
         n_rows = len(self.rows)
-        if n_rows <= self.batch_size:
+        if self.n_batches == 1:
             yield self.rows.all()
             return
         if self.generator is None:
             order = torch.arange(n_rows)
         else:
             order = torch.randperm(n_rows, generator=self.generator)
-        for index in self.rows.place(order).split(equal_sizes(n_rows, len(self))):
+        for index in self.rows.place(order).split(equal_sizes(n_rows, self.n_batches)):
             yield self.rows.fetch(index)
 
 
@@ -221,6 +221,7 @@ def make_rows(X, y=None, sample_weight=None, *, scaler, device, batch_size, inde
     scaler : Scaler
     device : str
     batch_size : int
+        Rows that fit into a single batch are sorted, and equal ones merged.
     index : ndarray of int or None
         Indices of the rows to use, in this order; None for all.
 

@@ -93,6 +93,8 @@ class TrainingNet(NeuralNet):
     gradient_clip_value : float or None
         Maximum norm of the gradient of all parameters together.
     precision : {"float32", "bf16-mixed"}
+    n_train_batches : int or None
+        Number of batches of an epoch of training; None for as few as ``batch_size`` allows.
     phase : str or None
         Recorded in every row of the history.
     trunk_lr : float or None
@@ -128,6 +130,7 @@ class TrainingNet(NeuralNet):
         tol=1e-4,
         gradient_clip_value=None,
         precision="float32",
+        n_train_batches=None,
         phase=None,
         trunk_lr=None,
         iterator_train=Batches,
@@ -149,6 +152,7 @@ class TrainingNet(NeuralNet):
         self.tol = tol
         self.gradient_clip_value = gradient_clip_value
         self.precision = precision
+        self.n_train_batches = n_train_batches
         self.phase = phase
         self.trunk_lr = trunk_lr
 
@@ -170,13 +174,15 @@ class TrainingNet(NeuralNet):
         )
         return self.optimizer(parameters, lr=self.lr, **options)
 
-    def batch_rows(self, rows):
-        """Return the number of rows of the largest batch."""
-        return -(-len(rows) // -(-len(rows) // self.batch_size))
+    def n_batches(self, rows, *, training=True):
+        """Return the number of batches of an epoch of training or validation."""
+        fewest = -(-len(rows) // self.batch_size)
+        given = self.n_train_batches if training else None
+        return fewest if given is None else min(given, len(rows))
 
-    def n_batches(self, rows):
-        """Return the number of batches of an epoch."""
-        return -(-len(rows) // self.batch_rows(rows))
+    def batch_rows(self, rows):
+        """Return the number of rows of the largest batch of training."""
+        return -(-len(rows) // self.n_batches(rows))
 
     def _step_sizes(self):
         """Return the learning rate of each parameter group of the optimizer."""
@@ -185,7 +191,7 @@ class TrainingNet(NeuralNet):
     def get_iterator(self, dataset, training=False):
         """Return the batches of an epoch, shuffled in training."""
         generator = self.shuffle_generator if training else None
-        return Batches(dataset, self.batch_size, generator)
+        return Batches(dataset, self.n_batches(dataset, training=training), generator)
 
     def train_on(self, run):
         """Carry out a ``Run``; a second one continues from the end of the first one.

@@ -130,11 +130,11 @@ def run_signature(run):
         type(net.optimizer_),
         net.device,
         _layout(rows, net),
-        None if valid_rows is None else _layout(valid_rows, net),
+        None if valid_rows is None else _layout(valid_rows, net, training=False),
         net.gradient_clip_value is None,
     )
 
 
-def _layout(rows, net):
+def _layout(rows, net, *, training=True):
     y = None if rows.y is None else (rows.y.dtype, rows.y.shape[1:])
-    return net.n_batches(rows), rows.x.shape[1], y, rows.weight is None
+    return net.n_batches(rows, training=training), rows.x.shape[1], y, rows.weight is None

@@ -120,15 +120,14 @@ class _Stack:
         self.clips = [net.gradient_clip_value for net in self.nets]
         generators = [net.shuffle_generator for net in self.nets]
         runs = [member.run for member in self.members]
-        self.rows = self._stack_rows([run.rows for run in runs], generators)
+        n_batches = self.nets[0].n_batches
+        self.rows = StackedRows([run.rows for run in runs], n_batches(runs[0].rows), generators)
         self.valid_rows = None
         if runs[0].valid_rows is not None:
-            self.valid_rows = self._stack_rows([run.valid_rows for run in runs])
+            rows = [run.valid_rows for run in runs]
+            self.valid_rows = StackedRows(rows, n_batches(rows[0], training=False))
         self.parts = {}
         self.is_training = True
-
-    def _stack_rows(self, rows, generators=None):
-        return StackedRows(rows, self.nets[0].n_batches(rows[0]), generators)
 
     def run_epoch(self):
         """Train for one epoch and validate; members that have finished are no longer present."""

@@ -14,8 +14,9 @@ class StackedRows:
     Parameters
     ----------
     members : list of TensorRows
+        May differ in length.
     n_batches : int
-        Number of batches of an epoch; those of different members may differ in length.
+        Number of batches of an epoch, for all members.
     generators : list of torch.Generator or None
         Shuffle the rows of each member in every epoch; None keeps their order.
 

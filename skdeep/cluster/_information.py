@@ -66,7 +66,7 @@ def evaluate(module, objective, rows, generator, most=None):
 def _batches(rows, most):
     """Return batches of all rows, or of at most so many batches of a random order."""
     shuffle = None if most is None else torch.Generator().manual_seed(0)
-    return itertools.islice(Batches(rows, CHUNK_ROWS, shuffle), most)
+    return itertools.islice(Batches(rows, -(-len(rows) // CHUNK_ROWS), shuffle), most)
 
 
 def joint_distribution(module, rows, generator, most=None):

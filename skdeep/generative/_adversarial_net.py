@@ -147,6 +147,10 @@ class AdversarialNet(TrainingNet):
         pack = self.module_.pack
         return -(-self.batch_size // pack) * pack
 
+    def n_batches(self, rows, *, training=True):
+        """Return the number of batches of an epoch."""
+        return -(-len(rows) // self.batch_rows(rows))
+
     def train_on(self, run):
         """Carry out a ``Run``; the first step trains both players."""
         rows = run.rows

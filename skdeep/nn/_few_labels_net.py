@@ -14,8 +14,8 @@ from skdeep.nn._view_losses import mean, view_terms
 
 #: Columns of the targets: class, or -1 without a label; distance to a near neighbor, if it is used.
 CODE, RADIUS = 0, 1
-# Fraction of a side by which images are shifted at inference.
-_SHIFT = 1 / 16
+# Fraction of a side by which images are shifted for predictions.
+_PREDICTION_SHIFT = 1 / 16
 
 
 class FewLabelsOutput(NamedTuple):
@@ -84,14 +84,15 @@ class FewLabelsNet(ClusterNet):
         """Return log-probabilities, averaged over each image and shifted copies of it."""
         images = x.unflatten(-1, self.image_shape)
         height, width = self.image_shape[1:]
-        down, right = (int(self.strength * side * _SHIFT) for side in (height, width))
+        amount = min(1.0, self.strength * _PREDICTION_SHIFT)
+        down, right = int(amount * height), int(amount * width)
         padded = F.pad(images, (right, right, down, down), mode="replicate")
         corners = {(down, right), (0, right), (2 * down, right), (down, 0), (down, 2 * right)}
         parts = [
             self.log_assign(padded[..., top : top + height, left : left + width].flatten(-3))
             for top, left in sorted(corners)
         ]
-        return torch.stack(parts).mean(dim=0).log_softmax(dim=-1)
+        return mean(parts).log_softmax(dim=-1)
 
     def forward(self, x, target, partner):
         """(batch, n_features) -> FewLabelsOutput; see ``CODE`` for the targets."""

@@ -19,11 +19,11 @@ class LabelledBatches(Batches):
 
     def __iter__(self):
         rows = self.rows
-        if len(rows) <= self.batch_size:
+        if self.n_batches == 1:
             yield rows.all()
             return
         labelled = torch.nonzero(rows.y[:, CODE].cpu() >= 0).squeeze(1)
-        sizes = equal_sizes(len(rows), len(self))
+        sizes = equal_sizes(len(rows), self.n_batches)
         n_added = self._n_added(len(labelled), sizes[0])
         order = torch.randperm(len(rows), generator=self.generator).split(sizes)
         n_needed = n_added * len(order)
@@ -48,4 +48,4 @@ class FewLabelsTraining(TrainingNet):
 
     def get_iterator(self, dataset, training=False):
         """Return the batches of an epoch."""
-        return LabelledBatches(dataset, self.batch_size, self.shuffle_generator)
+        return LabelledBatches(dataset, self.n_batches(dataset), self.shuffle_generator)

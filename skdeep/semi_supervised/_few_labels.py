@@ -58,8 +58,9 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
 
     For tables, its probabilities are averaged with those of
     :class:`~sklearn.linear_model.LogisticRegression`, fitted to the labelled samples. For images
-    with a side of at least 16 pixels, they are averaged over the image and copies of it, shifted by
-    a sixteenth of a side in four directions.
+    with ``"affine"`` views, log-probabilities are averaged over the image and copies of it that are
+    shifted by a sixteenth of a side, times ``invariance_strength``, in four directions. Fewer than
+    16 pixels are not shifted. Predictions take up to five times as long.
 
     Parameters
     ----------
@@ -227,7 +228,7 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
     Notes
     -----
     An epoch visits every sample once. If fewer than a quarter of the samples have a label, labelled
-    ones are added to every batch, in turn, up to a quarter of ``batch_size``, but each of them at
+    ones are added to every batch, in turn, up to a quarter of its size, but each of them at
     most once. If all samples fit into one batch, none are added.
 
     Logistic regression has scikit-learn's default regularization, ``C=1``, and the same scaled

@@ -69,6 +69,26 @@ def test_batches_of_an_epoch_are_of_equal_size(n_rows, sizes, Class, small):
     assert trained == ({40} if is_game else sizes)
 
 
+@pytest.mark.nets({"split": {"early_stopping": True, "validation_fraction": 0.15}})
+@pytest.mark.parametrize("batch_size", [1, 4, 7, 100, 149, 150])
+def test_an_epoch_has_as_many_batches_with_held_out_samples(batch_size, params, Class, small):
+    batches = RecordBatches()
+    small(Class, batch_size=batch_size, max_epochs=1, callbacks=[batches], **params).fit(
+        IRIS, SPECIES
+    )
+    sizes = [size for is_training, size in batches.begun_ if is_training]
+    n_held_out = sum(size for is_training, size in batches.begun_ if not is_training)
+    assert len(sizes) == min(-(-150 // batch_size), 150 - n_held_out)
+    assert max(sizes) - min(sizes) <= 1
+
+
+def test_equal_samples_are_not_merged_where_an_epoch_has_several_batches(small):
+    batches = RecordBatches()
+    X = np.repeat([[0.0, 1.0], [1.0, 0.0]], [100, 170], axis=0)
+    small(batch_size=256, early_stopping=True, callbacks=[batches]).fit(X)
+    assert [size for is_training, size in batches.begun_ if is_training] == 5 * [122, 121]
+
+
 @pytest.mark.having("ema_decay")
 def test_callback_sees_every_batch_of_a_game(Class, small):
     batches = RecordBatches()
