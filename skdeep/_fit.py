@@ -337,19 +337,10 @@ class Fit:
         else:
             self._scaler = self.pool.fit_scaler(estimator, self._data, (data, *part), self.seed)
         self._build_module()
-        batch_size = train_size = int(estimator.batch_size)
-        self._n_train_batches = None
-        if valid is not None:
-            # as many steps in an epoch as without held-out samples, so that the best number of
-            # epochs can be used to train on all of them
-            n_samples = len(train) + len(valid)
-            self._n_train_batches = min(-(-n_samples // batch_size), len(train))
-            train_size = -(-len(train) // self._n_train_batches)
         options = {"scaler": self._scaler, "device": self.device}
-        self._rows = [
-            self.pool.make_rows(data, index, (role, *part), batch_size=size, **options)
-            for role, index, size in (("train", train, train_size), ("valid", valid, batch_size))
-        ]
+        self._rows, self._n_train_batches = self.pool.make_rows(
+            data, train, valid, part, batch_size=int(estimator.batch_size), **options
+        )
 
     def _validate(self):
         """Validate the data and set the seed."""

@@ -197,13 +197,41 @@ class DataPool:
             self._known[key] = scaler
         return scaler
 
-    def make_rows(self, data, index, part, *, scaler, **options):
-        """Make samples ready for the net, see the function ``make_rows``; None for None.
+    def make_rows(self, data, train, valid, part, *, batch_size, **options):
+        """Make samples ready for the net, see the function ``make_rows``.
 
-        ``part`` holds the parameters that determine ``index``.
+        Parameters
+        ----------
+        data : Data
+        train, valid : ndarray of int
+            Indices of the samples to train on and of held-out ones; None if there are none.
+        part : tuple
+            Parameters that determine the indices.
+        batch_size : int
+            Maximum number of samples in a batch.
+        **options
+            ``scaler`` and ``device``.
+
+        Returns
+        -------
+        rows : tuple of TensorRows or StreamedRows
+            To train on and held out; None if there are none.
+        n_train_batches : int
+            Number of batches of an epoch of training. It is as large as without held-out samples,
+            if that many are left, so that the best number of epochs can be used to train on all.
         """
-        if index is None:
-            return None
+        n_samples = len(train) + (0 if valid is None else len(valid))
+        n_batches = min(-(-n_samples // batch_size), len(train))
+        train_size = -(-len(train) // n_batches)
+        rows = self._make_rows(data, train, ("train", *part), batch_size=train_size, **options)
+        held_out = None
+        if valid is not None:
+            held_out = self._make_rows(
+                data, valid, ("valid", *part), batch_size=batch_size, **options
+            )
+        return (rows, held_out), n_batches
+
+    def _make_rows(self, data, index, part, *, scaler, **options):
         index = None if len(index) == data.X.shape[0] else index
 
         def make():

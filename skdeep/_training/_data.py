@@ -221,7 +221,8 @@ def make_rows(X, y=None, sample_weight=None, *, scaler, device, batch_size, inde
     scaler : Scaler
     device : str
     batch_size : int
-        Rows that fit into a single batch are sorted, and equal ones merged.
+        Maximum number of rows in a batch. If all rows fit into one, they are sorted and equal ones
+        are merged.
     index : ndarray of int or None
         Indices of the rows to use, in this order; None for all.
 

@@ -176,9 +176,9 @@ class TrainingNet(NeuralNet):
 
     def n_batches(self, rows, *, training=True):
         """Return the number of batches of an epoch of training or validation."""
-        fewest = -(-len(rows) // self.batch_size)
-        given = self.n_train_batches if training else None
-        return fewest if given is None else min(given, len(rows))
+        if training and self.n_train_batches is not None:
+            return self.n_train_batches
+        return -(-len(rows) // self.batch_size)
 
     def batch_rows(self, rows):
         """Return the number of rows of the largest batch of training."""

@@ -145,9 +145,9 @@ class IMSAT(DeepClusterMixin, InvarianceMixin, EncoderMixin, DeepEstimator):
         images, 2000 for clusters and 4000 for classes.
     batch_size : int, default=256
         Maximum number of samples per mini-batch. The batches of an epoch differ in size by at most
-        one sample. If the training set has no more samples than that, each epoch is a single batch,
-        and the result depends neither on the order of the samples nor on whether a sample appears
-        twice or has twice the weight.
+        one sample. If there are no more samples than that, including held-out ones, each epoch is a
+        single batch, and the result depends neither on the order of the samples nor on whether a
+        sample appears twice or has twice the weight.
     lr : float or "auto", default="auto"
         Learning rate of the optimizer; with a schedule, its maximum. ``"auto"`` is 0.002
         for images; for tables it is 0.005 for clusters and 0.001 for classes.

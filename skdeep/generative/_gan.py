@@ -82,10 +82,10 @@ class GANSampler(SamplingMixin, RowGANMixin, AdversarialMixin, DeepEstimator):
         Maximum number of epochs.
     batch_size : int, default=128
         Maximum number of samples per mini-batch. The batches of an epoch differ in size by at most
-        one sample. If the training set has no more samples than that, each epoch is a single batch,
-        and the result depends neither on the order of the samples nor on whether a sample appears
-        twice or has twice the weight. In a GAN, batches of this size are drawn with replacement
-        instead, whatever the number of samples.
+        one sample. If there are no more samples than that, including held-out ones, each epoch is a
+        single batch, and the result depends neither on the order of the samples nor on whether a
+        sample appears twice or has twice the weight. In a GAN, batches of this size are drawn with
+        replacement instead, whatever the number of samples.
     lr : float, default=0.001
         Learning rate of the optimizer; with a schedule, its maximum.
     weight_decay : float, default=0.0

@@ -1,6 +1,5 @@
 """The variational autoencoder as a torch module."""
 
-import math
 from typing import NamedTuple
 
 import torch
@@ -8,7 +7,7 @@ from torch import nn
 
 from skdeep.nn._coder import make_decoder, make_encoder
 from skdeep.nn._draw import draw
-from skdeep.nn._elementwise import in_whole_vectors
+from skdeep.nn._elementwise import in_whole_vectors, sum_rows
 from skdeep.nn.losses import (
     bernoulli_log_likelihood,
     gaussian_log_likelihood,
@@ -151,7 +150,10 @@ class VariationalModule(nn.Module):
         ----------
         .. [1] Burda, Grosse and Salakhutdinov (2016), "Importance Weighted Autoencoders", ICLR.
         """
-        return self.log_weights(x, noise).logsumexp(dim=0) - math.log(len(noise))
+        log_weights = self.log_weights(x, noise).T.contiguous()  # (batch, n_samples)
+        largest = log_weights.amax(dim=1)
+        weights = in_whole_vectors(torch.exp, log_weights - largest.unsqueeze(1))
+        return largest + in_whole_vectors(torch.log, sum_rows(weights) / len(noise))
 
     def log_weights(self, x, noise):
         """Logarithms of the importance weights ``p(x, z) / q(z | x)``.

@@ -13,8 +13,8 @@ _LABELLED = 0.25
 class LabelledBatches(Batches):
     """Iterator over the batches of one epoch, to each of which labelled samples are added.
 
-    An epoch visits every sample once. If fewer than a quarter of the samples have a label, labelled
-    ones are added to each batch, in turn, up to that fraction but at most all of them.
+    An epoch visits every sample once. If a label is missing, labelled samples are added to each
+    batch, in turn: up to a quarter of its size, but at least one of them and at most all.
     """
 
     def __iter__(self):

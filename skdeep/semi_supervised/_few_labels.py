@@ -59,8 +59,9 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
     For tables, its probabilities are averaged with those of
     :class:`~sklearn.linear_model.LogisticRegression`, fitted to the labelled samples. For images
     with ``"affine"`` views, log-probabilities are averaged over the image and copies of it that are
-    shifted by a sixteenth of a side, times ``invariance_strength``, in four directions. Fewer than
-    16 pixels are not shifted. Predictions take up to five times as long.
+    shifted by a sixteenth of a side, times ``invariance_strength``, in four directions. Shifts are
+    rounded down to whole pixels: by default, sides of fewer than 16 pixels are not shifted.
+    Predictions take up to five times as long.
 
     Parameters
     ----------
@@ -147,9 +148,9 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
         images, 2000 for clusters and 4000 for classes.
     batch_size : int, default=256
         Maximum number of samples per mini-batch. The batches of an epoch differ in size by at most
-        one sample. If the training set has no more samples than that, each epoch is a single batch,
-        and the result depends neither on the order of the samples nor on whether a sample appears
-        twice or has twice the weight.
+        one sample. If there are no more samples than that, including held-out ones, each epoch is a
+        single batch, and the result depends neither on the order of the samples nor on whether a
+        sample appears twice or has twice the weight.
     lr : float or "auto", default="auto"
         Learning rate of the optimizer; with a schedule, its maximum. ``"auto"`` is 0.002
         for images; for tables it is 0.005 for clusters and 0.001 for classes.
@@ -227,9 +228,9 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
 
     Notes
     -----
-    An epoch visits every sample once. If fewer than a quarter of the samples have a label, labelled
-    ones are added to every batch, in turn, up to a quarter of its size, but each of them at
-    most once. If all samples fit into one batch, none are added.
+    An epoch visits every sample once. If a label is missing, labelled samples are added to each
+    batch, in turn, until a quarter of it has a label: at least one, and each of them at most once.
+    If all samples fit into one batch, none are added.
 
     Logistic regression has scikit-learn's default regularization, ``C=1``, and the same scaled
     features as the net. Weights of samples are divided by their mean. It uses at most 10,000

@@ -6,9 +6,10 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def plt():
-    """Pyplot without a screen; all figures are closed afterwards."""
+    """Pyplot without a screen; all figures are closed before and after."""
     mpl.use("agg")
     import matplotlib.pyplot as plt
 
+    plt.close("all")
     yield plt
     plt.close("all")

@@ -217,14 +217,17 @@ def test_searches_after_one_another_follow_the_number_of_threads(set_threads):
 
 @pytest.mark.parametrize("early_stopping", [False, True])
 @pytest.mark.parametrize("Class", FAMILIES)
-def test_search_over_splits_of_other_lengths_is_equal_to_the_last_bit(Class, early_stopping):
+def test_search_over_splits_of_other_lengths_is_equal_to_the_last_bit(
+    Class, early_stopping, capsys
+):
     X = np.random.default_rng(0).uniform(size=(143, 7))
     y = X[:, 0] > 0.5 if Class is ResNetClassifier else X[:, 0]
     block = {"numerical_embedding": None} if Class in (ResNetClassifier, ResNetRegressor) else {}
     small = {"batch_size": 16, "max_epochs": 2, "device": "cpu", "random_state": 0}
     net = Class(activation="silu", early_stopping=early_stopping, **small, **block)
-    theirs, ours = run_searches(net, X, y, grid={"lr": [0.01, 0.03, 0.1]}, cv=5)
+    theirs, ours = run_searches(net, X, y, grid={"lr": [0.01, 0.03, 0.1]}, cv=5, verbose=1)
     np.testing.assert_array_equal(ours, theirs)
+    assert "trained in stacks" in capsys.readouterr().out
 
 
 def test_search_chooses_as_grid_search_does_where_candidates_are_close():
