@@ -412,9 +412,6 @@ class IMSAT(DeepClusterMixin, InvarianceMixin, EncoderMixin, DeepEstimator):
         n_steps = _STEPS[self._has_images] * (1 + (self._has_images and len(fit.rows) > _FEW_ROWS))
         return -(-n_steps // self._n_batches(fit))
 
-    def _n_batches(self, fit):
-        return -(-len(fit.rows) // int(self.batch_size))
-
     def _graph(self, rows, seed):
         """Return the near neighbors of rows and add their distances to them; None if unused."""
         graph = self._neighbor_graph(rows, seed)

@@ -410,9 +410,6 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
         n_steps = _MANY_STEPS if is_large else _STEPS[self._has_images]
         return -(-n_steps // self._n_batches(fit))
 
-    def _n_batches(self, fit):
-        return -(-len(fit.rows) // int(self.batch_size))
-
     # Hooks ---------------------------------------------------------------------------------
 
     def _check(self, X, y=None, sample_weight=None, *, reset):
