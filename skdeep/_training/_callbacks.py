@@ -115,7 +115,9 @@ class EarlyStopping(Callback):
     """Stops training if the loss has not improved by ``tol`` for more than ``patience`` epochs.
 
     The meaning of ``n_iter_no_change`` and ``tol`` is that of scikit-learn's ``MLPClassifier``.
-    Warns if the best epoch is the last one before the maximum number of epochs is reached.
+    With ``"coslog4"``, training only stops at the end of a cycle, as the loss is high while the
+    learning rate is. Warns if the best epoch is the last one before the maximum number of epochs is
+    reached.
 
     Parameters
     ----------
@@ -135,11 +137,6 @@ class EarlyStopping(Callback):
     restore_best: bool
     pauses: bool = False
     last_state_: dict[str, torch.Tensor] | None = field(default=None, init=False)
-
-    @property
-    def has_stopped(self):
-        """Whether there were more than ``patience`` epochs without improvement."""
-        return self.n_waited_ > self.patience
 
     def on_train_begin(self, net, **kwargs):
         """Reset the state, or continue from the last training if it was paused."""
@@ -161,7 +158,7 @@ class EarlyStopping(Callback):
             self.best_epoch_ = len(net.history)
             if self.restore_best:
                 self.best_state_ = _copy_of_weights(net)
-        if self.has_stopped:
+        if self.n_waited_ > self.patience and len(net.history) in net.resting_epochs_:
             net.request_stop()
 
     def on_train_end(self, net, **kwargs):

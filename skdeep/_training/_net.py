@@ -19,6 +19,7 @@ from skdeep._training._optim import (
     optimizer_options,
     parameter_groups,
     resolve_optimizer,
+    resting_epochs,
     watched_loss,
 )
 from skdeep._training._progress import EpochLog
@@ -221,6 +222,10 @@ class TrainingNet(NeuralNet):
             tol=self.tol,
         )
         advance(self.schedule_, self.history, run.first_epoch, n_batches)
+        start = len(self.history) - run.first_epoch
+        ends = resting_epochs(run.lr_schedule, run.n_schedule_epochs)
+        #: numbers of epochs in the history after which training may stop early
+        self.resting_epochs_ = [start + end for end in ends]
         self.n_epochs_ = run.n_epochs
         self.stop_requested_ = False
         self.notify("on_train_begin", X=run.rows, y=None)

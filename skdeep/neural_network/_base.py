@@ -30,7 +30,7 @@ from skdeep.utils._validation import (
 )
 
 # Number of samples from which early_stopping="auto" holds out a validation set.
-_FEWEST_TO_HOLD_OUT = 300
+_FEWEST_TO_HOLD_OUT = 200
 # Number of features up to which numerical_embedding="auto" embeds numbers.
 _MOST_EMBEDDED = 256
 

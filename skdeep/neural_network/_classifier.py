@@ -103,7 +103,7 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
     early_stopping : bool or "auto", default="auto"
         Whether to hold out a validation set, stratified by class for classifiers, to stop training
         when its loss stops improving, and to keep the weights of the best epoch. ``"auto"`` does so
-        in ``fit`` for tables of at least 300 samples, but not with ``warm_start`` or
+        in ``fit`` for tables of at least 200 samples, but not with ``warm_start`` or
         ``pretrained``, nor in a halving search over ``max_epochs``.
     validation_fraction : float, default=0.15
         Fraction of the training samples that are held out as the validation set by
@@ -135,8 +135,9 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
     lr_schedule : {"constant", "coslog4", "cosine", "onecycle", "plateau"}, default="coslog4"
         Learning rate schedule. ``"cosine"`` decreases the learning rate to zero over
         ``max_epochs``; ``"onecycle"`` increases it first; ``"coslog4"`` does so in four cycles,
-        each twice as long as the one before; ``"plateau"`` divides it by five whenever the loss has
-        not improved for ``n_iter_no_change // 2`` epochs. GANs have neither of the last two.
+        each twice as long as the one before, and training only stops early at the end of a cycle;
+        ``"plateau"`` divides it by five whenever the loss has not improved for
+        ``n_iter_no_change // 2`` epochs. GANs have neither of the last two.
         ``partial_fit`` always uses a constant learning rate.
     gradient_clip_value : float, default=None
         Maximum norm of the gradient with respect to all weights of a net. None disables gradient

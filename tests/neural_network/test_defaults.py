@@ -19,7 +19,7 @@ PLANE, MOON = make_moons(1400, noise=0.2, random_state=0)
 TEST = slice(1000, None)
 # numbers of epochs after which the learning rate has returned to zero
 CYCLES = {4, 13, 30, 64}
-each_size = pytest.mark.parametrize("n", [200, 300], ids=["small", "with held-out samples"])
+each_size = pytest.mark.parametrize("n", [190, 300], ids=["small", "with held-out samples"])
 each_task = pytest.mark.parametrize("task", ["classes", "numbers"])
 
 
@@ -60,7 +60,7 @@ def test_curved_targets_are_learned_better_than_by_linear_models(n):
         assert error < most * of_linear
 
 
-@pytest.mark.parametrize("n", [200, 300])
+@pytest.mark.parametrize("n", [190, 300])
 def test_noisy_targets_are_learned_almost_as_well_as_by_linear_models(n):
     X, y = load_diabetes(return_X_y=True)
     order = np.random.default_rng(0).permutation(len(X))
@@ -77,7 +77,7 @@ def test_few_samples_are_learned_from_whatever_the_seed(seed):
     assert reg.score(SMOOTH[TEST], VALUE[TEST]) > 0.6
 
 
-@pytest.mark.parametrize("n", [200, 340], ids=["small", "with held-out samples"])
+@pytest.mark.parametrize("n", [190, 340], ids=["small", "with held-out samples"])
 def test_steps_of_a_single_feature_are_learned(n):
     steps = np.floor(8 * SMOOTH[:, 0]) % 2
     clf = classifier().fit(SMOOTH[:n, :3], steps[:n])
@@ -170,7 +170,7 @@ def test_samples_without_weight_are_ignored(task):
 
 @each_task
 def test_training_ends_with_a_cycle_and_its_curves_tell_of_it(task):
-    small = fitted(task, 200)
+    small = fitted(task, 190)
     assert small.n_iter_ == len(small.loss_curve_) == len(small.history_) == 64
     assert not hasattr(small, "best_epoch_") and not hasattr(small, "validation_loss_curve_")
     large = fitted(task, 300)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 from sklearn.base import clone
-from sklearn.datasets import load_diabetes, load_iris
+from sklearn.datasets import load_diabetes, load_iris, make_regression
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -233,11 +233,11 @@ def large(n_samples):
     return X, (X[:, 0] + rng.normal(size=n_samples) > 0).astype(int)
 
 
-@pytest.mark.parametrize("n_samples", [299, 300])
-def test_samples_are_held_out_from_300_on(n_samples):
+@pytest.mark.parametrize("n_samples", [199, 200])
+def test_samples_are_held_out_from_200_on(n_samples):
     X, y = large(n_samples)
     clf = ResNetClassifier(width=8, max_epochs=4, random_state=0).fit(X, y)
-    assert hasattr(clf, "best_epoch_") == (n_samples == 300)
+    assert hasattr(clf, "best_epoch_") == (n_samples == 200)
     # samples without weight do not count
     weight = np.r_[np.zeros(1), np.ones(n_samples - 1)]
     clf.fit(X, y, sample_weight=weight)
@@ -266,12 +266,37 @@ def test_the_refit_ends_with_a_cycle_of_the_schedule():
     assert max(rates[end - 1] for end in ends) < 0.1 * max(rates)
 
 
-@pytest.mark.parametrize("params", [{"max_epochs": 2000}, {"n_iter_no_change": 1, "tol": 1.0}])
-def test_training_may_stop_before_the_first_cycle_ends(params):
-    X, _ = large(320)
-    y = np.random.default_rng(1).normal(size=320)
-    reg = ResNetRegressor(width=8, random_state=0, **params).fit(X, y)
-    assert reg.n_iter_ == 1 + np.argmin(reg.validation_loss_curve_)
+@pytest.mark.parametrize(
+    "params, n_epochs",
+    [
+        ({"n_iter_no_change": 1, "tol": 1e6}, 4),
+        ({"n_iter_no_change": 4, "tol": 1e6}, 13),
+        ({"n_iter_no_change": 30, "tol": 1e6, "max_epochs": 150}, 70),
+        ({"n_iter_no_change": 1, "tol": 1e6, "lr_schedule": "constant"}, 3),
+        ({"n_iter_no_change": 1, "tol": 1e6, "early_stopping": False}, 4),
+    ],
+)
+def test_training_only_stops_at_the_end_of_a_cycle(params, n_epochs):
+    X, y = large(320)
+    reg = ResNetRegressor(width=8, random_state=0, refit_full=False, **params).fit(X, y)
+    assert reg.n_iter_ == len(reg.loss_curve_) == n_epochs
+
+
+def test_continued_training_stops_at_the_end_of_a_cycle_of_its_own():
+    X, y = large(320)
+    options = {"early_stopping": True, "n_iter_no_change": 1, "tol": 1e6, "warm_start": True}
+    reg = ResNetRegressor(width=8, random_state=0, **options).fit(X, y)
+    assert reg.fit(X, y).n_iter_ == 8
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_last_cycle_is_not_cut_short(seed):
+    # one batch per epoch: the loss hardly falls before the long last cycle
+    X, y = make_regression(2200, 10, n_informative=1, noise=20.0, random_state=42)
+    rows = np.random.default_rng(seed).permutation(2200)
+    train, test = rows[:200], rows[200:]
+    reg = ResNetRegressor(random_state=0).fit(X[train], y[train])
+    assert reg.score(X[test], y[test]) > 0.7  # the noise leaves 0.8
 
 
 def test_the_refit_does_not_end_before_fine_tuning():
