@@ -11,6 +11,8 @@ _SHIFT_PARTS = 12
 # Maximum rotation in radians, relative change of height and width, shear, and shift in halves of a
 # side.
 _ROTATION, _SCALE, _SHEAR, _SHIFT = 0.32, 0.25, 0.37, 0.19
+#: Number of amounts of an affine transformation, see ``affine_grid``, and places of some of them.
+N_AMOUNTS, ROTATION, SHIFTS = 6, 0, (4, 5)
 
 
 class Augment(nn.Module):
@@ -76,13 +78,36 @@ def affine(x, strength, generator):
     -------
     transformed : Tensor of the same shape
     """
-    draws = x.new_empty(len(x), 6).uniform_(-strength, strength, generator=generator)
-    angle, shear, scale = draws[:, 0] * _ROTATION, draws[:, 1] * _SHEAR, 1 + draws[:, 2:4] * _SCALE
+    amounts = x.new_empty(len(x), N_AMOUNTS).uniform_(-strength, strength, generator=generator)
+    return sample(x, affine_grid(amounts, x.shape[2:]))
+
+
+def affine_grid(amounts, sides):
+    """Return where pixels of transformed images lie in the original ones.
+
+    Parameters
+    ----------
+    amounts : Tensor, shape (n_transformations, N_AMOUNTS)
+        Rotation, shear, two changes of scale, shifts to the left and upwards, as fractions of their
+        ranges.
+    sides : (int, int)
+        Height and width.
+
+    Returns
+    -------
+    grid : Tensor, shape (n_transformations, height, width, 2)
+    """
+    angle, shear = amounts[:, 0] * _ROTATION, amounts[:, 1] * _SHEAR
+    scale = 1 + amounts[:, 2:4] * _SCALE
     sine, cosine = angle.sin(), angle.cos()
-    aspect = x.shape[2] / x.shape[3]  # coordinates go from -1 to 1 along each side
+    aspect = sides[0] / sides[1]  # coordinates go from -1 to 1 along each side
     across, down = (cosine * shear - sine) * aspect, sine / aspect
     matrix = torch.stack([cosine, across, down, sine * shear + cosine], dim=1)
-    linear = matrix.unflatten(1, (2, 2)) * scale.unsqueeze(1)  # (batch, 2, 2)
-    theta = torch.cat([linear, draws[:, 4:].unsqueeze(2) * _SHIFT], dim=2)
-    grid = F.affine_grid(theta, list(x.shape), align_corners=False)
+    linear = matrix.unflatten(1, (2, 2)) * scale.unsqueeze(1)  # (n_transformations, 2, 2)
+    theta = torch.cat([linear, amounts[:, 4:].unsqueeze(2) * _SHIFT], dim=2)
+    return F.affine_grid(theta, [len(amounts), 1, *sides], align_corners=False)
+
+
+def sample(x, grid):
+    """Interpolate images at the points of a grid: (batch, channels, height, width) -> the same."""
     return F.grid_sample(x, grid, padding_mode="border", align_corners=False)

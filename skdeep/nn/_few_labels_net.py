@@ -4,9 +4,9 @@ import math
 from typing import NamedTuple
 
 import torch
-from torch.nn import functional as F
 
 from skdeep.nn import losses
+from skdeep.nn._augment import N_AMOUNTS, ROTATION, SHIFTS, affine_grid, sample
 from skdeep.nn._cluster_net import ClusterNet
 from skdeep.nn._elementwise import in_whole_vectors
 from skdeep.nn._linear import linear
@@ -14,8 +14,10 @@ from skdeep.nn._view_losses import mean, view_terms
 
 #: Columns of the targets: class, or -1 without a label; distance to a near neighbor, if it is used.
 CODE, RADIUS = 0, 1
-# Fraction of a side by which images are shifted for predictions.
-_PREDICTION_SHIFT = 1 / 16
+# Size of the transformations for predictions, as a fraction of the ranges in training.
+_REDUCED = 1 / 3
+# Directions of their rotation and their shifts; each pair has all four combinations.
+_DIRECTIONS = ((1, 1, 1), (-1, 1, -1), (-1, -1, 1), (1, -1, -1))
 
 
 class FewLabelsOutput(NamedTuple):
@@ -73,25 +75,22 @@ class FewLabelsNet(ClusterNet):
 
     def log_proba(self, x):
         """(batch, n_features) -> (batch, n_classes), log-probabilities of net and regression."""
-        log_p = self._mean_of_shifts(x) if "affine" in self.invariance else self.log_assign(x)
+        log_p = self._mean_of_views(x) if "affine" in self.invariance else self.log_assign(x)
         if not self.linear_weight:
             return log_p
         log_q = linear(x, self.coef, self.intercept).log_softmax(dim=-1)
         parts = log_p + math.log(1 - self.linear_weight), log_q + math.log(self.linear_weight)
         return in_whole_vectors(torch.logaddexp, *parts)
 
-    def _mean_of_shifts(self, x):
-        """Return log-probabilities, averaged over each image and shifted copies of it."""
-        images = x.unflatten(-1, self.image_shape)
-        height, width = self.image_shape[1:]
-        amount = min(1.0, self.strength * _PREDICTION_SHIFT)
-        down, right = int(amount * height), int(amount * width)
-        padded = F.pad(images, (right, right, down, down), mode="replicate")
-        corners = {(down, right), (0, right), (2 * down, right), (down, 0), (down, 2 * right)}
-        parts = [
-            self.log_assign(padded[..., top : top + height, left : left + width].flatten(-3))
-            for top, left in sorted(corners)
-        ]
+    def _mean_of_views(self, x):
+        """Return log-probabilities, averaged over each image and transformed copies of it."""
+        amounts = x.new_zeros(len(_DIRECTIONS), N_AMOUNTS)
+        amounts[:, [ROTATION, *SHIFTS]] = x.new_tensor(_DIRECTIONS) * self.strength * _REDUCED
+        sides = self.image_shape[1:]
+        # the transformation is the same for all images: as channels of one, they share its grid
+        planes = x.reshape(1, -1, *sides)
+        views = [sample(planes, grid) for grid in affine_grid(amounts, sides).split(1)]
+        parts = [self.log_assign(x), *(self.log_assign(view.reshape(x.shape)) for view in views)]
         return mean(parts).log_softmax(dim=-1)
 
     def forward(self, x, target, partner):

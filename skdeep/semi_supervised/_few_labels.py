@@ -58,10 +58,10 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
 
     For tables, its probabilities are averaged with those of
     :class:`~sklearn.linear_model.LogisticRegression`, fitted to the labelled samples. For images
-    with ``"affine"`` views, log-probabilities are averaged over the image and copies of it that are
-    shifted by a sixteenth of a side, times ``invariance_strength``, in four directions. Shifts are
-    rounded down to whole pixels: by default, sides of fewer than 16 pixels are not shifted.
-    Predictions take up to five times as long.
+    with ``"affine"`` views, log-probabilities are averaged over the image and four copies of it,
+    rotated by 6 degrees to either side and shifted diagonally by 3 % of each side, times
+    ``invariance_strength``: a third of the maximum in training. Predictions take five times as
+    long.
 
     Parameters
     ----------

@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -29,6 +30,7 @@ from skdeep.impute import AutoencoderImputer
 from skdeep.neural_network import ResNetClassifier
 from skdeep.outlier_detection import AutoencoderOutlierDetector
 from skdeep.persistence import to_onnx
+from skdeep.semi_supervised import FewLabelsClassifier
 
 #: Public estimators that are not exported, and why.
 NOT_EXPORTED = {
@@ -159,6 +161,7 @@ VARIANTS = {
     "piecewise": classifier(numerical_embedding="piecewise-linear", embedding_dim=4),
     "standard": regressor(feature_scaling="standard"),
     "images": classifier(image_shape=(2, 8, 8), stem_width=4, norm="layer"),
+    "views": FewLabelsClassifier(image_shape=(2, 8, 8), unlabeled="c", **SMALL),
     "manhattan": SelfOrganizingMap((3, 2), metric="manhattan", n_clusters=3, **SMALL),
     "cosine": SelfOrganizingMap((3, 2), metric="cosine", **SMALL),
 }
@@ -191,9 +194,12 @@ def test_scores_of_losses_of_probabilities_are_exported(loss):
     ]
 
 
-def test_images_are_an_input_of_their_shape():
+@pytest.mark.parametrize(
+    "make", [partial(classifier, stem_width=2), partial(FewLabelsClassifier, **SMALL)]
+)
+def test_images_are_an_input_of_their_shape(make):
     X = np.random.default_rng(0).normal(size=(150, 9, 11)).astype(np.float32)
-    estimator = classifier(image_shape=(9, 11), stem_width=2).fit(X, np.arange(150) % 2)
+    estimator = make(image_shape=(9, 11)).fit(X, np.arange(150) % 2)
     model = to_onnx(estimator, X[:1])
     for n_samples in (1, 150):
         assert_same_results(model, estimator, X[:n_samples])
