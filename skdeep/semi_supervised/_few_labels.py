@@ -17,8 +17,9 @@ from skdeep._training._objective import Objective
 from skdeep.base import DeepEstimator
 from skdeep.neural_network._labels import class_weights
 from skdeep.nn._coder import CoderShape
-from skdeep.nn._few_labels_net import FewLabelsNet, loss_terms
+from skdeep.nn._few_labels_net import CODE, FewLabelsNet, loss_terms
 from skdeep.semi_supervised._batches import FewLabelsTraining
+from skdeep.semi_supervised._class_prior import estimate_prior
 from skdeep.semi_supervised._linear_part import fit_linear
 from skdeep.utils._missing_labels import accuracy_on_labelled, encode_some_labels
 from skdeep.utils._params import BELOW_ONE, NON_NEGATIVE, POSITIVE, POSITIVE_INTEGER, param
@@ -34,8 +35,6 @@ _INFORMATION = 0.1, 0.3
 _LINEAR = 0.5, 0.0
 # Channels of the third convolutional stage, and minimum side of the images that get it.
 _THIRD_STAGE, _LARGE_SIDE = 64, 16
-# Added to the fractions of the labelled samples, none of which is certain.
-_RARE = 0.01
 # Steps of the random walk to a neighbor.
 _WALK = 3
 
@@ -88,7 +87,9 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
     class_prior : array-like of shape (n_classes,), default=None
         Expected fractions of all samples in the classes, in ascending order of the labels. By
         default they are those of the labelled samples, multiplied with the weights of samples and
-        classes: with ``class_weight="balanced"`` the fractions are equal.
+        classes. With four classes or more they are shrunk towards equal fractions as far as chance
+        may explain the differences, by the James-Stein estimator [4]_. With
+        ``class_weight="balanced"`` they are equal.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in the loss, multiplied with ``sample_weight``. Not supported for
         multilabel targets.
@@ -248,6 +249,8 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
        NeurIPS.
     .. [3] Miyato et al. (2019), "Virtual Adversarial Training: A Regularization Method for
        Supervised and Semi-Supervised Learning", IEEE TPAMI.
+    .. [4] Hausser and Strimmer (2009), "Entropy Inference and the James-Stein Estimator, with
+       Application to Nonlinear Gene Association Networks", JMLR 10.
 
     Examples
     --------
@@ -456,15 +459,11 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
         return (*layers, _THIRD_STAGE) if is_large else layers
 
     def _prior(self, data):
-        """Return the expected fractions of the classes, by default those of the labels."""
+        """Return the expected fractions of the classes, by default estimated from the labels."""
         n_classes = len(data.attributes["classes_"])
         if self.class_prior is None:
-            is_labelled = data.y[:, 0] >= 0
-            weight = None if data.weight is None else data.weight[is_labelled]
-            codes = data.y[is_labelled, 0].astype(int)
-            mass = np.bincount(codes, weights=weight, minlength=n_classes)
-            prior = mass / mass.sum() + _RARE
-            return tuple((prior / prior.sum()).tolist())
+            codes = data.y[:, CODE].astype(int)
+            return tuple(estimate_prior(codes, data.X, data.weight, n_classes).tolist())
         prior = np.asarray(self.class_prior, dtype=np.float64)
         if prior.shape != (n_classes,) or not (prior > 0).all() or abs(prior.sum() - 1) > 1e-6:
             raise ValueError(

@@ -86,6 +86,43 @@ def test_the_class_prior_decides_where_labels_do_not():
     assert np.mean(few(class_prior=[0.7, 0.3], **options).fit(X, y).transduction_ == 0) > 0.58
 
 
+def prior_of(counts, copies=1, **weights):
+    """Expected fractions of the classes for numbers of labelled samples."""
+    y = np.concatenate([np.repeat(np.arange(len(counts)), counts), np.full(40, -1)])
+    samples = np.random.default_rng(0).normal(size=(len(y), 3))
+    samples, y = np.repeat(samples, copies, axis=0), np.repeat(y, copies)
+    return few(max_epochs=1).fit(samples, y, **weights).module_.prior
+
+
+@pytest.mark.parametrize("counts", [[8, 3, 5, 4], [30, 1, 2, 1, 1], [1, 2, 1, 1, 1, 1]])
+def test_the_prior_is_that_of_james_and_stein(counts):
+    # Hausser and Strimmer (2009), equation 6, times (d - 2) / d for d free fractions
+    n, n_classes = sum(counts), len(counts)
+    fractions = np.array(counts) / n
+    distance = (n - 1) * np.sum((fractions - 1 / n_classes) ** 2)
+    share = (n_classes - 3) / (n_classes - 1) * (1 - np.sum(fractions**2)) / distance
+    assert (share < 1) == (n > 7)
+    expected = fractions + min(1, share) * (1 / n_classes - fractions)
+    expected = (expected + 0.01) / (1 + 0.01 * n_classes)
+    np.testing.assert_allclose(prior_of(counts), expected, rtol=1e-12)
+
+
+def test_equal_numbers_of_labels_mean_equal_fractions():
+    np.testing.assert_allclose(prior_of([6] * 5), 0.2)
+
+
+@pytest.mark.parametrize("counts", [[8, 3], [8, 3, 4]])
+def test_up_to_three_fractions_are_those_of_the_labels(counts):
+    expected = (np.array(counts) / sum(counts) + 0.01) / (1 + 0.01 * len(counts))
+    np.testing.assert_allclose(prior_of(counts), expected)
+
+
+def test_the_prior_depends_neither_on_repeated_samples_nor_on_the_unit_of_weights():
+    counts = [8, 3, 5, 4]
+    for options in ({"copies": 3}, {"sample_weight": np.full(60, 1e-200)}):
+        np.testing.assert_allclose(prior_of(counts, **options), prior_of(counts), rtol=1e-12)
+
+
 # Labels ------------------------------------------------------------------------------------
 
 
