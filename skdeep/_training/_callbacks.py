@@ -115,9 +115,9 @@ class EarlyStopping(Callback):
     """Stops training if the loss has not improved by ``tol`` for more than ``patience`` epochs.
 
     The meaning of ``n_iter_no_change`` and ``tol`` is that of scikit-learn's ``MLPClassifier``.
-    With ``"coslog4"``, training only stops at the end of a cycle, as the loss is high while the
-    learning rate is. Warns if the best epoch is the last one before the maximum number of epochs is
-    reached.
+    With ``"coslog4"``, training only stops at the end of a cycle, because the loss is high while
+    the learning rate is high. Warns if the best epoch is the last one before the maximum number of
+    epochs is reached.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ class EarlyStopping(Callback):
             self.best_epoch_ = len(net.history)
             if self.restore_best:
                 self.best_state_ = _copy_of_weights(net)
-        if self.n_waited_ > self.patience and len(net.history) in net.resting_epochs_:
+        if self.n_waited_ > self.patience and net.is_resting:
             net.request_stop()
 
     def on_train_end(self, net, **kwargs):

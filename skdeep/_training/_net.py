@@ -222,10 +222,8 @@ class TrainingNet(NeuralNet):
             tol=self.tol,
         )
         advance(self.schedule_, self.history, run.first_epoch, n_batches)
-        start = len(self.history) - run.first_epoch
-        ends = resting_epochs(run.lr_schedule, run.n_schedule_epochs)
-        #: numbers of epochs in the history after which training may stop early
-        self.resting_epochs_ = [start + end for end in ends]
+        self.schedule_start_ = len(self.history) - run.first_epoch
+        self.resting_epochs_ = resting_epochs(run.lr_schedule, run.n_schedule_epochs)
         self.n_epochs_ = run.n_epochs
         self.stop_requested_ = False
         self.notify("on_train_begin", X=run.rows, y=None)
@@ -234,6 +232,11 @@ class TrainingNet(NeuralNet):
         """Finish after the last epoch of ``train_on``."""
         self.notify("on_train_end", X=run.rows, y=None)
         self.train_split = None  # releases the held-out rows
+
+    @property
+    def is_resting(self):
+        """Whether the schedule has no unfinished cycle, so that training may stop early."""
+        return len(self.history) - self.schedule_start_ in self.resting_epochs_
 
     def request_stop(self):
         """End training after the present epoch."""

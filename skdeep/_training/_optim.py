@@ -170,7 +170,7 @@ def resting_epochs(name, n_epochs):
     All of them for schedules without cycles.
     """
     if name != "coslog4":
-        return list(range(1, n_epochs + 1))
+        return range(1, n_epochs + 1)
     cycles = 2.0 ** np.arange(1, _N_CYCLES + 1) - 1
     return np.unique(np.rint(n_epochs * cycles / cycles[-1]).clip(1)).astype(int).tolist()
 

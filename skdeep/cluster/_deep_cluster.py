@@ -108,9 +108,8 @@ class DeepCluster(HardClusterMixin, ViewsMixin, DeepEstimator):
     lr_schedule : {"constant", "coslog4", "cosine", "onecycle", "plateau"}, default="cosine"
         Learning rate schedule. ``"cosine"`` decreases the learning rate to zero over
         ``max_epochs``; ``"onecycle"`` increases it first; ``"coslog4"`` does so in four cycles,
-        each twice as long as the one before, and training only stops early at the end of a cycle;
-        ``"plateau"`` divides it by five whenever the loss has not improved for
-        ``n_iter_no_change // 2`` epochs. GANs have neither of the last two.
+        each twice as long as the one before; ``"plateau"`` divides it by five whenever the loss has
+        not improved for ``n_iter_no_change // 2`` epochs. GANs have neither of the last two.
         ``partial_fit`` always uses a constant learning rate.
     gradient_clip_value : float, default=None
         Maximum norm of the gradient with respect to all weights of a net. None disables gradient

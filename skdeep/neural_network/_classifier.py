@@ -110,8 +110,9 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
         ``early_stopping``.
     n_iter_no_change : int, default=40
         Training stops when the loss has not improved by at least ``tol`` for more than this number
-        of consecutive epochs. The loss is that of the validation set if ``early_stopping=True``,
-        else the training loss, by which AutoencoderImputer never stops.
+        of consecutive epochs; with ``lr_schedule="coslog4"``, at the end of the cycle. The loss is
+        that of the validation set if ``early_stopping=True``, else the training loss, by which
+        AutoencoderImputer never stops.
     tol : float, default=1e-4
         Minimum decrease of the loss that counts as an improvement, in the units of ``loss_curve_``.
     optimizer : {"adamw", "adam", "sgd"} or torch.optim.Optimizer subclass, default="adamw"
@@ -135,9 +136,8 @@ class ResNetClassifier(ClassifierMixin, ResNetMixin, DeepEstimator):
     lr_schedule : {"constant", "coslog4", "cosine", "onecycle", "plateau"}, default="coslog4"
         Learning rate schedule. ``"cosine"`` decreases the learning rate to zero over
         ``max_epochs``; ``"onecycle"`` increases it first; ``"coslog4"`` does so in four cycles,
-        each twice as long as the one before, and training only stops early at the end of a cycle;
-        ``"plateau"`` divides it by five whenever the loss has not improved for
-        ``n_iter_no_change // 2`` epochs. GANs have neither of the last two.
+        each twice as long as the one before; ``"plateau"`` divides it by five whenever the loss has
+        not improved for ``n_iter_no_change // 2`` epochs. GANs have neither of the last two.
         ``partial_fit`` always uses a constant learning rate.
     gradient_clip_value : float, default=None
         Maximum norm of the gradient with respect to all weights of a net. None disables gradient

@@ -89,7 +89,7 @@ class FewLabelsNet(ClusterNet):
         sides = self.image_shape[1:]
         # the transformation is the same for all images: as channels of one, they share its grid
         planes = x.reshape(1, -1, *sides)
-        views = [sample(planes, grid) for grid in affine_grid(amounts, sides).split(1)]
+        views = (sample(planes, grid) for grid in affine_grid(amounts, sides).split(1))
         parts = [self.log_assign(x), *(self.log_assign(view.reshape(x.shape)) for view in views)]
         return mean(parts).log_softmax(dim=-1)
 

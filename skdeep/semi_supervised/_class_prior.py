@@ -1,12 +1,11 @@
 """Expected fractions of classes, estimated from labelled samples."""
 
+import hashlib
+
 import numpy as np
 
-from skdeep.utils._distinct import distinct_rows
-from skdeep.utils._slabs import dense
+from skdeep.utils._slabs import dense, slabs
 
-# Maximum number of values that are copied to find equal samples.
-_MOST_VALUES = 2**21
 # Added to the fractions of the classes, none of which is certain.
 _RARE = 0.01
 
@@ -15,14 +14,14 @@ def estimate_prior(codes, X, weight, n_classes):
     """Estimate the fractions of classes among all samples.
 
     With four classes or more they are shrunk towards equal fractions by the James-Stein estimator
-    [1]_.
+    [1]_. Classes without positive weight are not counted.
 
     Parameters
     ----------
     codes : ndarray of shape (n_samples,)
         Class of each sample, -1 if it is not known.
     X : ndarray or CSR matrix of shape (n_samples, n_features)
-        Samples; equal ones of the same class count once, with their total weight.
+        Samples; equal ones of one class count once, with their total weight.
     weight : ndarray of shape (n_samples,) or None
     n_classes : int
 
@@ -36,20 +35,23 @@ def estimate_prior(codes, X, weight, n_classes):
     .. [1] Hausser and Strimmer (2009), "Entropy Inference and the James-Stein Estimator, with
        Application to Nonlinear Gene Association Networks", JMLR 10.
     """
-    places = np.flatnonzero(codes >= 0)
-    codes, weight = codes[places], None if weight is None else weight[places]
-    counts = np.bincount(codes, weight, minlength=n_classes)
-    fractions = counts / counts.sum()
-    shrinkage = _shrinkage(fractions, _n_independent(codes, X, places, weight))
-    prior = (1 - shrinkage) * fractions + shrinkage / n_classes + _RARE
+    is_labelled = codes >= 0
+    weight = None if weight is None else weight[is_labelled]
+    counts = np.bincount(codes[is_labelled], weight, minlength=n_classes)
+    fractions, is_present = counts / counts.sum(), counts > 0
+    group_weight = np.bincount(_groups(codes, X), weight)
+    group_weight = group_weight / group_weight.max()
+    n_labels = group_weight.sum() ** 2 / (group_weight**2).sum()  # Kish's effective sample size
+    shrinkage = _shrinkage(fractions[is_present], n_labels)
+    prior = (1 - shrinkage) * fractions + shrinkage * is_present / is_present.sum() + _RARE
     return prior / prior.sum()
 
 
 def _shrinkage(fractions, n_labels):
     """Return the weight of equal fractions, at most 1; 0 for up to three classes.
 
-    That of [1]_ times ``(d - 2) / d`` for the ``d = n_classes - 1`` free fractions, as in the
-    original estimator, which has no larger expected error than the fractions themselves.
+    The shrinkage intensity of [1]_ times ``(d - 2) / d``, as in the estimator of James and Stein
+    for normal means, for the ``d = n_classes - 1`` free fractions.
     """
     n_classes = len(fractions)
     if n_classes <= 3:
@@ -59,11 +61,13 @@ def _shrinkage(fractions, n_labels):
     return variance / distance if distance > variance else 1.0
 
 
-def _n_independent(codes, X, places, weight):
-    """Return the effective number of labelled samples, which are at ``places``; Kish (1965)."""
-    if len(places) * X.shape[1] <= _MOST_VALUES:
-        _, weight = distinct_rows(np.column_stack([codes, dense(X, places)]), weight)
-    elif weight is None:
-        return len(places)
-    share = weight / weight.max()
-    return share.sum() ** 2 / (share**2).sum()
+def _groups(codes, X):
+    """Return a number for each labelled sample, the same for equal samples of one class."""
+    groups, numbers = {}, []
+    for rows in slabs(X):
+        places = rows.start + np.flatnonzero(codes[rows] >= 0)
+        samples = dense(X, places) + 0.0  # makes 0.0 of -0.0, which has other bytes
+        for code, sample in zip(codes[places].tolist(), samples, strict=True):
+            key = code, hashlib.sha256(sample.tobytes()).digest()
+            numbers.append(groups.setdefault(key, len(groups)))
+    return numbers

@@ -58,9 +58,9 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
     For tables, its probabilities are averaged with those of
     :class:`~sklearn.linear_model.LogisticRegression`, fitted to the labelled samples. For images
     with ``"affine"`` views, log-probabilities are averaged over the image and four copies of it,
-    rotated by 6 degrees to either side and shifted diagonally by 3 % of each side, times
-    ``invariance_strength``: a third of the maximum in training. Predictions take five times as
-    long.
+    rotated by 6 degrees in either direction and shifted diagonally by 3 % of height and width, both
+    times ``invariance_strength``. This is a third of the maximum in training. Predictions take five
+    times as long.
 
     Parameters
     ----------
@@ -88,8 +88,8 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
         Expected fractions of all samples in the classes, in ascending order of the labels. By
         default they are those of the labelled samples, multiplied with the weights of samples and
         classes. With four classes or more they are shrunk towards equal fractions as far as chance
-        may explain the differences, by the James-Stein estimator [4]_. With
-        ``class_weight="balanced"`` they are equal.
+        may explain the differences, by the James-Stein estimator [4]_. 0.01 is added to each before
+        they are normalized. With ``class_weight="balanced"`` they are equal.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in the loss, multiplied with ``sample_weight``. Not supported for
         multilabel targets.
@@ -160,9 +160,8 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
     lr_schedule : {"constant", "coslog4", "cosine", "onecycle", "plateau"}, default="cosine"
         Learning rate schedule. ``"cosine"`` decreases the learning rate to zero over
         ``max_epochs``; ``"onecycle"`` increases it first; ``"coslog4"`` does so in four cycles,
-        each twice as long as the one before, and training only stops early at the end of a cycle;
-        ``"plateau"`` divides it by five whenever the loss has not improved for
-        ``n_iter_no_change // 2`` epochs. GANs have neither of the last two.
+        each twice as long as the one before; ``"plateau"`` divides it by five whenever the loss has
+        not improved for ``n_iter_no_change // 2`` epochs. GANs have neither of the last two.
         ``partial_fit`` always uses a constant learning rate.
     gradient_clip_value : float, default=None
         Maximum norm of the gradient with respect to all weights of a net. None disables gradient

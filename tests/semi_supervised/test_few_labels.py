@@ -86,12 +86,12 @@ def test_the_class_prior_decides_where_labels_do_not():
     assert np.mean(few(class_prior=[0.7, 0.3], **options).fit(X, y).transduction_ == 0) > 0.58
 
 
-def prior_of(counts, copies=1, **weights):
+def prior_of(counts, copies=1, sample_weight=None, **params):
     """Expected fractions of the classes for numbers of labelled samples."""
     y = np.concatenate([np.repeat(np.arange(len(counts)), counts), np.full(40, -1)])
     samples = np.random.default_rng(0).normal(size=(len(y), 3))
     samples, y = np.repeat(samples, copies, axis=0), np.repeat(y, copies)
-    return few(max_epochs=1).fit(samples, y, **weights).module_.prior
+    return few(max_epochs=1, **params).fit(samples, y, sample_weight).module_.prior
 
 
 @pytest.mark.parametrize("counts", [[8, 3, 5, 4], [30, 1, 2, 1, 1], [1, 2, 1, 1, 1, 1]])
@@ -105,6 +105,12 @@ def test_the_prior_is_that_of_james_and_stein(counts):
     expected = fractions + min(1, share) * (1 / n_classes - fractions)
     expected = (expected + 0.01) / (1 + 0.01 * n_classes)
     np.testing.assert_allclose(prior_of(counts), expected, rtol=1e-12)
+
+
+def test_classes_without_weight_do_not_change_the_others():
+    prior = np.array(prior_of([8, 3, 5, 4, 6], class_weight={4: 0.0}))
+    assert prior[4] == pytest.approx(0.01 / 1.05)
+    np.testing.assert_allclose(prior[:4] * 1.05, np.array(prior_of([8, 3, 5, 4])) * 1.04)
 
 
 def test_equal_numbers_of_labels_mean_equal_fractions():
