@@ -222,7 +222,9 @@ class TrainingNet(NeuralNet):
             tol=self.tol,
         )
         advance(self.schedule_, self.history, run.first_epoch, n_batches)
+        #: length of the history when the schedule began
         self.schedule_start_ = len(self.history) - run.first_epoch
+        #: epochs of the schedule after which training may stop early
         self.resting_epochs_ = resting_epochs(run.lr_schedule, run.n_schedule_epochs)
         self.n_epochs_ = run.n_epochs
         self.stop_requested_ = False
@@ -235,7 +237,7 @@ class TrainingNet(NeuralNet):
 
     @property
     def is_resting(self):
-        """Whether the schedule has no unfinished cycle, so that training may stop early."""
+        """Whether training may stop early: not in the middle of a cycle of the schedule."""
         return len(self.history) - self.schedule_start_ in self.resting_epochs_
 
     def request_stop(self):

@@ -86,9 +86,9 @@ class VariationalAutoencoder(AutoencoderMixin, DeepEstimator):
         ``early_stopping=True``.
     n_iter_no_change : int, default=10
         Training stops when the loss has not improved by at least ``tol`` for more than this number
-        of consecutive epochs; with ``lr_schedule="coslog4"``, at the end of the cycle. The loss is
-        that of the validation set if ``early_stopping=True``, else the training loss, by which
-        AutoencoderImputer never stops.
+        of consecutive epochs; with ``lr_schedule="coslog4"``, this is only checked at the end of a
+        cycle. The loss is that of the validation set if ``early_stopping=True``, else the training
+        loss, by which AutoencoderImputer never stops.
     tol : float, default=1e-4
         Minimum decrease of the loss that counts as an improvement, in the units of ``loss_curve_``.
     optimizer : {"adamw", "adam", "sgd"} or torch.optim.Optimizer subclass, default="adamw"

@@ -62,7 +62,7 @@ def _shrinkage(fractions, n_labels):
 
 
 def _groups(codes, X):
-    """Return a number for each labelled sample, the same for equal samples of one class."""
+    """Return a number for each labelled sample, in order: the same for equal ones of one class."""
     groups, numbers = {}, []
     for rows in slabs(X):
         places = rows.start + np.flatnonzero(codes[rows] >= 0)

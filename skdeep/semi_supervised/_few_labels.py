@@ -88,8 +88,9 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
         Expected fractions of all samples in the classes, in ascending order of the labels. By
         default they are those of the labelled samples, multiplied with the weights of samples and
         classes. With four classes or more they are shrunk towards equal fractions as far as chance
-        may explain the differences, by the James-Stein estimator [4]_. 0.01 is added to each before
-        they are normalized. With ``class_weight="balanced"`` they are equal.
+        may explain the differences, by the James-Stein estimator [4]_. In any case, 0.01 is added
+        to each fraction before they are normalized. With ``class_weight="balanced"`` they are
+        equal.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in the loss, multiplied with ``sample_weight``. Not supported for
         multilabel targets.
