@@ -13,6 +13,7 @@ from torch import nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from skdeep._training._data import Batches
+from skdeep._training._epoch_record import EpochRecord
 from skdeep._training._optim import (
     advance,
     make_schedule,
@@ -36,43 +37,6 @@ def _listens_to_batches(callback):
     return any(
         getattr(type(callback), hook) is not getattr(Callback, hook) for hook in _BATCH_HOOKS
     )
-
-
-class _EpochRecord:
-    """Losses of the batches of an epoch and their terms, kept on the device until its end."""
-
-    # The scalars of this many batches are packed together. Otherwise they fragment the memory of
-    # the batches, which then cannot be reused: 100 kB were lost with each scalar.
-    _PACK = 64
-
-    def __init__(self):
-        self.sizes: list[int] = []
-        self._names: list[str] = []
-        self._loose: list[torch.Tensor] = []
-        self._packs: list[torch.Tensor] = []
-
-    def add(self, step, n_rows):
-        """Add the loss of a batch and its terms, if there are several; detached from the graph."""
-        if not self.sizes and len(step["terms"]) > 1:
-            self._names = list(step["terms"])
-        self._loose.append(step["loss"].detach())
-        self._loose.extend(step["terms"][name].detach() for name in self._names)
-        self.sizes.append(n_rows)
-        if len(self.sizes) % self._PACK == 0:
-            self._pack()
-
-    def _pack(self):
-        if self._loose:
-            values = torch.stack(self._loose).view(-1, 1 + len(self._names))
-            self._packs.append(values)  # (batches, 1 + terms)
-            self._loose = []
-
-    def means(self):
-        """Return the means over rows by name, with a single transfer from the device."""
-        self._pack()
-        share = torch.tensor(self.sizes, dtype=torch.float64) / sum(self.sizes)
-        values = torch.cat(self._packs).cpu().double()
-        return dict(zip(["loss", *self._names], (share @ values).tolist(), strict=True))
 
 
 class TrainingNet(NeuralNet):
@@ -278,7 +242,7 @@ class TrainingNet(NeuralNet):
         else:
             step_fn = self._lean_step if training else self.validation_step
         schedule = self.schedule_ if training else None
-        record = _EpochRecord()
+        record = EpochRecord()
         for batch in iterator:
             step = step_fn(batch)
             record.add(step, len(batch.x))
