@@ -1,10 +1,8 @@
 """Expected fractions of classes, estimated from labelled samples."""
 
-import hashlib
-
 import numpy as np
 
-from skdeep.utils._slabs import dense, slabs
+from skdeep.utils._distinct import number_equal
 
 # Added to the fractions of the classes, none of which is certain.
 _RARE = 0.01
@@ -39,7 +37,7 @@ def estimate_prior(codes, X, weight, n_classes):
     weight = None if weight is None else weight[is_labelled]
     counts = np.bincount(codes[is_labelled], weight, minlength=n_classes)
     fractions, is_present = counts / counts.sum(), counts > 0
-    group_weight = np.bincount(_groups(codes, X), weight)
+    group_weight = np.bincount(number_equal(X, codes), weight)
     group_weight = group_weight / group_weight.max()
     n_labels = group_weight.sum() ** 2 / (group_weight**2).sum()  # Kish's effective sample size
     shrinkage = _shrinkage(fractions[is_present], n_labels)
@@ -59,15 +57,3 @@ def _shrinkage(fractions, n_labels):
     variance = (n_classes - 3) / (n_classes - 1) * (1 - (fractions**2).sum())
     distance = (n_labels - 1) * ((fractions - 1 / n_classes) ** 2).sum()
     return variance / distance if distance > variance else 1.0
-
-
-def _groups(codes, X):
-    """Return a number for each labelled sample, in order: the same for equal ones of one class."""
-    groups, numbers = {}, []
-    for rows in slabs(X):
-        places = rows.start + np.flatnonzero(codes[rows] >= 0)
-        samples = dense(X, places) + 0.0  # makes 0.0 of -0.0, which has other bytes
-        for code, sample in zip(codes[places].tolist(), samples, strict=True):
-            key = code, hashlib.sha256(sample.tobytes()).digest()
-            numbers.append(groups.setdefault(key, len(groups)))
-    return numbers
