@@ -96,7 +96,7 @@ def prior_of(counts, copies=1, sample_weight=None, **params):
 
 @pytest.mark.parametrize("counts", [[8, 3, 5, 4], [30, 1, 2, 1, 1], [1, 2, 1, 1, 1, 1]])
 def test_the_prior_is_that_of_james_and_stein(counts):
-    # Hausser and Strimmer (2009), equation 6, times (d - 2) / d for d free fractions
+    # shrinkage of Hausser and Strimmer (2009), times (d - 2) / d for d free fractions
     n, n_classes = sum(counts), len(counts)
     fractions = np.array(counts) / n
     distance = (n - 1) * np.sum((fractions - 1 / n_classes) ** 2)
