@@ -1,4 +1,4 @@
-"""3 x 3 convolutions with initial weights from a generator."""
+"""Convolutions with initial weights from a generator."""
 
 import math
 
@@ -9,11 +9,12 @@ from torch.nn import functional as F
 
 from skdeep.nn._linear import init_uniform
 
-_KERNEL = 3
+#: Height and width of kernels unless given.
+KERNEL = 3
 
 
 class Conv2d(nn.Module):
-    """3 x 3 convolution with padding 1 and a given output size.
+    """Convolution with padding and a given output size.
 
     **Shape**: (batch, in_channels, H, W) -> (batch, out_channels, ceil(H/stride), ceil(W/stride))
 
@@ -25,6 +26,8 @@ class Conv2d(nn.Module):
     stride : int
     generator : torch.Generator
         Source of the initial weights.
+    kernel : int, default=3
+        Height and width of the kernel, an odd number.
     bias : bool, default=True
 
     Attributes
@@ -33,18 +36,21 @@ class Conv2d(nn.Module):
         How often the weights are applied to an image.
     """
 
-    def __init__(self, in_channels, out_channels, *, size, stride, generator, bias=True):
+    def __init__(
+        self, in_channels, out_channels, *, size, stride, generator, kernel=KERNEL, bias=True
+    ):
         super().__init__()
         self.stride = stride
+        self.padding = kernel // 2
         self.n_positions = math.prod(size)
-        shape = (out_channels, in_channels, _KERNEL, _KERNEL)
+        shape = (out_channels, in_channels, kernel, kernel)
         self.weight = nn.Parameter(torch.empty(shape, dtype=torch.float32))
         self.bias = nn.Parameter(torch.empty(out_channels, dtype=torch.float32)) if bias else None
-        init_uniform(in_channels * _KERNEL**2, generator, self.weight, self.bias)
+        init_uniform(in_channels * kernel**2, generator, self.weight, self.bias)
 
     def forward(self, x):
         """(batch, in_channels, H, W) -> (batch, out_channels, H', W')."""
-        return F.conv2d(x, self.weight, self.bias, stride=self.stride, padding=1)
+        return F.conv2d(x, self.weight, self.bias, stride=self.stride, padding=self.padding)
 
 
 class ConvTranspose2d(nn.Module):
@@ -75,10 +81,10 @@ class ConvTranspose2d(nn.Module):
         # an even side needs one more row or column than the stride alone produces
         self.output_padding = tuple(1 - side % 2 for side in size)
         self.n_positions = math.prod(-(-side // 2) for side in size)
-        shape = (in_channels, out_channels, _KERNEL, _KERNEL)
+        shape = (in_channels, out_channels, KERNEL, KERNEL)
         self.weight = nn.Parameter(torch.empty(shape, dtype=torch.float32))
         self.bias = nn.Parameter(torch.empty(out_channels, dtype=torch.float32)) if bias else None
-        init_uniform(in_channels * _KERNEL**2, generator, self.weight, self.bias)
+        init_uniform(in_channels * KERNEL**2, generator, self.weight, self.bias)
 
     def forward(self, x):
         """(batch, in_channels, ceil(H/2), ceil(W/2)) -> (batch, out_channels, H, W)."""

@@ -33,8 +33,9 @@ _LR = 1e-3, 2e-3
 _WIDTH = 512, 256
 _INFORMATION = 0.1, 0.3
 _LINEAR = 0.5, 0.0
-# Channels of the third convolutional stage, and minimum side of the images that get it.
-_THIRD_STAGE, _LARGE_SIDE = 64, 16
+# Channels of the third convolutional stage and side of the first kernel of images with at least
+# this side.
+_THIRD_STAGE, _FIRST_KERNEL, _LARGE_SIDE = 64, 5, 16
 # Steps of the random walk to a neighbor.
 _WALK = 3
 
@@ -237,6 +238,9 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
     Logistic regression has scikit-learn's default regularization, ``C=1``, and the same scaled
     features as the net. Weights of samples are divided by their mean. It uses at most 10,000
     labelled samples, or fewer if there are hundreds of features, drawn at random.
+
+    The first convolution of images with both sides of at least 16 pixels has a kernel of 5 x 5, all
+    others have 3 x 3.
 
     Departures from [1]_ and [3]_: affine views of images, whose batch statistics are those of
     samples and views together, and the expected fractions of the classes.
@@ -445,8 +449,11 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
         return LinearScaler.fit(data.X, data.weight, rng=rng, scaling=scaling)
 
     def _architecture(self, data, scaler):
+        coder = self._coder_architecture(data, self._auto("n_components", _WIDTH))
+        if _is_large(coder["image_shape"]):
+            coder["first_kernel"] = _FIRST_KERNEL
         return {
-            **self._coder_architecture(data, self._auto("n_components", _WIDTH)),
+            **coder,
             "linear_weight": float(self._auto("linear_weight", _LINEAR)),
             "prior": self._prior(data),
             "invariance": self._views(),
@@ -455,8 +462,7 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
 
     def _default_layers(self, image_shape):
         layers = super()._default_layers(image_shape)
-        is_large = image_shape is not None and min(image_shape[1:]) >= _LARGE_SIDE
-        return (*layers, _THIRD_STAGE) if is_large else layers
+        return (*layers, _THIRD_STAGE) if _is_large(image_shape) else layers
 
     def _prior(self, data):
         """Return the expected fractions of the classes, by default estimated from the labels."""
@@ -522,6 +528,11 @@ class _DrawPartners:
         """Draw the neighbors."""
         if self.graph is not None:
             self.graph.draw_partners(fit.rows, _WALK, self.rng)
+
+
+def _is_large(image_shape):
+    """Return whether samples are images of which no side is small."""
+    return image_shape is not None and min(image_shape[1:]) >= _LARGE_SIDE
 
 
 def _with_radius(targets, radius):
