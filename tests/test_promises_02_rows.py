@@ -33,6 +33,7 @@ WIDE = {
 }
 IMAGES = {
     "square": {"image_shape": (8, 8)},
+    "large": {"image_shape": (17, 16)},
     "odd": {"image_shape": (9, 11), "hidden_layer_sizes": (3, 5)},
     "colour": {"image_shape": (3, 10, 8), "batch_norm": True, "block": "residual"},
     "one stage": {"image_shape": (1, 13, 13), "hidden_layer_sizes": (17,), "n_components": 5},

@@ -19,6 +19,7 @@ from skdeep.decomposition import Autoencoder, DeepInfoMax, VariationalAutoencode
 from skdeep.ensemble import DeepEnsembleClassifier
 from skdeep.model_selection import BatchedGridSearchCV, BatchedHalvingSearchCV
 from skdeep.neural_network import ResNetClassifier, ResNetRegressor
+from skdeep.semi_supervised import FewLabelsClassifier
 
 X, Y = load_digits(return_X_y=True)
 X, Y = X[:400] / 16, Y[:400]
@@ -105,6 +106,13 @@ def test_a_frozen_trunk_returns_the_features_that_it_was_given(given, Net):
     tuned = clone(fitted).set_params(freeze_epochs=1).fit(X[:200], Y[:200])
     assert not np.array_equal(tuned.embed(X), features(given))
     assert pickle.dumps(given) == before
+
+
+def test_the_trunk_of_a_classifier_of_larger_images_keeps_its_kernels():
+    images, y = X.reshape(-1, 16 * 16), Y[::4]
+    given = FewLabelsClassifier(image_shape=(16, 16), max_epochs=2, **FEW).fit(images, y)
+    fitted = net(given, freeze_epochs=2, max_epochs=2).fit(images, y)
+    np.testing.assert_array_equal(fitted.embed(images), given.transform(images))
 
 
 @pytest.mark.parametrize(

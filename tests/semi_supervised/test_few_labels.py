@@ -299,20 +299,22 @@ def test_a_warm_start_takes_new_labels_of_known_classes():
 
 
 @pytest.mark.parametrize(
-    "image_shape, channels",
+    "image_shape, layers, kernels",
     [
-        (None, []),
-        ((8, 8), [16, 32]),
-        ((1, 24, 15), [16, 32]),
-        ((16, 16), [16, 32, 64]),
-        ((3, 16, 20), [16, 32, 64]),
+        (None, "auto", []),
+        ((8, 8), "auto", [(16, 1, 3, 3), (32, 16, 3, 3)]),
+        ((1, 24, 15), "auto", [(16, 1, 3, 3), (32, 16, 3, 3)]),
+        ((16, 16), "auto", [(16, 1, 5, 5), (32, 16, 3, 3), (64, 32, 3, 3)]),
+        ((3, 16, 20), "auto", [(16, 3, 5, 5), (32, 16, 3, 3), (64, 32, 3, 3)]),
+        ((17, 16), [8], [(8, 1, 5, 5)]),
     ],
 )
-def test_large_images_have_a_third_stage(image_shape, channels):
+def test_convolutions_depend_on_the_size_of_images(image_shape, layers, kernels):
     n_features = 4 if image_shape is None else int(np.prod(image_shape))
     images = np.random.default_rng(0).normal(size=(120, n_features))
-    net = few(image_shape=image_shape, max_epochs=1).fit(images, FEW_LABELS)
-    assert [len(one) for one in net.module_.parameters() if one.ndim == 4] == channels
+    net = few(image_shape=image_shape, hidden_layer_sizes=layers, max_epochs=1)
+    net.fit(images, FEW_LABELS)
+    assert [one.shape for one in net.module_.parameters() if one.ndim == 4] == kernels
 
 
 def turned(images, angle, shift):
