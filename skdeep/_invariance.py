@@ -45,9 +45,6 @@ class InvarianceMixin(Parameters):
         """Return the value of ``hidden_layer_sizes="auto"``."""
         return () if image_shape is None else (16, 32)
 
-    def _n_batches(self, fit):
-        return -(-len(fit.rows) // int(self.batch_size))
-
     def _check_combination(self):
         """Raise ``ValueError`` for parameters that cannot be combined."""
         if "affine" in self._views() and not self._has_images:

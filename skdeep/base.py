@@ -112,6 +112,11 @@ class DeepEstimator(DeviceEstimator, ABC):
         """Train from scratch or, with ``warm_start``, continue training."""
         return Fit(self, X, y, sample_weight, resume=self.warm_start).run()
 
+    def _epochs_of_steps(self, n_steps, fit):
+        """Return the number of epochs with at least this number of steps of the optimizer."""
+        n_batches = -(-len(fit.rows) // int(self.batch_size))
+        return -(-n_steps // n_batches)
+
     @property
     def _fitted_image_shape(self):
         """Channels, height and width of a sample; None if samples are not images."""

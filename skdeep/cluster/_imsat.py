@@ -410,7 +410,7 @@ class IMSAT(DeepClusterMixin, InvarianceMixin, EncoderMixin, DeepEstimator):
         if self.max_epochs != "auto":
             return int(self.max_epochs)
         n_steps = _STEPS[self._has_images] * (1 + (self._has_images and len(fit.rows) > _FEW_ROWS))
-        return -(-n_steps // self._n_batches(fit))
+        return self._epochs_of_steps(n_steps, fit)
 
     def _graph(self, rows, seed):
         """Return the near neighbors of rows and add their distances to them; None if unused."""

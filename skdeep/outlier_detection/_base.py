@@ -157,7 +157,7 @@ class OutlierDetectorMixin(OutlierMixin, OptimizerMixin, Parameters):
     def _plan(self, fit):
         n_epochs = self.max_epochs
         if n_epochs == "auto":
-            n_epochs = -(-self._n_steps // -(-len(fit.rows) // int(self.batch_size)))
+            n_epochs = self._epochs_of_steps(self._n_steps, fit)
         yield from fit.train(n_epochs, optimizer="keep")
 
     def _record(self, fit):

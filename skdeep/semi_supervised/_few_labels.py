@@ -416,7 +416,7 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
             return int(self.max_epochs)
         is_large = self._has_images and len(fit.rows) > _FEW_ROWS
         n_steps = _MANY_STEPS if is_large else _STEPS[self._has_images]
-        return -(-n_steps // self._n_batches(fit))
+        return self._epochs_of_steps(n_steps, fit)
 
     # Hooks ---------------------------------------------------------------------------------
 
