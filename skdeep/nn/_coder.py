@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from torch import nn
 
 from skdeep.nn._activation import ACTIVATIONS
-from skdeep.nn._conv import KERNEL, Conv2d, ConvTranspose2d
+from skdeep.nn._conv import KERNEL_SIZE, Conv2d, ConvTranspose2d
 from skdeep.nn._dropout import Dropout
 from skdeep.nn._linear import Linear, TiedLinear
 from skdeep.nn._norm import BatchNorm
@@ -36,8 +36,8 @@ class CoderShape:
         Whether the decoder uses the transposed weights of the encoder.
     dropout : float
     batch_norm : bool
-    first_kernel : int
-        Height and width of the kernel of the encoder's first convolution.
+    first_kernel_size : int or None
+        Height and width of the kernel of the encoder's first convolution; None for the default.
     """
 
     n_features: int
@@ -49,7 +49,7 @@ class CoderShape:
     tied_weights: bool = False
     dropout: float = 0.0
     batch_norm: bool = False
-    first_kernel: int = KERNEL
+    first_kernel_size: int | None = None
 
     @property
     def needs_bias(self):
@@ -178,12 +178,12 @@ def _conv_encoder(shape, n_outputs, streams, bias):
     channels = shape.image_shape[0]
     sizes = stage_sizes(shape.image_shape, len(shape.hidden_layer_sizes))
     options = {"stride": 2, "generator": streams["weights"], "bias": shape.needs_bias}
-    kernel = shape.first_kernel
+    options["kernel_size"] = shape.first_kernel_size or KERNEL_SIZE
     layers: list[nn.Module] = [nn.Unflatten(1, shape.image_shape)]
     for out_channels, size in zip(shape.hidden_layer_sizes, sizes[1:], strict=True):
-        layers.append(Conv2d(channels, out_channels, size=size, kernel=kernel, **options))
+        layers.append(Conv2d(channels, out_channels, size=size, **options))
         layers += _after(shape, out_channels, streams, size)
-        channels, kernel = out_channels, KERNEL
+        channels, options["kernel_size"] = out_channels, KERNEL_SIZE
     n_inputs = channels * math.prod(sizes[-1])
     head = Linear(n_inputs, n_outputs, generator=streams["weights"], bias=bias)
     return nn.Sequential(*layers, nn.Flatten(), head)

@@ -9,8 +9,8 @@ from torch.nn import functional as F
 
 from skdeep.nn._linear import init_uniform
 
-#: Height and width of kernels unless given.
-KERNEL = 3
+#: Default height and width of a kernel.
+KERNEL_SIZE = 3
 
 
 class Conv2d(nn.Module):
@@ -26,7 +26,7 @@ class Conv2d(nn.Module):
     stride : int
     generator : torch.Generator
         Source of the initial weights.
-    kernel : int, default=3
+    kernel_size : int, default=3
         Height and width of the kernel, an odd number.
     bias : bool, default=True
 
@@ -37,16 +37,24 @@ class Conv2d(nn.Module):
     """
 
     def __init__(
-        self, in_channels, out_channels, *, size, stride, generator, kernel=KERNEL, bias=True
+        self,
+        in_channels,
+        out_channels,
+        *,
+        size,
+        stride,
+        generator,
+        kernel_size=KERNEL_SIZE,
+        bias=True,
     ):
         super().__init__()
         self.stride = stride
-        self.padding = kernel // 2
+        self.padding = kernel_size // 2
         self.n_positions = math.prod(size)
-        shape = (out_channels, in_channels, kernel, kernel)
+        shape = (out_channels, in_channels, kernel_size, kernel_size)
         self.weight = nn.Parameter(torch.empty(shape, dtype=torch.float32))
         self.bias = nn.Parameter(torch.empty(out_channels, dtype=torch.float32)) if bias else None
-        init_uniform(in_channels * kernel**2, generator, self.weight, self.bias)
+        init_uniform(in_channels * kernel_size**2, generator, self.weight, self.bias)
 
     def forward(self, x):
         """(batch, in_channels, H, W) -> (batch, out_channels, H', W')."""
@@ -81,10 +89,10 @@ class ConvTranspose2d(nn.Module):
         # an even side needs one more row or column than the stride alone produces
         self.output_padding = tuple(1 - side % 2 for side in size)
         self.n_positions = math.prod(-(-side // 2) for side in size)
-        shape = (in_channels, out_channels, KERNEL, KERNEL)
+        shape = (in_channels, out_channels, KERNEL_SIZE, KERNEL_SIZE)
         self.weight = nn.Parameter(torch.empty(shape, dtype=torch.float32))
         self.bias = nn.Parameter(torch.empty(out_channels, dtype=torch.float32)) if bias else None
-        init_uniform(in_channels * KERNEL**2, generator, self.weight, self.bias)
+        init_uniform(in_channels * KERNEL_SIZE**2, generator, self.weight, self.bias)
 
     def forward(self, x):
         """(batch, in_channels, ceil(H/2), ceil(W/2)) -> (batch, out_channels, H, W)."""

@@ -33,9 +33,9 @@ _LR = 1e-3, 2e-3
 _WIDTH = 512, 256
 _INFORMATION = 0.1, 0.3
 _LINEAR = 0.5, 0.0
-# Channels of the third convolutional stage and side of the first kernel of images with at least
-# this side.
-_THIRD_STAGE, _FIRST_KERNEL, _LARGE_SIDE = 64, 5, 16
+# Channels of the third convolutional stage and size of the first kernel, both only for images whose
+# sides are at least ``_LARGE_SIDE``.
+_THIRD_STAGE, _FIRST_KERNEL_SIZE, _LARGE_SIDE = 64, 5, 16
 # Steps of the random walk to a neighbor.
 _WALK = 3
 
@@ -239,8 +239,8 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
     features as the net. Weights of samples are divided by their mean. It uses at most 10,000
     labelled samples, or fewer if there are hundreds of features, drawn at random.
 
-    The first convolution of images with both sides of at least 16 pixels has a kernel of 5 x 5, all
-    others have 3 x 3.
+    For images with both sides of at least 16 pixels, the first convolution has a kernel of 5 x 5.
+    All other kernels are 3 x 3.
 
     Departures from [1]_ and [3]_: affine views of images, whose batch statistics are those of
     samples and views together, and the expected fractions of the classes.
@@ -414,8 +414,8 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
     def _n_epochs(self, fit):
         if self.max_epochs != "auto":
             return int(self.max_epochs)
-        is_large = self._has_images and len(fit.rows) > _FEW_ROWS
-        n_steps = _MANY_STEPS if is_large else _STEPS[self._has_images]
+        has_many = self._has_images and len(fit.rows) > _FEW_ROWS
+        n_steps = _MANY_STEPS if has_many else _STEPS[self._has_images]
         return self._epochs_of_steps(n_steps, fit)
 
     # Hooks ---------------------------------------------------------------------------------
@@ -450,8 +450,8 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
 
     def _architecture(self, data, scaler):
         coder = self._coder_architecture(data, self._auto("n_components", _WIDTH))
-        if _is_large(coder["image_shape"]):
-            coder["first_kernel"] = _FIRST_KERNEL
+        if _has_large_sides(coder["image_shape"]):
+            coder["first_kernel_size"] = _FIRST_KERNEL_SIZE
         return {
             **coder,
             "linear_weight": float(self._auto("linear_weight", _LINEAR)),
@@ -462,7 +462,7 @@ class FewLabelsClassifier(ClassifierMixin, InvarianceMixin, EncoderMixin, DeepEs
 
     def _default_layers(self, image_shape):
         layers = super()._default_layers(image_shape)
-        return (*layers, _THIRD_STAGE) if _is_large(image_shape) else layers
+        return (*layers, _THIRD_STAGE) if _has_large_sides(image_shape) else layers
 
     def _prior(self, data):
         """Return the expected fractions of the classes, by default estimated from the labels."""
@@ -530,8 +530,8 @@ class _DrawPartners:
             self.graph.draw_partners(fit.rows, _WALK, self.rng)
 
 
-def _is_large(image_shape):
-    """Return whether samples are images of which no side is small."""
+def _has_large_sides(image_shape):
+    """Return whether samples are images with a third stage and a larger first kernel."""
     return image_shape is not None and min(image_shape[1:]) >= _LARGE_SIDE
 
 

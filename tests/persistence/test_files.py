@@ -288,6 +288,18 @@ def test_files_of_all_releases_load(path):
         np.testing.assert_allclose(probabilities, expected["probabilities"], rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("path", sorted(DATA.glob("*.skdeep")), ids=lambda path: path.stem)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.InconsistentVersionWarning")
+def test_nets_of_all_releases_continue_training(path):
+    model = load(path)
+    with np.load(path.with_suffix(".npz")) as expected:
+        codes, y = model[:-1].transform(expected["X"]), expected["probabilities"].argmax(axis=1)
+    before = model[-1].predict_proba(codes)
+    after = model[-1].partial_fit(codes, model.classes_[y]).predict_proba(codes)
+    assert model[-1].n_iter_ == 3
+    assert not np.array_equal(after, before)
+
+
 def test_there_is_a_file_of_this_release():
     release = ".".join(skdeep.__version__.split(".")[:2])
     assert (DATA / f"v{release}.skdeep").exists()

@@ -198,8 +198,8 @@ def test_scores_of_losses_of_probabilities_are_exported(loss):
     "make", [partial(classifier, stem_width=2), partial(FewLabelsClassifier, **SMALL)]
 )
 def test_images_are_an_input_of_their_shape(make):
-    X = np.random.default_rng(0).normal(size=(150, 17, 16)).astype(np.float32)
-    estimator = make(image_shape=(17, 16)).fit(X, np.arange(150) % 2)
+    X = np.random.default_rng(0).normal(size=(150, 17, 19)).astype(np.float32)
+    estimator = make(image_shape=(17, 19)).fit(X, np.arange(150) % 2)
     model = to_onnx(estimator, X[:1])
     for n_samples in (1, 150):
         assert_same_results(model, estimator, X[:n_samples])
