@@ -1,6 +1,7 @@
 """Base class of all deep estimators."""
 
 import copy
+import copyreg
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -165,11 +166,9 @@ class DeepEstimator(DeviceEstimator, ABC):
         copied.__setstate__(self._plain_state(has_optimizer=True))
         return copied
 
-    def __deepcopy__(self, memo):
-        """Return a deep copy that includes the state of the optimizer."""
-        memo[id(self)] = copied = type(self).__new__(type(self))
-        copied.__setstate__(copy.deepcopy(self._plain_state(has_optimizer=True), memo))
-        return copied
+    def __reduce__(self):
+        """Return class and state; a deep copy includes the state of the optimizer."""
+        return copyreg.__newobj__, (type(self),), _State(self)
 
     def _plain_state(self, *, has_optimizer):
         """Return the state for ``__setstate__`` as arrays, numbers and strings."""
@@ -215,3 +214,26 @@ class DeepEstimator(DeviceEstimator, ABC):
             verbose=0,
         )
         restore_fitted(self, state)
+
+
+class _State:
+    """State of an estimator that is pickled or copied.
+
+    ``copy.deepcopy`` of a ``FrozenEstimator`` would call a method ``__deepcopy__`` of the estimator
+    in it, whose attributes it has, and return a copy of that one.
+
+    Parameters
+    ----------
+    estimator : DeepEstimator
+    """
+
+    def __init__(self, estimator):
+        self.estimator = estimator
+
+    def __reduce__(self):
+        """Return a function and its arguments that make the pickled state."""
+        return dict, (self.estimator.__getstate__(),)
+
+    def __deepcopy__(self, memo):
+        """Return a copy of the whole state."""
+        return copy.deepcopy(self.estimator._plain_state(has_optimizer=True), memo)

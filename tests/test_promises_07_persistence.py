@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import skops.io
 import torch
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
@@ -102,6 +103,15 @@ def table(X):
     )
     table.loc[::3, ["b", "e"]] = np.nan
     return table
+
+
+@pytest.mark.parametrize("way", ["pickle", "deepcopy"])
+def test_a_copy_of_a_frozen_estimator_is_frozen(way, make_random, X, y):
+    frozen = FrozenEstimator(make_random().fit(X, y))
+    copied = WAYS[way](frozen)
+    assert type(copied) is FrozenEstimator
+    assert type(copied.estimator) is type(frozen.estimator)
+    assert copied.estimator is not frozen.estimator
 
 
 @pytest.mark.nets(VARIANTS)

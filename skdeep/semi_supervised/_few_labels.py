@@ -531,7 +531,7 @@ class _DrawPartners:
 
 
 def _has_large_sides(image_shape):
-    """Return whether samples are images with a third stage and a larger first kernel."""
+    """Return whether samples are images of which no side is shorter than ``_LARGE_SIDE``."""
     return image_shape is not None and min(image_shape[1:]) >= _LARGE_SIDE
 
 

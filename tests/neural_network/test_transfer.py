@@ -1,5 +1,6 @@
 """Residual nets that start from a fitted net: known answers, frozen trunks, errors, searches."""
 
+import copy
 import pickle
 
 import numpy as np
@@ -106,6 +107,11 @@ def test_a_frozen_trunk_returns_the_features_that_it_was_given(given, Net):
     tuned = clone(fitted).set_params(freeze_epochs=1).fit(X[:200], Y[:200])
     assert not np.array_equal(tuned.embed(X), features(given))
     assert pickle.dumps(given) == before
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, clone])
+def test_a_copy_starts_from_the_same_trunk(copied, assert_same):
+    assert_same(copied(net()).fit(X, Y), net().fit(X, Y), X)
 
 
 def test_the_trunk_of_a_classifier_of_larger_images_keeps_its_kernels():
