@@ -74,8 +74,11 @@ class CategoryCodec:
         numeric = np.flatnonzero(~self.is_categorical)
         table = np.empty((X.shape[0], len(self.is_categorical)))
         if len(numeric):
+            numbers_of_X = safe_indexing(X, numeric, axis=1)
+            if hasattr(numbers_of_X, "sparse"):  # all columns are sparse ones of pandas
+                numbers_of_X = numbers_of_X.sparse.to_dense()
             numbers_of_X = check_array(
-                safe_indexing(X, numeric, axis=1),
+                numbers_of_X,
                 dtype="numeric",
                 ensure_all_finite="allow-nan" if allow_nan else True,
                 input_name="X",
@@ -159,8 +162,31 @@ def _check_kind(keys, known, name):
 
 def category_keys(X, column):
     """List the entries of a column as strings, numbers and booleans; None for missing ones."""
-    values = np.asarray(safe_indexing(X, column, axis=1), dtype=object).tolist()
-    return [category_key(value) for value in values]
+    return [category_key(value) for value in column_values(X, column)]
+
+
+def column_values(X, column):
+    """List the entries of a column of an array or a dataframe."""
+    entries = safe_indexing(X, column, axis=1)
+    # an array of a column of polars with gaps would turn its integers into floats
+    return entries.tolist() if hasattr(entries, "tolist") else entries.to_list()
+
+
+def check_categories(X, is_categorical):
+    """Raise ``ValueError`` for categories that are known by their text only, such as dates.
+
+    A categorical dtype can declare any category.
+    """
+    for column in np.flatnonzero(is_categorical).tolist():
+        if hasattr(getattr(safe_indexing(X, column, axis=1), "dtype", None), "categories"):
+            continue
+        for value in column_values(X, column):
+            if isinstance(category_key(value), str) and not isinstance(value, str):
+                name = X.columns[column] if hasattr(X, "columns") else column
+                raise ValueError(
+                    "Categories must be strings, numbers or booleans, or of a categorical dtype of "
+                    f"pandas; got {value!r} in column {name!r}. Convert the column to strings."
+                )
 
 
 def category_key(value):

@@ -52,18 +52,36 @@ def _fill_array(X, missing, values, columns):
 def _fill_pandas(series, missing, new):
     if not len(new):
         return series
-    if hasattr(series.dtype, "categories"):
+    if hasattr(series, "sparse"):
+        series = series.sparse.to_dense()
+    dtype = getattr(series.dtype, "numpy_dtype", series.dtype)
+    if hasattr(dtype, "categories"):
         series, new = _as_declared(series, new)
-    elif new.dtype.kind == "f" and getattr(series.dtype, "kind", "O") != "f":
-        series = series.astype(object).mask(missing).astype(np.float64)
+    elif new.dtype.kind == "O":
+        series, new = _as_stored(series, missing, new, dtype)
+    elif getattr(dtype, "kind", "O") == "f":
+        series, new = series.copy(), new.astype(dtype)
     else:
-        dtype = getattr(series.dtype, "numpy_dtype", series.dtype)
-        is_text = any(isinstance(one, str) for one in new.tolist())
-        series = series.astype(object) if is_text and dtype.kind == "f" else series.copy()
-        if dtype.kind == "f" and not is_text:  # categories may be numbers, as objects
-            new = new.astype(dtype)
+        series = series.astype(object).mask(missing).astype(np.float64)
     series.iloc[np.flatnonzero(missing)] = new
     return series
+
+
+def _as_stored(series, missing, new, dtype):
+    """Bring categories, and a copy of their column, to a dtype that holds both."""
+    kind = getattr(dtype, "kind", "O")
+    if kind not in "biuf":
+        return series.copy(), new
+    numbers = np.asarray(new.tolist())
+    if numbers.dtype.kind not in "biuf":
+        return series.astype(object), new
+    with np.errstate(invalid="ignore"):
+        stored = numbers.astype(dtype)
+    if kind == "f" or np.array_equal(stored, numbers):
+        return series.copy(), stored
+    # categories of the training samples may exceed an integer dtype of new ones
+    common = np.result_type(dtype, numbers.dtype)
+    return series.astype(object).mask(missing, 0).astype(common), numbers
 
 
 def _as_declared(series, new):
@@ -84,7 +102,11 @@ def _fill_polars(series, missing, new):
     dtype = series.dtype
     if new.dtype.kind == "f":
         entries, dtype = entries.astype(np.float64), dtype if dtype.is_float() else None
-    return type(series)(series.name, entries.tolist(), dtype=dtype)
+    is_integer = dtype is not None and dtype.is_integer()
+    filled = type(series)(series.name, entries.tolist(), dtype=dtype, strict=not is_integer)
+    if is_integer and filled.to_list() != entries.tolist():
+        return type(series)(series.name, entries.tolist(), strict=False)
+    return filled
 
 
 def append_columns(X, columns, names):
@@ -97,10 +119,20 @@ def append_columns(X, columns, names):
     names : list of str
         Names of all columns of the result. Dataframes get them, as scikit-learn refuses those that
         have strings and numbers as column names.
+
+    Raises
+    ------
+    ValueError
+        If a new column of a dataframe has the name of another.
     """
     if not hasattr(X, "columns"):
         return np.hstack([X, columns.astype(X.dtype)])
     own, new = names[: X.shape[1]], names[X.shape[1] :]
+    if taken := sorted({name for name in new if names.count(name) > 1}):
+        raise ValueError(
+            f"Indicators must have names that no other column has; got two columns {taken[0]!r}. "
+            "Rename that of X, or set add_indicator=False."
+        )
     if hasattr(X, "get_column"):
         return X.with_columns(**dict(zip(new, columns.T, strict=True)))
     return X.set_axis(own, axis=1).assign(**dict(zip(new, columns.T, strict=True)))

@@ -1,6 +1,5 @@
 """Methods and parameters of all imputers: reading and completing tables."""
 
-import warnings
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -10,7 +9,7 @@ from sklearn.base import TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdeep._fit_data import Data
-from skdeep._preprocessing._categories import CategoryCodec, category_keys
+from skdeep._preprocessing._categories import CategoryCodec, category_keys, check_categories
 from skdeep._preprocessing._completion import append_columns, fill_entries
 from skdeep._preprocessing._gaps import GapScaler, find_gaps
 from skdeep.utils._params import Parameters, param
@@ -27,6 +26,7 @@ from skdeep.utils._validation import (
     is_missing,
     must_be_numbers,
 )
+from skdeep.utils._warn import warn_user
 
 
 class Table(NamedTuple):
@@ -120,6 +120,7 @@ class ImputerMixin(TransformerMixin, Parameters):
             X = _as_table(X)
         codec = CategoryCodec.fit(X, self.categorical_features)
         if codec is not None:
+            check_categories(X, codec.is_categorical)
             codec.categories = [
                 [key for key in known if not self._is_missing_key(key)]
                 for known in codec.categories
@@ -193,10 +194,10 @@ class ImputerMixin(TransformerMixin, Parameters):
         if self._is_kept.all():
             return
         names = check_feature_names_in(self, None)[~self._is_kept].tolist()
-        warnings.warn(
+        warn_user(
             f"Features without any observed value in fit are dropped: {names}. Set "
             "keep_empty_features=True to keep them.",
-            stacklevel=4,
+            UserWarning,
         )
 
     # Names ---------------------------------------------------------------------------------

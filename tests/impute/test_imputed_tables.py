@@ -109,6 +109,75 @@ def test_numbers_may_be_categories_of_a_dataframe(dtype):
     np.testing.assert_array_equal(found["code"][~NO_COLOR], CODES[~NO_COLOR])
 
 
+@pytest.mark.parametrize("dtype", [np.int8, np.int64, np.uint8, "UInt16", bool])
+def test_integers_may_be_categories_and_keep_their_dtype(dtype):
+    frame = pd.DataFrame({"code": pd.Series(CODES % 2 + 1).astype(dtype), "size": CODES % 2 + 0.5})
+    imputer = trained(categorical_features=["code"]).fit(frame)
+    assert imputer.reconstruct(frame)["code"].dtype == dtype
+    if dtype is not bool:
+        marked = frame.assign(code=frame["code"].mask(NO_COLOR, 9))
+        found = trained(categorical_features=["code"], missing_values=9).fit_transform(marked)
+        pd.testing.assert_frame_equal(found, frame)
+
+
+@pytest.mark.parametrize("dtype", [pl.Int64, pl.UInt8, pl.Float32, pl.Boolean])
+def test_numbers_may_be_categories_of_a_polars_frame(dtype):
+    full = pl.DataFrame({"code": pl.Series(CODES % 2).cast(dtype), "size": CODES % 2 + 0.5})
+    codes = [None if gap else code for gap, code in zip(NO_COLOR, full["code"], strict=True)]
+    frame = full.with_columns(code=pl.Series(codes, dtype=dtype))
+    imputer = trained(categorical_features=["code"])
+    assert imputer.fit_transform(frame).equals(full)
+    assert imputer.reconstruct(frame).schema == full.schema
+
+
+@pytest.mark.parametrize("codes", [[1, 300], [0.5, 1.5], [-1, 2**40]], ids=str)
+def test_categories_may_exceed_the_dtype_of_new_samples(codes):
+    rows = {"code": [codes[1], codes[0]] * 60, "size": [9.0, 0.0] * 60}
+    imputer = trained(categorical_features=["code"], missing_values=7).fit(pd.DataFrame(rows))
+    for frame in (
+        pd.DataFrame({"code": np.array([7], np.uint8), "size": [9.0]}),
+        pl.DataFrame({"code": pl.Series([7], dtype=pl.UInt8), "size": [9.0]}),
+    ):
+        found = imputer.transform(frame)["code"]
+        assert found.to_list() == [codes[1]]
+        assert found.to_numpy().dtype.kind in "if"
+
+
+DATES = pd.to_datetime(["2020-01-01", "2021-01-01", None] * 40)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pd.DataFrame({"day": DATES, "size": SIZES}),
+        pd.DataFrame({"day": pd.Series(DATES.date, dtype=object), "size": SIZES}),
+        pd.DataFrame({"day": pd.interval_range(0, N), "size": SIZES}),
+        pd.DataFrame({"day": pd.Series([b"a", b"b"] * 60, dtype=object), "size": SIZES}),
+        pl.DataFrame({"day": pl.Series(["2020-01-01"] * N).str.to_date(), "size": SIZES}),
+        pl.DataFrame({"day": [[1], [2]] * 60, "size": SIZES}),
+    ],
+    ids=["dates", "objects", "intervals", "bytes", "polars dates", "polars lists"],
+)
+def test_categories_that_have_no_dtype_of_categories_are_refused(frame):
+    with pytest.raises(ValueError, match=r"must be strings, numbers or booleans.* in column 'day'"):
+        small(categorical_features=["day"]).fit(frame)
+
+
+def test_dates_may_be_categories_of_a_categorical_dtype():
+    frame = pd.DataFrame({"day": pd.Series(DATES.astype("category")), "size": [0.0, 9.0, 9.0] * 40})
+    found = trained().fit_transform(frame)["day"]
+    assert found.dtype == frame["day"].dtype
+    assert set(found[2::3]) == {DATES[1]}
+
+
+def test_sparse_columns_of_a_dataframe_become_dense_where_numbers_are_imputed():
+    dense = table()[["color", "size"]].assign(count=np.arange(N) % 2 * 1.0)
+    sparse = dense.astype({"size": pd.SparseDtype("float32"), "count": pd.SparseDtype("float64")})
+    found, expected = small().fit_transform(sparse), small().fit_transform(dense)
+    assert found["count"].dtype == sparse["count"].dtype
+    pd.testing.assert_frame_equal(found.astype(expected.dtypes), expected)
+
+
 def test_numbers_and_strings_may_be_categories_of_a_column():
     frame = pd.DataFrame({"code": [1.0, "b"] * 60, "size": [0.0, 9.0] * 60})
     imputer = trained(categorical_features=["code"]).fit(frame)
@@ -189,6 +258,22 @@ def test_frames_with_categories_have_indicators_and_chosen_containers():
     polars = imputer.set_output(transform="polars").transform(table())
     assert isinstance(polars, pl.DataFrame)
     assert polars.columns == found.columns.tolist()
+
+
+@pytest.mark.parametrize("container", [pd.DataFrame, pl.DataFrame])
+def test_indicators_never_replace_a_column(container):
+    columns = {"missingindicator_size": CODES, "size": [np.nan, 1.0] * 60, "name": ["a", "b"] * 60}
+    imputer = small(add_indicator=True).fit(container(columns))
+    with pytest.raises(ValueError, match="got two columns 'missingindicator_size'"):
+        imputer.transform(container(columns))
+
+
+def test_the_warning_about_empty_features_points_to_the_call():
+    frame = table()[["color", "size"]].assign(nothing=np.nan)
+    imputer = small().fit(frame)
+    with pytest.warns(UserWarning, match=r"\['nothing'\]") as record:
+        imputer.transform(frame)
+    assert record[0].filename == __file__
 
 
 def test_categories_that_were_not_in_training_are_kept_and_ignored():
