@@ -8,7 +8,7 @@ import torch
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
 
-from skdeep._training._state import plain_parameters
+from skdeep._training._state import plain_attributes
 from skdeep.utils._docs import DocumentationLinkMixin
 from skdeep.utils._params import POSITIVE_INTEGER, Parameters, param
 
@@ -29,8 +29,8 @@ class DeviceEstimator(DocumentationLinkMixin, CallbackSupportMixin, Parameters, 
     verbose: int = param("verbose", default=0)
 
     def __getstate__(self):
-        """Return the attributes, with parameters that are objects of torch as strings."""
-        return plain_parameters(dict(super().__getstate__()))
+        """Return the attributes, with objects of other libraries as plain values."""
+        return plain_attributes(dict(super().__getstate__()), self._get_param_names())
 
     def __sklearn_tags__(self):
         """Sparse samples are read batch by batch."""

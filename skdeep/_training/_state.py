@@ -107,9 +107,35 @@ def existing_device(name, estimator_name):
     return "cpu"
 
 
-def plain_parameters(state):
-    """Replace paths, and devices and optimizer classes of torch, by strings in a state."""
-    return state | {name: plain_parameter(state[name]) for name in _NAMED_BY_OTHERS & state.keys()}
+def plain_attributes(state, parameters):
+    """Replace objects of other libraries by plain values in a state.
+
+    Paths, and devices and optimizer classes of torch, become strings. A parameter that is an index
+    or a series becomes a list.
+
+    Parameters
+    ----------
+    state : dict
+    parameters : list of str
+        Names of the entries that are parameters.
+    """
+    named = {name: plain_parameter(state[name]) for name in _NAMED_BY_OTHERS & state.keys()}
+    listed = {
+        name: state[name].to_list()
+        for name in state.keys() & parameters
+        if hasattr(state[name], "to_list")
+    }
+    keyed = {
+        name: {_plain_key(key): one for key, one in value.items()}
+        for name, value in state.items()
+        if isinstance(value, dict) and not {bool, np.bool_}.isdisjoint(map(type, value))
+    }
+    return state | named | listed | keyed
+
+
+def _plain_key(key):
+    """Return 0 and 1 for booleans, which are equal, as skops would make True of both."""
+    return int(key) if isinstance(key, bool | np.bool_) else key
 
 
 def restore_parameters(state):

@@ -22,6 +22,8 @@ _NAME = re.compile(r"[A-Za-z0-9_-]+\.(json|npy|npz|bin)")
 _OLDEST_PROTOCOL = 2
 # Length of an array without elements, which takes no space in the file.
 _LONGEST_EMPTY = 2**20
+# Types of keys that skops restores as others: it would call them with a string.
+_UNSAFE_KEYS = {"bool", "bool_", "NoneType"}
 
 
 def refuse(what):
@@ -119,6 +121,28 @@ def read_schema(data, allowed, trusted):
         refuse("it is written in an old format of skops")
     _SchemaWalk(allowed, trusted).size(schema)
     return f"{schema['__module__']}.{schema['__class__']}"
+
+
+def check_keys(value):
+    """Raise ``PersistenceError`` for a dictionary that skops would restore with other keys.
+
+    Parameters
+    ----------
+    value : object
+        JSON value of a description by skops, or a part of one.
+    """
+    if isinstance(value, dict):
+        if value.get("__loader__") == "DictNode":
+            kinds = [one["__class__"] for one in value["key_types"]["content"]]
+            if len(kinds) != len(value["content"]) or not _UNSAFE_KEYS.isdisjoint(kinds):
+                raise PersistenceError(
+                    "keys of a dictionary must be numbers or strings that differ as text; got "
+                    f"{list(value['content'])}. For booleans, use 0 and 1 as keys."
+                )
+        value = list(value.values())
+    if isinstance(value, list):
+        for part in value:
+            check_keys(part)
 
 
 def _is_node(value):

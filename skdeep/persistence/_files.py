@@ -2,6 +2,7 @@
 
 import io
 import json
+import pickle
 import platform
 import warnings
 import zipfile
@@ -17,12 +18,14 @@ from skdeep.persistence._checks import (
     MANIFEST,
     SCHEMA,
     check_arrays,
+    check_keys,
     check_sums,
     checksum_of,
     read_members,
     read_schema,
     refuse,
 )
+from skdeep.persistence._requests import with_named_owners
 from skdeep.persistence._trusted import path_of, trusted_names
 from skdeep.utils._files import check_can_be_written, write_atomically
 
@@ -87,14 +90,18 @@ def save(estimator, path):
         raise TypeError(f"estimator must be a scikit-learn estimator; got {type(estimator)!r}.")
     check_can_be_written(Path(path))
     try:
-        dumped = skops_io.dumps(estimator)
-    except (TypeError, ValueError, RecursionError) as error:
+        try:
+            dumped = skops_io.dumps(estimator)
+        except RecursionError:
+            dumped = skops_io.dumps(with_named_owners(estimator))
+    except (TypeError, ValueError, RecursionError, pickle.PicklingError) as error:
         raise PersistenceError(
             f"{type(estimator).__name__} cannot be saved without pickle: {error}"
         ) from error
     with zipfile.ZipFile(io.BytesIO(dumped)) as archive:
         members = {name: _stored(name, archive.read(name)) for name in archive.namelist()}
     _check_names(skops_io.get_untrusted_types(data=dumped))
+    check_keys(json.loads(members[SCHEMA]))
     manifest = _make_manifest(estimator, members)
     text = json.dumps(manifest, indent=1).encode()
     write_atomically(Path(path), _archive({MANIFEST: text, **members}))

@@ -9,7 +9,10 @@ from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.utils import Bunch
 
 from skdeep.utils._discovery import public_estimators
-from skdeep.utils._sklearn import PassthroughScorer
+from skdeep.utils._sklearn import MetadataRequest, MethodMetadataRequest, PassthroughScorer
+
+# Types that scorers and estimators contain.
+_INTERNAL = PassthroughScorer, MetadataRequest, MethodMetadataRequest
 
 
 @functools.cache
@@ -35,7 +38,7 @@ def trusted_names():
     scores = [getattr(feature_selection, name) for name in _names(feature_selection)]
     classes = [cls for _, cls in public_estimators()]
     return {
-        "ObjectNode": _paths([*classes, *splitters, *map(type, scorers), PassthroughScorer]),
+        "ObjectNode": _paths([*classes, *splitters, *map(type, scorers), *_INTERNAL]),
         "FunctionNode": _paths(
             [*(scorer._score_func for scorer in scorers), *filter(isfunction, scores)]
         ),

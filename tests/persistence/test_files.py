@@ -8,6 +8,8 @@ import re
 import zipfile
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 import scipy.sparse as sp
 import sklearn
@@ -27,6 +29,7 @@ import skdeep
 from skdeep.decomposition import Autoencoder
 from skdeep.ensemble import DeepEnsembleClassifier
 from skdeep.exceptions import PersistenceError
+from skdeep.generative import GANSampler
 from skdeep.model_selection import BatchedGridSearchCV
 from skdeep.neural_network import ResNetClassifier
 from skdeep.persistence import load, save
@@ -242,6 +245,56 @@ def test_paths_come_back_as_strings(tmp_path):
     loaded = load(tmp_path / "search.skdeep")
     assert loaded.journal == str(tmp_path / "search.jsonl")
     assert loaded.estimator.checkpoint == str(tmp_path / "run")
+
+
+@pytest.mark.parametrize("keys", [[False, True], [np.False_, np.True_]], ids=["bool", "NumPy"])
+def test_class_weights_of_booleans_come_back(keys, X, y, tmp_path):
+    net = _net(class_weight=dict(zip(keys, [3.0, 1.0], strict=True))).fit(X, y == 1)
+    save(net, tmp_path / "net.skdeep")
+    loaded = load(tmp_path / "net.skdeep")
+    assert loaded.class_weight == net.class_weight
+    expected = net.fit(X, y == 1).predict_proba(X)
+    np.testing.assert_array_equal(loaded.fit(X, y == 1).predict_proba(X), expected)
+
+
+def test_a_sampler_of_two_boolean_classes_comes_back(X, y, tmp_path):
+    sampler = GANSampler(**SMALL)
+    sampler.fit_resample(X, y == 1)
+    save(sampler, tmp_path / "sampler.skdeep")
+    loaded = load(tmp_path / "sampler.skdeep")
+    assert loaded.sampling_strategy_ == sampler.sampling_strategy_
+
+
+@pytest.mark.parametrize("keys", [[False, True], [1, "1"], [None, 1]], ids=str)
+def test_keys_that_would_change_cannot_be_saved(keys, tmp_path):
+    model = LogisticRegression(class_weight=dict.fromkeys(keys, 1.0))
+    with pytest.raises(PersistenceError, match="keys of a dictionary must be numbers or strings"):
+        save(make_pipeline(StandardScaler(), model), tmp_path / "model.skdeep")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("container", [pd.Index, pd.Series, pl.Series])
+def test_parameters_that_are_an_index_or_a_series_come_back_as_lists(container, X, y, tmp_path):
+    net = _net(categorical_features=container([0, 2])).fit(X.round(), y)
+    save(net, tmp_path / "net.skdeep")
+    loaded = load(tmp_path / "net.skdeep")
+    assert loaded.categorical_features == [0, 2]
+    np.testing.assert_array_equal(loaded.predict_proba(X.round()), net.predict_proba(X.round()))
+
+
+def test_metadata_requests_come_back(X, y, tmp_path):
+    weight = 1.0 + np.arange(len(y)) % 3
+    with sklearn.config_context(enable_metadata_routing=True):
+        scaler = StandardScaler().set_fit_request(sample_weight=False)
+        pipe = make_pipeline(scaler, _net().set_fit_request(sample_weight="mass"))
+        model = BatchedGridSearchCV(pipe, {"resnetclassifier__lr": [1e-3, 1e-2]}, cv=2)
+        save(model.fit(X, y, mass=weight), tmp_path / "model.skdeep")
+        loaded = load(tmp_path / "model.skdeep")
+        assert str(loaded.get_metadata_routing()) == str(model.get_metadata_routing())
+        np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
+        again = clone(loaded).fit(X, y, mass=weight)
+        np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
+        save(loaded, tmp_path / "again.skdeep")
 
 
 # Versions ---------------------------------------------------------------------------------------
