@@ -124,6 +124,15 @@ def pytest_collection_modifyitems(items):
             item.add_marker(skip)
 
 
+@pytest.fixture
+def read_only_arrays_warn():
+    """torch warns each time that it shares the memory of a read-only array, which is an error."""
+    before = torch.is_warn_always_enabled()
+    torch.set_warn_always(True)
+    yield
+    torch.set_warn_always(before)
+
+
 @pytest.fixture(params=[pytest.param(cls, id=name) for name, cls in all_estimators()])
 def Estimator(request):
     """Every public estimator's class, one after the other."""

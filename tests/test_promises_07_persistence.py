@@ -237,6 +237,16 @@ def test_copy_and_original_are_independent(way, make, train_on, assert_same, X, 
     assert_same(estimator, expected, X)
 
 
+@pytest.mark.usefixtures("read_only_arrays_warn")
+@pytest.mark.matrix
+def test_memory_mapped_copy_gives_the_same_bits(make_random, train_on, assert_same, X, y, tmp_path):
+    estimator = make_random(warm_start=True).fit(X, y)
+    joblib.dump(estimator, tmp_path / "model.joblib")
+    mapped = joblib.load(tmp_path / "model.joblib", mmap_mode="r")
+    assert_same(mapped, estimator, X)
+    assert_same(train_on(mapped, X, y), train_on(estimator, X, y), X)
+
+
 @pytest.mark.having("sample")
 def test_copy_draws_the_same_samples(make, X, y):
     estimator = make().fit(X)

@@ -41,7 +41,7 @@ def apply_to_samples(function, X, weights, *, center, metric, has_missing, devic
         If a result is not finite because the samples are too large.
     """
     rows = X if isinstance(X, MapRows) else MapRows(X, center=center, device=device)
-    weights = torch.as_tensor(weights, dtype=rows.dtype, device=device)
+    weights = torch.tensor(weights, dtype=rows.dtype, device=device)
     units = UnitDistances(weights, metric, has_missing=has_missing, multiple=_MULTIPLE)
     length = chunk_length(*weights.shape)
     with work_scope(length * weights.numel(), device):

@@ -58,7 +58,7 @@ class MapTraining:
 
     def __init__(self, grid: Grid, rows: MapRows, settings: Settings, weights, memory=None):
         self.grid, self.rows, self.settings = grid, rows, settings
-        self.weights = torch.as_tensor(weights, dtype=rows.dtype, device=rows.device)
+        self.weights = torch.tensor(weights, dtype=rows.dtype, device=rows.device)
         self.length = chunk_length(grid.n_units, rows.X.shape[1])
         self.memory = Sums(self.weights, settings.has_missing, memory)
 
@@ -198,7 +198,7 @@ class Sums:
             self.values, self.mass = (weights.new_zeros(n_units, width) for width in widths)
         else:
             options = {"dtype": weights.dtype, "device": weights.device}
-            self.values, self.mass = (torch.as_tensor(one, **options) for one in initial)
+            self.values, self.mass = (torch.tensor(one, **options) for one in initial)
         self.has_missing = has_missing
 
     def add(self, units, x, weight=None, squared_norms=None):

@@ -248,7 +248,7 @@ class GANFeatureExtractor(
         critic = self.module_.critic
         if self._kept is None:
             return critic.trunk(rows)
-        return critic.pooled(rows)[:, torch.from_numpy(self._kept).to(rows.device)]
+        return critic.pooled(rows)[:, torch.tensor(self._kept, device=rows.device)]
 
     def _architecture(self, data, scaler):
         n_components = None if self.n_components is None else int(self.n_components)

@@ -192,7 +192,7 @@ class AutoencoderOutlierDetector(OutlierDetectorMixin, DeepEstimator):
     _changeable = ("noise",)
 
     def _score(self, module, apply, state):
-        scale = torch.from_numpy(state["_error_scale"])
+        scale = torch.tensor(state["_error_scale"])
         errors = apply(partial(module.errors, scale=scale))  # (n_samples, n_estimators)
         return -np.sqrt(np.square(errors, dtype=np.float64).mean(axis=1))
 

@@ -108,10 +108,10 @@ class MapGraph(nn.Module):
         self.names, self.dtype = names, dtype
         self.metric = estimator._fitted_params["metric"]
         self.has_missing = estimator.missing == "ignore"
-        self.register_buffer("weights", torch.as_tensor(estimator._weights, dtype=dtype).cpu())
-        self.register_buffer("center", torch.as_tensor(estimator._center, dtype=dtype).cpu())
+        self.register_buffer("weights", torch.tensor(estimator._weights, dtype=dtype))
+        self.register_buffer("center", torch.tensor(estimator._center, dtype=dtype))
         labels = getattr(estimator, "unit_labels_", None)
-        self.register_buffer("unit_labels", None if labels is None else torch.from_numpy(labels))
+        self.register_buffer("unit_labels", None if labels is None else torch.tensor(labels))
 
     def forward(self, X):
         """(batch, n_features) -> tuple of outputs."""

@@ -141,7 +141,7 @@ def _outlier_score(estimator, x):
 
 @_outlier_score.register(AutoencoderOutlierDetector)
 def _error_score(estimator, x):
-    errors = estimator.module_.errors(x, scale=torch.from_numpy(estimator._error_scale))
+    errors = estimator.module_.errors(x, scale=torch.tensor(estimator._error_scale))
     return -errors.double().square().mean(dim=1, keepdim=True).sqrt()
 
 

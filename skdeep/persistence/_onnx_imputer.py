@@ -191,14 +191,14 @@ class ImputerGraph(nn.Module):
         self.marker = float(marker) if isinstance(marker, Real) else None  # NaN equals nothing
         self.codes, self.scaler = category_codes(imputer, coded), scaler_layer(imputer._scaler)
         places, columns = np.arange(imputer.n_features_in_), imputer._scaler.columns
-        self.register_buffer("is_text", torch.from_numpy(np.isin(places, list(coded))))
+        self.register_buffer("is_text", torch.tensor(np.isin(places, list(coded))))
         self.kept = np.flatnonzero(imputer._is_kept).tolist()
         sources = {column: place for place, column in enumerate(columns.tolist())}
         self.sources = [sources.get(column, len(columns)) for column in self.kept]
         is_filled, codec = np.isin(places, columns), imputer._codec
         # empty features: zeros in place of numbers, while categories stay missing
         is_filled |= True if codec is None else ~codec.is_categorical
-        self.register_buffer("is_filled", torch.from_numpy(is_filled))
+        self.register_buffer("is_filled", torch.tensor(is_filled))
         self.marked = np.flatnonzero(imputer._has_gaps).tolist() if imputer.add_indicator else []
         self.values = _numeric_categories(imputer, coded)
 
@@ -239,7 +239,7 @@ def _numeric_categories(imputer, coded):
     """Categories that are numbers, by the place of the column in predictions."""
     known = imputer._known_categories()
     return {
-        place: torch.from_numpy(known[column].astype(np.float64))
+        place: torch.tensor(known[column].astype(np.float64))
         for place, column in enumerate(imputer._scaler.columns.tolist())
         if column in known and column not in coded
     }

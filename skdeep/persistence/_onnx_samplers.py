@@ -26,7 +26,7 @@ class RowGenerator(nn.Module):
         self.gan = on_cpu(gan)
         self.net = self.gan.module_
         self.scaler = scaler_layer(gan._scaler)
-        self.register_buffer("bounds", torch.from_numpy(np.array(gan._bounds)))
+        self.register_buffer("bounds", torch.tensor(np.array(gan._bounds)))
 
     def forward(self, noise, code=None):
         """(batch, latent_dim) -> (batch, n_features)."""

@@ -39,7 +39,7 @@ class Search(nn.Module):
         table = np.full((len(columns), self.size), fill)
         for row, values in zip(table, columns, strict=True):
             row[: len(values)] = values
-        return torch.from_numpy(table.ravel())
+        return torch.tensor(table.ravel())
 
     def forward(self, x):
         """Find the last value that is not larger; the first one if all are larger."""
@@ -123,8 +123,8 @@ class LinearLayer(nn.Module):
         super().__init__()
         self.is_identity = scaler.mean is None
         if not self.is_identity:
-            self.register_buffer("mean", torch.from_numpy(np.asarray(scaler.mean, np.float64)))
-            self.register_buffer("scale", torch.from_numpy(np.asarray(scaler.scale, np.float64)))
+            self.register_buffer("mean", torch.tensor(np.asarray(scaler.mean, np.float64)))
+            self.register_buffer("scale", torch.tensor(np.asarray(scaler.scale, np.float64)))
 
     def forward(self, X):
         """(batch, n_features) -> (batch, n_features)."""
@@ -165,9 +165,9 @@ class RobustLayer(nn.Module):
 
     def __init__(self, scaler):
         super().__init__()
-        self.register_buffer("center", torch.from_numpy(scaler.center))
-        self.register_buffer("scale", torch.from_numpy(scaler.scale))
-        self.register_buffer("varies", torch.from_numpy(np.isfinite(scaler.scale)))
+        self.register_buffer("center", torch.tensor(scaler.center))
+        self.register_buffer("scale", torch.tensor(scaler.scale))
+        self.register_buffer("varies", torch.tensor(np.isfinite(scaler.scale)))
 
     def forward(self, X):
         """(batch, n_features) -> (batch, n_features)."""
@@ -187,7 +187,7 @@ class TableLayer(nn.Module):
         self.numbers = scaler_layer(scaler.numbers) if len(scaler.numeric) else None
         self.numeric, self.categorical = scaler.numeric.tolist(), scaler.categorical.tolist()
         self.marked = scaler.marked.tolist()
-        fill = None if scaler.fill is None else torch.from_numpy(scaler.fill)
+        fill = None if scaler.fill is None else torch.tensor(scaler.fill)
         self.register_buffer("fill", fill)
         if self.categorical:
             self.register_buffer("new_codes", _flat(scaler.code_maps))
@@ -220,8 +220,8 @@ class GapLayer(nn.Module):
         super().__init__()
         self.numbers = scaler_layer(scaler.numbers)
         self.numeric, self.categorical = scaler.numeric.tolist(), scaler.categorical.tolist()
-        self.register_buffer("low", torch.from_numpy(np.asarray(scaler.low, np.float64)))
-        self.register_buffer("high", torch.from_numpy(np.asarray(scaler.high, np.float64)))
+        self.register_buffer("low", torch.tensor(np.asarray(scaler.low, np.float64)))
+        self.register_buffer("high", torch.tensor(np.asarray(scaler.high, np.float64)))
         if self.categorical:
             self.register_buffer("new_codes", _flat(scaler.code_maps))
             self.register_buffer("starts", _starts(scaler.code_maps))
@@ -254,13 +254,13 @@ class GapLayer(nn.Module):
 
 def _flat(columns):
     """Values of all columns, one after the other, for ``pick``."""
-    return torch.from_numpy(np.concatenate(columns).astype(np.float32))
+    return torch.tensor(np.concatenate(columns).astype(np.float32))
 
 
 def _starts(columns):
     """Index of the first value of each column."""
     sizes = np.array([len(one) for one in columns])
-    return torch.from_numpy(np.cumsum(sizes) - sizes)
+    return torch.tensor(np.cumsum(sizes) - sizes)
 
 
 def pick(table, at):

@@ -33,9 +33,9 @@ class TableGenerator(nn.Module):
         if gan._shares is not None:
             starts = np.cumsum([0, *map(sum, gan._scaler.layout)])
             is_unseen[gan._unseen_places(starts)] = True
-            self.register_buffer("ends", torch.from_numpy(np.cumsum(gan._shares)))
+            self.register_buffer("ends", torch.tensor(np.cumsum(gan._shares)))
             self.first = gan._first_conditions().get(gan.n_features_in_)
-        self.register_buffer("is_unseen", torch.from_numpy(is_unseen))
+        self.register_buffer("is_unseen", torch.tensor(is_unseen))
         blocks = zip(gan._scaler._blocks(), columns, strict=True)
         self.columns = nn.ModuleList(
             ColumnDecoder(gan._scaler, block, column) for block, column in blocks
@@ -79,8 +79,8 @@ class ColumnDecoder(nn.Module):
         middles = np.concatenate([known, means, scaler.atoms[number], [0.0] * self.has_gaps])
         scales = np.zeros(len(middles))
         scales[: len(means)] = 4 * stds
-        self.register_buffer("middles", torch.from_numpy(middles))
-        self.register_buffer("scales", torch.from_numpy(scales))
+        self.register_buffer("middles", torch.tensor(middles))
+        self.register_buffer("scales", torch.tensor(scales))
         # scalars would be exported with 32 bits
         lowest, highest = self.column.get("bounds", (0, 0))
         bounds = [lowest, max(lowest, highest)]

@@ -4,6 +4,7 @@ import importlib
 import pkgutil
 from functools import partial
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -50,6 +51,8 @@ QUICK = {
     ResNetClassifier,
     SelfOrganizingMap,
 }
+#: Those of them that have arrays beside their nets.
+MAPPED = {AutoencoderOutlierDetector, DeepEmbeddedClustering, SelfOrganizingMap}
 pytestmark = pytest.mark.filterwarnings(
     "ignore:(All samples are in one of|Samples are in only|Generated samples):UserWarning"
 )
@@ -112,6 +115,23 @@ def test_all_outputs_are_those_of_the_methods_for_any_number_of_samples(Estimato
     is_labelled |= is_outlier_detector(estimator)
     assert ("label" in names) == is_labelled
     assert len(names) == len(set(names)) >= 1 + len(extras)
+
+
+@pytest.mark.usefixtures("read_only_arrays_warn")
+@pytest.mark.parametrize(
+    "Estimator",
+    [
+        pytest.param(one, id=one.__name__, marks=() if one in MAPPED else pytest.mark.slow)
+        for one in MODELS
+    ],
+)
+def test_memory_mapped_estimators_are_exported(Estimator, X, tmp_path):
+    make, extras = MODELS[Estimator]
+    X = with_gaps(X) if Estimator is AutoencoderImputer else X
+    joblib.dump(fit(make, X), tmp_path / "model.joblib")
+    mapped = joblib.load(tmp_path / "model.joblib", mmap_mode="r")
+    model = to_onnx(mapped, X[:1], options=options_of(mapped, extras))
+    assert assert_same_results(model, mapped, X)
 
 
 @pytest.mark.slow
