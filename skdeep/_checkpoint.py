@@ -224,7 +224,8 @@ def in_subfolder(estimator, name):
         for key, value in estimator.get_params().items()
         if key.split("__")[-1] == "checkpoint" and value is not None
     }
-    return estimator.set_params(**folders)
+    estimator.set_params(**folders)  # that of FrozenEstimator returns None
+    return estimator
 
 
 def _folder(checkpoint):

@@ -186,7 +186,8 @@ class ClusterPretrained(
                 f"estimator must have pretrained=None, as it is pretrained on the clusters; got "
                 f"{net.pretrained!r}. To fine-tune that one, use {kind} alone."
             )
-        if not (hasattr(self.clusterer, "fit_predict") or hasattr(self.clusterer, "predict")):
+        can_cluster = hasattr(self.clusterer, "fit_predict") or hasattr(self.clusterer, "predict")
+        if isinstance(self.clusterer, type) or not can_cluster:
             raise TypeError(
                 "clusterer must have a method fit_predict or predict that returns the cluster of "
                 f"each sample; got {self.clusterer!r}. Use for example KMeans or a clusterer of "
@@ -257,7 +258,8 @@ class _Parts:
         params = {}
         if weight is not None and has_fit_parameter(self.clusterer, "sample_weight"):
             params = {"sample_weight": weight}
-        return np.asarray(self._carry_out("fit-clusterer", self.clusterer, _cluster, X, **params))
+        labels = np.asarray(self._carry_out("fit-clusterer", self.clusterer, _cluster, X, **params))
+        return _as_numbers(labels, X, self.clusterer)
 
     def pretrain(self, X, clusters, weight):
         """Train a net on the clusters."""
@@ -279,10 +281,22 @@ class _Parts:
 
 
 def _cluster(clusterer, X, **params):
-    if hasattr(clusterer, "fit_predict"):
-        return clusterer.fit_predict(X, **params)
+    if hasattr(clusterer, "fit_predict") and not params:
+        return clusterer.fit_predict(X)
     clusterer.fit(X, None, **params)
-    return clusterer.predict(as_fitted(clusterer, X))
+    labels = getattr(clusterer, "labels_", None)
+    return clusterer.predict(as_fitted(clusterer, X)) if labels is None else labels
+
+
+def _as_numbers(labels, X, clusterer):
+    """Return a cluster for each sample as an integer; those of other kinds are numbered."""
+    if labels.shape != (X.shape[0],):
+        raise ValueError(
+            f"clusterer must return a cluster for each of {X.shape[0]} samples; got an array of "
+            f"shape {labels.shape} from {clusterer!r}."
+        )
+    is_whole = labels.dtype.kind in "biuf" and np.array_equal(labels, labels.astype(np.int64))
+    return labels.astype(np.int64) if is_whole else np.unique(labels, return_inverse=True)[1]
 
 
 def _fit(estimator, X, y, **params):

@@ -5,6 +5,14 @@ from typing import Any
 import numpy as np
 from sklearn.cluster import BisectingKMeans, KMeans, MiniBatchKMeans
 from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+
+
+def without_wrappers(clusterer):
+    """Return the clusterer at the end of a pipeline, or in a ``FrozenEstimator``."""
+    while isinstance(clusterer, FrozenEstimator | Pipeline):
+        clusterer = clusterer.estimator if isinstance(clusterer, FrozenEstimator) else clusterer[-1]
+    return clusterer
 
 
 def as_fitted(clusterer, X):

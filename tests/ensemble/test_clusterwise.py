@@ -10,6 +10,7 @@ from sklearn.base import clone
 from sklearn.cluster import (
     DBSCAN,
     AffinityPropagation,
+    Birch,
     BisectingKMeans,
     KMeans,
     MeanShift,
@@ -175,9 +176,18 @@ def test_a_global_estimator_is_fitted_only_if_it_may_be_needed():
     assert classifier().fit(X, Y).global_estimator_ is None
     assert classifier(clusterer=MIXTURE, soft=True).fit(X, Y).global_estimator_ is None
     assert classifier(min_cluster_size=60).fit(X, Y).global_estimator_ is not None
-    # of clusterers in pipelines it is not known how many clusters there are
-    model = classifier(clusterer=make_pipeline(StandardScaler(), kmeans())).fit(X, Y)
-    assert model.global_estimator_ is not None
+    pipe = make_pipeline(StandardScaler(), kmeans())
+    assert classifier(clusterer=pipe).fit(X, Y).global_estimator_ is None
+    frozen = FrozenEstimator(pipe.fit(X))
+    assert classifier(clusterer=frozen).fit(X, Y).global_estimator_ is None
+    # of some clusterers it is not known how many clusters there are
+    assert classifier(clusterer=Birch(n_clusters=3)).fit(X, Y).global_estimator_ is not None
+
+
+def test_fitted_estimators_can_be_frozen():
+    estimator = LinearRegression().fit(X, Y)
+    model = regressor(FrozenEstimator(estimator)).fit(X, Y)
+    np.testing.assert_allclose(model.predict(X), estimator.predict(X))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, ClusterMixin, clone
 from sklearn.cluster import DBSCAN, AgglomerativeClustering, KMeans
 from sklearn.datasets import load_digits, make_blobs
 from sklearn.exceptions import NotFittedError
@@ -29,6 +29,20 @@ FEW_LABELS[LABELLED] = BLOB[LABELLED]
 FEW_TARGETS = np.where(FEW_LABELS < 0, np.nan, BLOB)
 NAMES = np.array(["cat", "dog", "owl"])
 SMALL = {"n_blocks": 1, "width": 16, "max_epochs": 20, "lr": 1e-2, "device": "cpu"}
+
+
+class Named(ClusterMixin, BaseEstimator):
+    """Clusterer of given labels, whose ``fit`` takes weights but not its ``fit_predict``."""
+
+    def __init__(self, names=()):
+        self.names = names
+
+    def fit(self, X, y=None, sample_weight=None):
+        self.labels_ = np.asarray(self.names)
+        return self
+
+    def fit_predict(self, X, y=None):
+        return self.fit(X).labels_
 
 
 def kmeans(n_clusters=3, **params):
@@ -196,6 +210,13 @@ def test_several_targets_count_as_missing_if_one_of_them_is():
         (classifier(KMeans(1)), BLOB, ValueError, "at least two clusters; got 1"),
         (classifier(DBSCAN(1e-9)), BLOB, ValueError, "at least two clusters; got 0"),
         (classifier(StandardScaler()), BLOB, TypeError, "clusterer must have a method"),
+        (classifier(KMeans), BLOB, TypeError, "clusterer must have a method"),
+        (
+            classifier(Named(names=["a"])),
+            BLOB,
+            ValueError,
+            r"for each of 120 samples; got .*\(1,\)",
+        ),
         (
             ClusterPretrainedClassifier(kmeans(), ResNetRegressor()),
             BLOB,
@@ -252,6 +273,14 @@ def test_any_clusterer_will_do_and_one_seed_is_enough(clusterer, assert_same):
     assert_same(again.estimator_, fitted.estimator_, X)
 
 
+@pytest.mark.parametrize("names", [["a", "b", "c"], [0.0, 0.3, 0.6], [-1.0, 0.0, 1.0]], ids=str)
+@pytest.mark.parametrize("weight", [None, np.ones(120)], ids=["no weights", "weights"])
+def test_clusters_may_have_any_names(names, weight):
+    fitted = classifier(Named(names=np.array(names)[BLOB])).fit(X, FEW_LABELS, weight)
+    expected = BLOB - 1 if names[0] == -1.0 else BLOB  # -1 is noise
+    np.testing.assert_array_equal(fitted.cluster_labels_, expected)
+
+
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.int64])
 @pytest.mark.parametrize("as_frame", [False, True])
 def test_a_frozen_clusterer_takes_samples_of_another_dtype(dtype, as_frame):
@@ -306,9 +335,9 @@ def test_weights_reach_all_parts():
 class KeepsSamples(KMeans):
     """k-means that keeps a reference to the samples that it was fitted to."""
 
-    def fit_predict(self, X, y=None, sample_weight=None):
+    def fit(self, X, y=None, sample_weight=None):
         self.samples_ = X
-        return super().fit_predict(X, sample_weight=sample_weight)
+        return super().fit(X, sample_weight=sample_weight)
 
 
 def test_samples_that_all_take_part_are_not_copied(tmp_path):
