@@ -49,6 +49,7 @@ OTHERS = {
     "lists": (pandas_frame(pd.Series([[1]] * N)), r"\[1\] of type list"),
     "dicts": (pandas_frame(pd.Series([{}] * N)), "{} of type dict"),
     "polars lists": (polars_frame([[1]] * N), "of type ndarray"),
+    "polars long lists": (polars_frame([[1, 2]] * N), "of type ndarray"),
     "polars structs": (polars_frame([{"a": 1}] * N), "entries with several values"),
     "polars bytes": (polars_frame([b"x"] * N), "the string b'x'"),
     "polars objects": (pl.DataFrame({"odd": pl.Series([object()] * N, dtype=pl.Object)}), "object"),

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from skdeep.utils._slabs import dense
+from skdeep.utils._slabs import dense, largest_magnitude
 from skdeep.utils._threads import is_convolutional, thread_scope
 from skdeep.utils._validation import output_dtype
 
@@ -69,6 +69,6 @@ def apply_in_chunks(function, X, *, module, scaler, device, chunk_rows=None):
     if not np.isfinite(result).all():
         raise NotFiniteError(
             "X must not exceed the range of the net in float32; a result is not finite for a "
-            f"maximum absolute value of {abs(X).max()!r}. Scale X like the training data."
+            f"maximum absolute value of {largest_magnitude(X):g}. Scale X like the training data."
         )
     return result

@@ -6,6 +6,8 @@ import numpy as np
 from scipy.special import expit, log_expit, log_softmax, logit, softmax
 from sklearn.utils.class_weight import compute_class_weight
 
+from skdeep.utils._validation import is_missing
+
 _SMALLEST_SHARE = 1e-6
 # Labels of multilabel targets, unlike classes, may first occur in a later call.
 _RARE_LABEL = 1e-3
@@ -29,6 +31,8 @@ def announce(classes, known):
             "class labels that later calls may contain."
         )
     classes = np.unique(classes)
+    if any(map(is_missing, classes.tolist())):
+        raise ValueError(f"classes must not contain missing labels; got {classes.tolist()!r}.")
     if known is not None and not np.array_equal(classes, known):
         raise ValueError(
             f"classes must be those of the first call, {known.tolist()}; got {classes.tolist()}. "

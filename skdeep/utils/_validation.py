@@ -40,6 +40,7 @@ _SIGNS = (
     "must be numeric",
     "of bytes/strings",
     "setting an array element",
+    "truth value of an array",
 )
 _KINDS = {"M": "dates", "m": "times", "c": "complex numbers"}
 _REMEDIES = {
@@ -52,13 +53,16 @@ _REMEDIES = {
 
 
 def in_memory(data):
-    """Compute lazy data of dask and polars, and replace masked numbers by NaN."""
+    """Compute lazy data of dask and polars, and replace masked entries by NaN or None."""
     if hasattr(data, "__dask_graph__"):
         return data.compute()
     if type(data).__name__ == "LazyFrame":
         return data.collect()
-    if isinstance(data, np.ma.MaskedArray) and data.dtype.kind in "biuf":
-        return np.ma.filled(data.astype(np.float64), np.nan) if np.any(data.mask) else data.data
+    if isinstance(data, np.ma.MaskedArray):
+        if not np.any(data.mask):
+            return data.data
+        dtype, gap = (np.float64, np.nan) if data.dtype.kind in "biuf" else (object, None)
+        return np.where(np.ma.getmaskarray(data), gap, data.data.astype(dtype))
     return data
 
 

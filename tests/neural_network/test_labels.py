@@ -125,6 +125,12 @@ def test_classes_that_are_no_list_of_labels_are_refused(classes):
         small().partial_fit(IRIS, SPECIES, classes=np.array(classes, dtype=object))
 
 
+@pytest.mark.parametrize("classes", [[0.0, 1.0, np.nan], [None]], ids=str)
+def test_classes_that_are_missing_labels_are_refused(classes):
+    with pytest.raises(ValueError, match="classes must not contain missing labels; got"):
+        small().partial_fit(IRIS, SPECIES, classes=classes)
+
+
 def test_partial_fit_takes_all_classes_at_its_first_call():
     clf = small(lr=0.01).partial_fit(IRIS[25:75], SPECIES[25:75], classes=[2, 0, 1])
     assert clf.classes_.tolist() == [0, 1, 2]

@@ -52,6 +52,8 @@ CASES = {
     "list of integers": (labels(NUMBERS, -1), -1),
     "list of integers and None": (labels(NUMBERS, None), None),
     "list of floats and NaN": (labels([0.0, 1.0, 7.0], np.nan), np.nan),
+    "masked strings": (np.ma.masked_array(np.array(STRINGS)[BLOB], ~IS_LABELLED), None),
+    "masked integers": (np.ma.masked_array(np.array(NUMBERS)[BLOB], ~IS_LABELLED), None),
     "tuple": (tuple(labels(STRINGS, -1)), -1),
     "objects: strings and -1": (array(STRINGS, -1), -1),
     "objects: integers": (array(NUMBERS, -1), -1),
