@@ -59,7 +59,7 @@ class BatchedHalvingSearchCV(BatchedSearchMixin, RandomizedSearchCV):
     random_state : int, RandomState instance or None, default=None
         Determines the candidates that are drawn. Pass an int for reproducible results across
         multiple function calls. The nets have their own ``random_state``.
-    scoring : str, callable, list, tuple, set or dict, default=None
+    scoring : str, callable, list, tuple or dict, default=None
         Strategy to score the candidates, as in scikit-learn's searches: the name of a scorer, a
         callable ``scorer(estimator, X, y)``, or several of them as a list of names, as a dict, or
         as a callable that returns a dict. None uses the ``score`` method of the estimator.
@@ -248,8 +248,7 @@ class BatchedHalvingSearchCV(BatchedSearchMixin, RandomizedSearchCV):
         return table, results[0]["test_scores"]
 
     def _check_refit(self, scorers):
-        super()._check_refit(scorers)
-        if not isinstance(self.refit, str):
+        if not isinstance(self.refit, str) or self.refit not in scorers:
             raise ValueError(
                 "refit must name the score by which candidates are selected if there are several; "
                 f"got refit={self.refit!r}. The scores are {list(scorers)}."

@@ -30,7 +30,7 @@ class BatchedGridSearchCV(BatchedSearchMixin, GridSearchCV):
     param_grid : dict or list of dict
         Values to try for each parameter, by name; ``step__parameter`` in a pipeline. From a list of
         dicts, each is a grid of its own, and all of them are searched.
-    scoring : str, callable, list, tuple, set or dict, default=None
+    scoring : str, callable, list, tuple or dict, default=None
         Strategy to score the candidates, as in scikit-learn's searches: the name of a scorer, a
         callable ``scorer(estimator, X, y)``, or several of them as a list of names, as a dict, or
         as a callable that returns a dict. None uses the ``score`` method of the estimator.
@@ -180,7 +180,7 @@ class BatchedRandomizedSearchCV(BatchedSearchMixin, RandomizedSearchCV):
     random_state : int, RandomState instance or None, default=None
         Determines the candidates that are drawn. Pass an int for reproducible results across
         multiple function calls. The nets have their own ``random_state``.
-    scoring : str, callable, list, tuple, set or dict, default=None
+    scoring : str, callable, list, tuple or dict, default=None
         Strategy to score the candidates, as in scikit-learn's searches: the name of a scorer, a
         callable ``scorer(estimator, X, y)``, or several of them as a list of names, as a dict, or
         as a callable that returns a dict. None uses the ``score`` method of the estimator.

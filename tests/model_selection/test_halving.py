@@ -249,7 +249,7 @@ def test_refit_may_name_a_single_score(digits):
     assert search.best_estimator_.n_iter_ == search.best_params_["max_epochs"]
 
 
-@pytest.mark.parametrize("refit", [False, lambda table: 0])
+@pytest.mark.parametrize("refit", [False, True, "other", lambda table: 0])
 def test_several_scores_need_one_to_drop_out_by(digits, refit):
     X, y = digits
     net = ResNetClassifier(1, width=8, max_epochs=4, random_state=0)
