@@ -50,7 +50,8 @@ def save(estimator, path):
     Raises
     ------
     PersistenceError
-        If the estimator contains an object that cannot be saved, such as a lambda.
+        If the estimator contains an object that cannot be saved, such as a lambda, or a dictionary
+        of an estimator of scikit-learn whose keys are booleans.
     ImportError
         If skops is not installed.
 
@@ -65,6 +66,7 @@ def save(estimator, path):
     libraries, the class and the parameters as text, and the SHA-256 checksums of all other members.
 
     The state of the optimizer is saved if training is expected to continue, as in a pickle.
+    Parameters that are an index or a series become lists. Metadata requests are saved, too.
 
     References
     ----------
