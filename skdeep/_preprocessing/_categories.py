@@ -1,5 +1,7 @@
 """Columns of categories as columns of codes."""
 
+from typing import Any
+
 import numpy as np
 from sklearn.utils import check_array
 
@@ -75,10 +77,8 @@ class CategoryCodec:
         table = np.empty((X.shape[0], len(self.is_categorical)))
         if len(numeric):
             numbers_of_X = safe_indexing(X, numeric, axis=1)
-            if hasattr(numbers_of_X, "sparse"):  # all columns are sparse ones of pandas
-                numbers_of_X = numbers_of_X.sparse.to_dense()
             numbers_of_X = check_array(
-                numbers_of_X,
+                _with_dense_columns(numbers_of_X),
                 dtype="numeric",
                 ensure_all_finite="allow-nan" if allow_nan else True,
                 input_name="X",
@@ -148,6 +148,15 @@ def _holds_categories(X, place):
     return True
 
 
+def _with_dense_columns(X):
+    """Make sparse columns of a dataframe of pandas dense."""
+    dtypes: Any = getattr(X, "dtypes", None)
+    if not hasattr(dtypes, "items"):
+        return X
+    sparse = {name: one.subtype for name, one in dtypes.items() if str(one).startswith("Sparse")}
+    return X.astype(sparse) if sparse else X
+
+
 def _check_kind(keys, known, name):
     """Raise ``ValueError`` where no entry of a column can be a known category, by its type."""
     found = [key for key in keys if key is not None]
@@ -184,15 +193,15 @@ def check_categories(X, is_categorical):
             if isinstance(category_key(value), str) and not isinstance(value, str):
                 name = X.columns[column] if hasattr(X, "columns") else column
                 raise ValueError(
-                    "Categories must be strings, numbers or booleans, or of a categorical dtype of "
-                    f"pandas; got {value!r} in column {name!r}. Convert the column to strings."
+                    "Categories must be strings, numbers or booleans, or have a categorical dtype; "
+                    f"got {value!r} in column {name!r}. Convert the column to strings."
                 )
 
 
 def category_key(value):
     """Return a category as a string, number or boolean; None if it is missing."""
     if isinstance(value, str):
-        return str(value)
+        return str.__str__(value)
     if is_missing(value):
         return None
     if isinstance(value, np.generic):

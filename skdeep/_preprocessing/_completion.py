@@ -24,7 +24,7 @@ def fill_entries(X, missing, values, columns):
     Returns
     -------
     table : of the type of ``X``
-        Integer columns become float64 if new values are filled in.
+        Columns of integers become float64 if numbers are filled in, and sparse columns dense.
     """
     if not hasattr(X, "columns"):
         return _fill_array(X, missing, values, columns)
@@ -71,15 +71,18 @@ def _as_stored(series, missing, new, dtype):
     """Bring categories, and a copy of their column, to a dtype that holds both."""
     kind = getattr(dtype, "kind", "O")
     if kind not in "biuf":
-        return series.copy(), new
+        is_text = getattr(dtype, "type", None) is str
+        is_held = not is_text or all(isinstance(one, str) for one in new)
+        return series.copy() if is_held else series.astype(object), new
     numbers = np.asarray(new.tolist())
     if numbers.dtype.kind not in "biuf":
         return series.astype(object), new
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         stored = numbers.astype(dtype)
-    if kind == "f" or np.array_equal(stored, numbers):
+    is_rounded = kind == numbers.dtype.kind == "f" and np.isfinite(stored).all()
+    if is_rounded or np.array_equal(stored, numbers):
         return series.copy(), stored
-    # categories of the training samples may exceed an integer dtype of new ones
+    # categories of the training samples may exceed the dtype of new ones
     common = np.result_type(dtype, numbers.dtype)
     return series.astype(object).mask(missing, 0).astype(common), numbers
 
@@ -102,9 +105,9 @@ def _fill_polars(series, missing, new):
     dtype = series.dtype
     if new.dtype.kind == "f":
         entries, dtype = entries.astype(np.float64), dtype if dtype.is_float() else None
-    is_integer = dtype is not None and dtype.is_integer()
-    filled = type(series)(series.name, entries.tolist(), dtype=dtype, strict=not is_integer)
-    if is_integer and filled.to_list() != entries.tolist():
+    filled = type(series)(series.name, entries.tolist(), dtype=dtype, strict=False)
+    is_rounded = dtype is not None and dtype.is_float() and not filled.is_infinite().any()
+    if not is_rounded and filled.to_list() != entries.tolist():
         return type(series)(series.name, entries.tolist(), strict=False)
     return filled
 
@@ -119,20 +122,10 @@ def append_columns(X, columns, names):
     names : list of str
         Names of all columns of the result. Dataframes get them, as scikit-learn refuses those that
         have strings and numbers as column names.
-
-    Raises
-    ------
-    ValueError
-        If a new column of a dataframe has the name of another.
     """
     if not hasattr(X, "columns"):
         return np.hstack([X, columns.astype(X.dtype)])
     own, new = names[: X.shape[1]], names[X.shape[1] :]
-    if taken := sorted({name for name in new if names.count(name) > 1}):
-        raise ValueError(
-            f"Indicators must have names that no other column has; got two columns {taken[0]!r}. "
-            "Rename that of X, or set add_indicator=False."
-        )
     if hasattr(X, "get_column"):
         return X.with_columns(**dict(zip(new, columns.T, strict=True)))
     return X.set_axis(own, axis=1).assign(**dict(zip(new, columns.T, strict=True)))

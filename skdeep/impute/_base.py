@@ -53,13 +53,16 @@ class ImputerMixin(TransformerMixin, Parameters):
     # Reading -------------------------------------------------------------------------------
 
     def _check(self, X, y=None, sample_weight=None, *, reset):
-        _, codes, codec = self._read(X, reset=reset)
+        source, codes, codec = self._read(X, reset=reset)
         is_categorical = None if codec is None else codec.is_categorical
         weight = check_weights(sample_weight, codes)
+        has_gaps = _columns_with_gaps(codes, weight, is_categorical)
+        if self.add_indicator and hasattr(source, "columns"):
+            _check_indicators(check_feature_names_in(self, None), has_gaps)
         attributes = {
             "is_categorical_": is_categorical,
             "_categories": None if codec is None else codec.categories,
-            "_has_gaps": _columns_with_gaps(codes, weight, is_categorical),
+            "_has_gaps": has_gaps,
         }
         return Data(codes, weight=weight, attributes=attributes)
 
@@ -73,6 +76,7 @@ class ImputerMixin(TransformerMixin, Parameters):
         else:
             X = _as_table(X)
             validate_data(self, X, skip_check_array=True, reset=reset)
+            check_categories(X, codec.is_categorical)
             with must_be_numbers(X, CATEGORY_HINTS, codec.is_categorical):
                 codes = codec.encode(X, allow_nan=allow_nan)
         return X, self._with_nan(codes, codec), codec
@@ -120,7 +124,6 @@ class ImputerMixin(TransformerMixin, Parameters):
             X = _as_table(X)
         codec = CategoryCodec.fit(X, self.categorical_features)
         if codec is not None:
-            check_categories(X, codec.is_categorical)
             codec.categories = [
                 [key for key in known if not self._is_missing_key(key)]
                 for known in codec.categories
@@ -221,8 +224,7 @@ class ImputerMixin(TransformerMixin, Parameters):
         kept = names[self._is_kept]
         if not self.add_indicator:
             return kept
-        indicators = [f"missingindicator_{name}" for name in names[self._has_gaps]]
-        return np.concatenate([kept, np.asarray(indicators, dtype=object)])
+        return np.concatenate([kept, _names_of_indicators(names, self._has_gaps)])
 
     def __sklearn_tags__(self):
         """Missing values are allowed if NaN marks them; sparse matrices are not."""
@@ -232,6 +234,20 @@ class ImputerMixin(TransformerMixin, Parameters):
         tags.input_tags.allow_nan = is_missing(self.missing_values)
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def _names_of_indicators(names, has_gaps):
+    return np.array([f"missingindicator_{name}" for name in names[has_gaps]], dtype=object)
+
+
+def _check_indicators(names, has_gaps):
+    """Raise ``ValueError`` for an indicator with the name of a feature."""
+    taken = np.intersect1d(names, _names_of_indicators(names, has_gaps))
+    if len(taken):
+        raise ValueError(
+            f"Indicators must have names that no feature has; got a feature {taken[0]!r}. Rename "
+            "this column of X, or set add_indicator=False."
+        )
 
 
 def _as_table(X):

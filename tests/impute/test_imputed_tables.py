@@ -1,5 +1,6 @@
 """AutoencoderImputer on dataframes and on tables with categories."""
 
+import enum
 import pickle
 
 import numpy as np
@@ -111,9 +112,11 @@ def test_numbers_may_be_categories_of_a_dataframe(dtype):
 
 @pytest.mark.parametrize("dtype", [np.int8, np.int64, np.uint8, "UInt16", bool])
 def test_integers_may_be_categories_and_keep_their_dtype(dtype):
-    frame = pd.DataFrame({"code": pd.Series(CODES % 2 + 1).astype(dtype), "size": CODES % 2 + 0.5})
+    first = 0 if dtype is bool else 1
+    codes = pd.Series(CODES % 2 + first, name="code").astype(dtype)
+    frame = pd.DataFrame({"code": codes, "size": CODES % 2 + 0.5})
     imputer = trained(categorical_features=["code"]).fit(frame)
-    assert imputer.reconstruct(frame)["code"].dtype == dtype
+    pd.testing.assert_series_equal(imputer.reconstruct(frame)["code"], codes)
     if dtype is not bool:
         marked = frame.assign(code=frame["code"].mask(NO_COLOR, 9))
         found = trained(categorical_features=["code"], missing_values=9).fit_transform(marked)
@@ -130,17 +133,33 @@ def test_numbers_may_be_categories_of_a_polars_frame(dtype):
     assert imputer.reconstruct(frame).schema == full.schema
 
 
-@pytest.mark.parametrize("codes", [[1, 300], [0.5, 1.5], [-1, 2**40]], ids=str)
-def test_categories_may_exceed_the_dtype_of_new_samples(codes):
+@pytest.mark.parametrize("dtype", [np.uint8, np.float16, bool])
+@pytest.mark.parametrize("codes", [[2, 300], [0.5, 1.5], [-1, 70_000], [2**40, 2**40 + 1]], ids=str)
+def test_categories_may_exceed_the_dtype_of_new_samples(codes, dtype):
     rows = {"code": [codes[1], codes[0]] * 60, "size": [9.0, 0.0] * 60}
-    imputer = trained(categorical_features=["code"], missing_values=7).fit(pd.DataFrame(rows))
-    for frame in (
-        pd.DataFrame({"code": np.array([7], np.uint8), "size": [9.0]}),
-        pl.DataFrame({"code": pl.Series([7], dtype=pl.UInt8), "size": [9.0]}),
-    ):
+    imputer = trained(categorical_features=["code"], missing_values=1).fit(pd.DataFrame(rows))
+    row = {"code": np.array([1], dtype), "size": [9.0]}
+    for frame in (pd.DataFrame(row), pl.DataFrame(row)):
         found = imputer.transform(frame)["code"]
         assert found.to_list() == [codes[1]]
         assert found.to_numpy().dtype.kind in "if"
+
+
+def test_columns_of_strings_may_get_categories_that_are_numbers():
+    frame = pd.DataFrame({"code": [2.0, "b"] * 60, "size": [9.0, 0.0] * 60})
+    imputer = trained(categorical_features=["code"]).fit(frame)
+    for series in (pd.Series(["b", None], dtype="str"), pd.Series(["b", None], dtype="string")):
+        found = imputer.transform(pd.DataFrame({"code": series, "size": [0.0, 9.0]}))
+        assert found["code"].tolist() == ["b", 2.0]
+    found = imputer.transform(pl.DataFrame({"code": ["b", None], "size": [0.0, 9.0]}))
+    assert found["code"].to_list() == ["b", "2.0"]  # polars has no columns of both
+
+
+def test_members_of_an_enumeration_of_strings_are_their_strings():
+    Color = enum.StrEnum("Color", ["RED", "BLUE"])
+    colors = pd.Series([Color.RED, Color.BLUE, None] * 40, dtype=object)
+    frame = pd.DataFrame({"color": colors, "size": [0.0, 9.0, 9.0] * 40})
+    assert set(trained(categorical_features=["color"]).fit_transform(frame)["color"]) == {*Color}
 
 
 DATES = pd.to_datetime(["2020-01-01", "2021-01-01", None] * 40)
@@ -165,13 +184,18 @@ def test_categories_that_have_no_dtype_of_categories_are_refused(frame):
 
 def test_dates_may_be_categories_of_a_categorical_dtype():
     frame = pd.DataFrame({"day": pd.Series(DATES.astype("category")), "size": [0.0, 9.0, 9.0] * 40})
-    found = trained().fit_transform(frame)["day"]
+    imputer = trained().fit(frame)
+    found = imputer.transform(frame)["day"]
     assert found.dtype == frame["day"].dtype
     assert set(found[2::3]) == {DATES[1]}
+    with pytest.raises(ValueError, match="or have a categorical dtype; got Timestamp"):
+        imputer.transform(frame.astype({"day": object}))
 
 
-def test_sparse_columns_of_a_dataframe_become_dense_where_numbers_are_imputed():
-    dense = table()[["color", "size"]].assign(count=np.arange(N) % 2 * 1.0)
+@pytest.mark.parametrize("others", [[], ["one"]], ids=["all columns", "some columns"])
+def test_sparse_columns_of_a_dataframe_become_dense_where_numbers_are_imputed(others):
+    dense = table().assign(count=np.arange(N) % 2 * 1.0, one=CODES)
+    dense = dense[["color", "size", "count", *others]]
     sparse = dense.astype({"size": pd.SparseDtype("float32"), "count": pd.SparseDtype("float64")})
     found, expected = small().fit_transform(sparse), small().fit_transform(dense)
     assert found["count"].dtype == sparse["count"].dtype
@@ -263,9 +287,8 @@ def test_frames_with_categories_have_indicators_and_chosen_containers():
 @pytest.mark.parametrize("container", [pd.DataFrame, pl.DataFrame])
 def test_indicators_never_replace_a_column(container):
     columns = {"missingindicator_size": CODES, "size": [np.nan, 1.0] * 60, "name": ["a", "b"] * 60}
-    imputer = small(add_indicator=True).fit(container(columns))
-    with pytest.raises(ValueError, match="got two columns 'missingindicator_size'"):
-        imputer.transform(container(columns))
+    with pytest.raises(ValueError, match="got a feature 'missingindicator_size'"):
+        small(add_indicator=True).fit(container(columns))
 
 
 def test_the_warning_about_empty_features_points_to_the_call():
