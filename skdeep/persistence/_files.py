@@ -2,7 +2,6 @@
 
 import io
 import json
-import pickle
 import platform
 import warnings
 import zipfile
@@ -25,7 +24,7 @@ from skdeep.persistence._checks import (
     read_schema,
     refuse,
 )
-from skdeep.persistence._requests import with_named_owners
+from skdeep.persistence._requests import named_owners
 from skdeep.persistence._trusted import path_of, trusted_names
 from skdeep.utils._files import check_can_be_written, write_atomically
 
@@ -51,7 +50,7 @@ def save(estimator, path):
     ------
     PersistenceError
         If the estimator contains an object that cannot be saved, such as a lambda, or a dictionary
-        of an estimator of scikit-learn whose keys are booleans.
+        whose keys are booleans.
     ImportError
         If skops is not installed.
 
@@ -66,7 +65,8 @@ def save(estimator, path):
     libraries, the class and the parameters as text, and the SHA-256 checksums of all other members.
 
     The state of the optimizer is saved if training is expected to continue, as in a pickle.
-    Parameters that are an index or a series become lists. Metadata requests are saved, too.
+    Parameters of skdeep's estimators that are an index or a series become lists. Metadata requests
+    are saved, too.
 
     References
     ----------
@@ -92,11 +92,9 @@ def save(estimator, path):
         raise TypeError(f"estimator must be a scikit-learn estimator; got {type(estimator)!r}.")
     check_can_be_written(Path(path))
     try:
-        try:
+        with named_owners(estimator):
             dumped = skops_io.dumps(estimator)
-        except RecursionError:
-            dumped = skops_io.dumps(with_named_owners(estimator))
-    except (TypeError, ValueError, RecursionError, pickle.PicklingError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise PersistenceError(
             f"{type(estimator).__name__} cannot be saved without pickle: {error}"
         ) from error

@@ -1,26 +1,40 @@
-"""Estimators with metadata requests, in a form that skops can save."""
+"""Metadata requests in a form that skops can save."""
 
-import copyreg
-import io
-import pickle
+import contextlib
+
+import numpy as np
 
 from skdeep.utils._sklearn import MetadataRequest, MethodMetadataRequest
 
 
-def with_named_owners(estimator):
-    """Copy an estimator; all metadata requests in it have the names of their owners.
+@contextlib.contextmanager
+def named_owners(estimator):
+    """Context manager in which metadata requests hold the names of their owners.
 
     A request refers to the estimator that has it, for error messages only, and skops cannot save
     what contains itself.
     """
-    buffer = io.BytesIO()
-    _Pickler(buffer, protocol=pickle.HIGHEST_PROTOCOL).dump(estimator)
-    return pickle.loads(buffer.getvalue())
+    requests = list(_find_requests(estimator, set()))
+    owners = [request.owner for request in requests]
+    try:
+        for request, owner in zip(requests, owners, strict=True):
+            request.owner = owner if isinstance(owner, str) else type(owner).__name__
+        yield
+    finally:
+        for request, owner in zip(requests, owners, strict=True):
+            request.owner = owner
 
 
-class _Pickler(pickle.Pickler):
-    def reducer_override(self, obj):
-        if not isinstance(obj, MetadataRequest | MethodMetadataRequest):
-            return NotImplemented
-        owner = obj.owner if isinstance(obj.owner, str) else type(obj.owner).__name__
-        return copyreg.__newobj__, (type(obj),), vars(obj) | {"owner": owner}
+def _find_requests(value, seen):
+    """Find all requests in an object."""
+    if isinstance(value, str | bytes | int | float | type | np.ndarray) or id(value) in seen:
+        return
+    seen.add(id(value))
+    if isinstance(value, MetadataRequest | MethodMetadataRequest):
+        yield value
+    if isinstance(value, list | tuple):
+        parts = value
+    else:
+        parts = (value if isinstance(value, dict) else getattr(value, "__dict__", {})).values()
+    for part in list(parts):
+        yield from _find_requests(part, seen)

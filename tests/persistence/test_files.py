@@ -5,6 +5,7 @@ import json
 import pathlib
 import pickle
 import re
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -265,7 +266,9 @@ def test_a_sampler_of_two_boolean_classes_comes_back(X, y, tmp_path):
     assert loaded.sampling_strategy_ == sampler.sampling_strategy_
 
 
-@pytest.mark.parametrize("keys", [[False, True], [1, "1"], [None, 1]], ids=str)
+@pytest.mark.parametrize(
+    "keys", [[False, True], [1, "1"], [None, 1], [np.datetime64("2020", "ns"), 1]], ids=str
+)
 def test_keys_that_would_change_cannot_be_saved(keys, tmp_path):
     model = LogisticRegression(class_weight=dict.fromkeys(keys, 1.0))
     with pytest.raises(PersistenceError, match="keys of a dictionary must be numbers or strings"):
@@ -295,6 +298,21 @@ def test_metadata_requests_come_back(X, y, tmp_path):
         again = clone(loaded).fit(X, y, mass=weight)
         np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
         save(loaded, tmp_path / "again.skdeep")
+        assert pipe[0].get_metadata_routing().owner is pipe[0]
+
+
+def test_metadata_requests_hide_no_other_error_and_take_no_memory(X, y, tmp_path):
+    function = FunctionTransformer(lambda X: X)
+    with sklearn.config_context(enable_metadata_routing=True):
+        net = _net().set_params(width=512).set_fit_request(sample_weight=True)
+        with pytest.raises(PersistenceError, match="at the top level of a module"):
+            save(make_pipeline(function, net), tmp_path / "model.skdeep")
+        net.fit(X, y)
+        tracemalloc.start()
+        save(net, tmp_path / "model.skdeep")
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < 12 * (tmp_path / "model.skdeep").stat().st_size
 
 
 # Versions ---------------------------------------------------------------------------------------
