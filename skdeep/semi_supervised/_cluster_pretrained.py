@@ -52,8 +52,8 @@ class ClusterPretrainedClassifier(ClassifierMixin, ClusterPretrained):
     clusterer_ : estimator
         The fitted clusterer.
     cluster_labels_ : ndarray of int of shape (n_samples,)
-        Cluster of each training sample; -1 for noise and for samples of weight zero. Clusters that
-        are no integers, such as strings, are numbered in sorted order.
+        Cluster of each training sample; -1 for noise and for samples of weight zero. Labels that
+        are not integers, such as strings, are numbered in sorted order.
     estimator_ : ResNetClassifier
         The fine-tuned net. Its parameter ``pretrained`` holds the net that predicts clusters.
     classes_ : ndarray of shape (n_classes,)
@@ -204,8 +204,8 @@ class ClusterPretrainedRegressor(RegressorMixin, ClusterPretrained):
     clusterer_ : estimator
         The fitted clusterer.
     cluster_labels_ : ndarray of int of shape (n_samples,)
-        Cluster of each training sample; -1 for noise and for samples of weight zero. Clusters that
-        are no integers, such as strings, are numbered in sorted order.
+        Cluster of each training sample; -1 for noise and for samples of weight zero. Labels that
+        are not integers, such as strings, are numbered in sorted order.
     estimator_ : ResNetRegressor
         The fine-tuned net. Its parameter ``pretrained`` holds the net that predicts clusters.
     transduction_ : ndarray of shape (n_samples,) or (n_samples, n_outputs)

@@ -87,7 +87,8 @@ class ClusterPretrained(
         root.call_on_fit_task_begin(**task)
         parts = _Parts(self._seeded(), root, task)
         clusters = np.full(len(kept), -1)
-        clusters[kept] = parts.cluster(*_take(kept, X, weight))
+        found = parts.cluster(*_take(kept, X, weight))
+        clusters[kept] = _as_numbers(found, np.count_nonzero(kept), self.clusterer)
         _check_clusters(clusters, self.clusterer)
         parts.pretrain(*_take(clusters >= 0, X, clusters, weight))
         X_given, weight_given = _take(kept & is_labelled, X, weight)
@@ -258,8 +259,7 @@ class _Parts:
         params = {}
         if weight is not None and has_fit_parameter(self.clusterer, "sample_weight"):
             params = {"sample_weight": weight}
-        labels = np.asarray(self._carry_out("fit-clusterer", self.clusterer, _cluster, X, **params))
-        return _as_numbers(labels, X, self.clusterer)
+        return self._carry_out("fit-clusterer", self.clusterer, _cluster, X, **params)
 
     def pretrain(self, X, clusters, weight):
         """Train a net on the clusters."""
@@ -281,21 +281,40 @@ class _Parts:
 
 
 def _cluster(clusterer, X, **params):
-    if hasattr(clusterer, "fit_predict") and not params:
-        return clusterer.fit_predict(X)
+    if hasattr(clusterer, "fit_predict") and _takes(clusterer.fit_predict, params):
+        return clusterer.fit_predict(X, **params)
     clusterer.fit(X, None, **params)
-    labels = getattr(clusterer, "labels_", None)
-    return clusterer.predict(as_fitted(clusterer, X)) if labels is None else labels
+    if hasattr(clusterer, "predict"):
+        return clusterer.predict(as_fitted(clusterer, X))
+    return clusterer.labels_
 
 
-def _as_numbers(labels, X, clusterer):
+def _takes(method, params):
+    """Whether a method takes parameters of these names."""
+    taken = signature(method).parameters
+    return params.keys() <= taken.keys() or any(
+        one.kind is one.VAR_KEYWORD for one in taken.values()
+    )
+
+
+def _as_numbers(labels, n_samples, clusterer):
     """Return a cluster for each sample as an integer; those of other kinds are numbered."""
-    if labels.shape != (X.shape[0],):
+    labels = np.asarray(labels)
+    if labels.shape != (n_samples,):
         raise ValueError(
-            f"clusterer must return a cluster for each of {X.shape[0]} samples; got an array of "
+            f"clusterer must return a cluster for each of {n_samples} samples; got an array of "
             f"shape {labels.shape} from {clusterer!r}."
         )
-    is_whole = labels.dtype.kind in "biuf" and np.array_equal(labels, labels.astype(np.int64))
+    labels = np.array(labels.tolist()) if labels.dtype.kind == "O" else labels
+    is_number = labels.dtype.kind in "biuf"
+    if not (is_number or labels.dtype.kind in "SU") or (
+        is_number and not np.isfinite(labels).all()
+    ):
+        raise ValueError(
+            "clusterer must return numbers or strings, none of which is missing; got "
+            f"{np.unique(labels.astype(str))[:9].tolist()} from {clusterer!r}."
+        )
+    is_whole = is_number and np.array_equal(labels, np.rint(labels))
     return labels.astype(np.int64) if is_whole else np.unique(labels, return_inverse=True)[1]
 
 

@@ -20,7 +20,7 @@ def as_fitted(clusterer, X):
 
     Other clusterers get the samples as they are.
     """
-    fitted = clusterer.estimator if isinstance(clusterer, FrozenEstimator) else clusterer
+    fitted = without_wrappers(clusterer)
     if not isinstance(fitted, KMeans | MiniBatchKMeans | BisectingKMeans):
         return X
     X = np.asarray(X) if isinstance(X, list | tuple) else X

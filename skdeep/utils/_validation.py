@@ -58,11 +58,13 @@ def in_memory(data):
         return data.compute()
     if type(data).__name__ == "LazyFrame":
         return data.collect()
-    if isinstance(data, np.ma.MaskedArray):
+    if isinstance(data, np.ma.MaskedArray) and data.dtype.kind in "biufOSU":
         if not np.any(data.mask):
             return data.data
-        dtype, gap = (np.float64, np.nan) if data.dtype.kind in "biuf" else (object, None)
-        return np.where(np.ma.getmaskarray(data), gap, data.data.astype(dtype))
+        is_number = data.dtype.kind in "biuf"
+        filled = data.data.astype(np.float64 if is_number else object)
+        filled[np.ma.getmaskarray(data)] = np.nan if is_number else None
+        return filled
     return data
 
 

@@ -211,12 +211,9 @@ def test_several_targets_count_as_missing_if_one_of_them_is():
         (classifier(DBSCAN(1e-9)), BLOB, ValueError, "at least two clusters; got 0"),
         (classifier(StandardScaler()), BLOB, TypeError, "clusterer must have a method"),
         (classifier(KMeans), BLOB, TypeError, "clusterer must have a method"),
-        (
-            classifier(Named(names=["a"])),
-            BLOB,
-            ValueError,
-            r"for each of 120 samples; got .*\(1,\)",
-        ),
+        (classifier(Named(["a"])), BLOB, ValueError, r"each of 120 samples; got .*\(1,\)"),
+        (classifier(Named(np.where(BLOB, 1, np.nan))), BLOB, ValueError, "missing; got .*nan"),
+        (classifier(Named(np.where(BLOB, "a", None))), BLOB, ValueError, "missing; got .*None"),
         (
             ClusterPretrainedClassifier(kmeans(), ResNetRegressor()),
             BLOB,
@@ -276,9 +273,26 @@ def test_any_clusterer_will_do_and_one_seed_is_enough(clusterer, assert_same):
 @pytest.mark.parametrize("names", [["a", "b", "c"], [0.0, 0.3, 0.6], [-1.0, 0.0, 1.0]], ids=str)
 @pytest.mark.parametrize("weight", [None, np.ones(120)], ids=["no weights", "weights"])
 def test_clusters_may_have_any_names(names, weight):
-    fitted = classifier(Named(names=np.array(names)[BLOB])).fit(X, FEW_LABELS, weight)
     expected = BLOB - 1 if names[0] == -1.0 else BLOB  # -1 is noise
-    np.testing.assert_array_equal(fitted.cluster_labels_, expected)
+    for dtype in (None, object):
+        clusterer = Named(names=np.array(names, dtype=dtype)[BLOB])
+        fitted = classifier(clusterer).fit(X, FEW_LABELS, weight)
+        np.testing.assert_array_equal(fitted.cluster_labels_, expected)
+
+
+@pytest.mark.parametrize("rows", [slice(None, None, -1), slice(80)], ids=["other order", "fewer"])
+@pytest.mark.parametrize("weight", [None, np.ones(120)], ids=["no weights", "weights"])
+def test_a_frozen_clusterer_may_have_seen_other_samples(rows, weight):
+    frozen = kmeans().fit(X[rows])
+    fitted = classifier(FrozenEstimator(frozen)).fit(X, FEW_LABELS, weight)
+    np.testing.assert_array_equal(fitted.cluster_labels_, frozen.predict(X))
+
+
+@pytest.mark.parametrize("make", [classifier, regressor])
+def test_samples_may_be_lists(make, assert_same):
+    few = FEW_LABELS if make is classifier else FEW_TARGETS
+    fitted = make().fit(X.tolist(), few.tolist())
+    assert_same(fitted.estimator_, make().fit(X, few).estimator_, X)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.int64])
