@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 from skdeep._checkpoint import in_subfolder
 from skdeep._training._tasks import FitTasks
 from skdeep.ensemble._members import Member, fit_members
-from skdeep.utils._clusterers import as_fitted, without_wrappers
+from skdeep.utils._clusterers import as_fitted, last_step
 from skdeep.utils._docs import DocumentationLinkMixin
 from skdeep.utils._params import POSITIVE_INTEGER, Parameters, param
 from skdeep.utils._settings import own_settings
@@ -269,5 +269,5 @@ def _n_clusters(clusterer, X):
     """Return how many clusters new samples may be assigned to; None if that is not known."""
     if hasattr(clusterer, "predict_proba"):
         return clusterer.predict_proba(X[:1]).shape[1]
-    centers = getattr(without_wrappers(clusterer), "cluster_centers_", None)
+    centers = getattr(last_step(clusterer), "cluster_centers_", None)
     return None if centers is None else len(centers)

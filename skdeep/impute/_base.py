@@ -56,9 +56,11 @@ class ImputerMixin(TransformerMixin, Parameters):
         source, codes, codec = self._read(X, reset=reset)
         is_categorical = None if codec is None else codec.is_categorical
         weight = check_weights(sample_weight, codes)
-        has_gaps = _columns_with_gaps(codes, weight, is_categorical)
+        has_gaps, is_empty = _columns_with_gaps(codes, weight, is_categorical)
         if self.add_indicator and hasattr(source, "columns"):
-            _check_indicators(check_feature_names_in(self, None), has_gaps)
+            names = check_feature_names_in(self, None)
+            kept = names if self.keep_empty_features else names[~is_empty]
+            _check_indicators(kept, _names_of_indicators(names, has_gaps))
         attributes = {
             "is_categorical_": is_categorical,
             "_categories": None if codec is None else codec.categories,
@@ -180,6 +182,9 @@ class ImputerMixin(TransformerMixin, Parameters):
         if not self.add_indicator:
             return completed
         names = self.get_feature_names_out().tolist()
+        if hasattr(completed, "columns"):
+            n_kept = np.count_nonzero(self._is_kept)
+            _check_indicators(names[:n_kept], names[n_kept:])
         return append_columns(completed, table.is_missing[:, self._has_gaps], names)
 
     def _known_categories(self):
@@ -240,10 +245,10 @@ def _names_of_indicators(names, has_gaps):
     return np.array([f"missingindicator_{name}" for name in names[has_gaps]], dtype=object)
 
 
-def _check_indicators(names, has_gaps):
+def _check_indicators(names, indicators):
     """Raise ``ValueError`` for an indicator with the name of a feature."""
-    taken = np.intersect1d(names, _names_of_indicators(names, has_gaps))
-    if len(taken):
+    taken = [name for name in indicators if name in set(names)]
+    if taken:
         raise ValueError(
             f"Indicators must have names that no feature has; got a feature {taken[0]!r}. Rename "
             "this column of X, or set add_indicator=False."
@@ -262,9 +267,10 @@ def _as_table(X):
 
 
 def _columns_with_gaps(codes, weight, is_categorical):
-    """Mask of the columns with a missing entry in a sample of positive weight."""
-    has_gaps = np.zeros(codes.shape[1], dtype=bool)
+    """Masks of the columns with a gap, and with nothing else, in samples of positive weight."""
+    has_gaps, is_empty = np.zeros(codes.shape[1], dtype=bool), np.ones(codes.shape[1], dtype=bool)
     for rows, is_gap in find_gaps(codes, is_categorical):
         kept = slice(None) if weight is None else weight[rows] > 0
         has_gaps |= is_gap[kept].any(axis=0)
-    return has_gaps
+        is_empty &= is_gap[kept].all(axis=0)
+    return has_gaps, is_empty

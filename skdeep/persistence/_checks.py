@@ -7,7 +7,6 @@ import math
 import re
 import zipfile
 
-import numpy as np
 import scipy.sparse as sp
 from numpy.lib import format as npy
 
@@ -23,10 +22,8 @@ _NAME = re.compile(r"[A-Za-z0-9_-]+\.(json|npy|npz|bin)")
 _OLDEST_PROTOCOL = 2
 # Length of an array without elements, which takes no space in the file.
 _LONGEST_EMPTY = 2**20
-# Types of keys of dictionaries, which skops restores by calling them with a string.
-_KEY_TYPES = {"str", "str_", "int", "float"} | {
-    np.dtype(code).type.__name__ for code in np.typecodes["AllInteger"] + np.typecodes["Float"]
-}
+# Types of keys that skops restores as others, because it calls the type with the key as text.
+_UNSAFE_KEYS = {"NoneType", "bool", "bool_", "datetime64", "timedelta64"}
 
 
 def refuse(what):
@@ -137,10 +134,11 @@ def check_keys(value):
     if isinstance(value, dict):
         if value.get("__loader__") == "DictNode":
             kinds = [one["__class__"] for one in value["key_types"]["content"]]
-            if len(kinds) != len(value["content"]) or not _KEY_TYPES.issuperset(kinds):
+            if len(kinds) != len(value["content"]) or not _UNSAFE_KEYS.isdisjoint(kinds):
+                remedy = " Use 0 and 1 instead." if "bool" in kinds else ""
                 raise PersistenceError(
                     "keys of a dictionary must be numbers or strings that differ as text; got "
-                    f"{list(value['content'])} of types {kinds}. Use 0 and 1 instead of booleans."
+                    f"{list(value['content'])} of types {kinds}.{remedy}"
                 )
         value = list(value.values())
     if isinstance(value, list):

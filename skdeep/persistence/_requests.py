@@ -1,6 +1,8 @@
 """Metadata requests in a form that skops can save."""
 
 import contextlib
+import functools
+from types import MethodType
 
 import numpy as np
 
@@ -27,14 +29,23 @@ def named_owners(estimator):
 
 def _find_requests(value, seen):
     """Find all requests in an object."""
-    if isinstance(value, str | bytes | int | float | type | np.ndarray) or id(value) in seen:
+    if isinstance(value, str | bytes | int | float | type) or id(value) in seen:
         return
     seen.add(id(value))
     if isinstance(value, MetadataRequest | MethodMetadataRequest):
         yield value
-    if isinstance(value, list | tuple):
-        parts = value
-    else:
-        parts = (value if isinstance(value, dict) else getattr(value, "__dict__", {})).values()
-    for part in list(parts):
+    for part in _parts(value):
         yield from _find_requests(part, seen)
+
+
+def _parts(value):
+    """Return the objects that an object consists of, as far as skops saves them."""
+    if isinstance(value, np.ndarray):
+        return value.ravel().tolist() if value.dtype.hasobject else []
+    if isinstance(value, MethodType):
+        return [value.__self__]
+    if isinstance(value, functools.partial):
+        return [value.func, *value.args, *value.keywords.values()]
+    if isinstance(value, list | tuple | set):
+        return list(value)
+    return list((value if isinstance(value, dict) else getattr(value, "__dict__", {})).values())

@@ -27,7 +27,7 @@ from skdeep.utils._sklearn import (
     safe_indexing,
     with_callbacks,
 )
-from skdeep.utils._validation import check_target_is_given, check_weights, in_memory
+from skdeep.utils._validation import check_target_is_given, check_weights, in_memory, is_missing
 
 
 class ClusterPretrained(
@@ -305,17 +305,16 @@ def _as_numbers(labels, n_samples, clusterer):
             f"clusterer must return a cluster for each of {n_samples} samples; got an array of "
             f"shape {labels.shape} from {clusterer!r}."
         )
-    labels = np.array(labels.tolist()) if labels.dtype.kind == "O" else labels
-    is_number = labels.dtype.kind in "biuf"
-    if not (is_number or labels.dtype.kind in "SU") or (
-        is_number and not np.isfinite(labels).all()
-    ):
+    values = labels.tolist()
+    if any(map(is_missing, values)):
         raise ValueError(
-            "clusterer must return numbers or strings, none of which is missing; got "
-            f"{np.unique(labels.astype(str))[:9].tolist()} from {clusterer!r}."
+            f"clusterer must return a cluster for each sample; got NaN or None from {clusterer!r}."
         )
-    is_whole = is_number and np.array_equal(labels, np.rint(labels))
-    return labels.astype(np.int64) if is_whole else np.unique(labels, return_inverse=True)[1]
+    is_number = all(isinstance(value, int | float) for value in values)
+    found = np.array(values if is_number else list(map(str, values)))
+    if is_number and (abs(found) < 2**62).all() and np.array_equal(found, np.rint(found)):
+        return found.astype(np.int64)
+    return np.unique(found, return_inverse=True)[1]
 
 
 def _fit(estimator, X, y, **params):

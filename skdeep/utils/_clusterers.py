@@ -8,10 +8,15 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
 
-def without_wrappers(clusterer):
-    """Return the clusterer at the end of a pipeline, or in a ``FrozenEstimator``."""
-    while isinstance(clusterer, FrozenEstimator | Pipeline):
-        clusterer = clusterer.estimator if isinstance(clusterer, FrozenEstimator) else clusterer[-1]
+def last_step(clusterer):
+    """Return the clusterer at the end of a pipeline, frozen or not."""
+    clusterer = _unfrozen(clusterer)
+    return last_step(clusterer[-1]) if isinstance(clusterer, Pipeline) else clusterer
+
+
+def _unfrozen(clusterer):
+    while isinstance(clusterer, FrozenEstimator):
+        clusterer = clusterer.estimator
     return clusterer
 
 
@@ -20,7 +25,7 @@ def as_fitted(clusterer, X):
 
     Other clusterers get the samples as they are.
     """
-    fitted = without_wrappers(clusterer)
+    fitted = _unfrozen(clusterer)
     if not isinstance(fitted, KMeans | MiniBatchKMeans | BisectingKMeans):
         return X
     X = np.asarray(X) if isinstance(X, list | tuple) else X

@@ -24,7 +24,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, Ri
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.utils import get_tags
 
 from skdeep.cluster import IMSAT
@@ -205,6 +205,19 @@ def test_new_samples_may_have_another_dtype(fitted, new, container):
     expected = model.predict(container(X.round().astype(fitted)))
     np.testing.assert_array_equal(model.predict(container(X.round().astype(new))), expected)
     np.testing.assert_array_equal(model.predict(X.round().tolist()), expected)
+
+
+def test_samples_of_a_pipeline_are_converted_by_its_own_steps_only():
+    rows = [[1, "a"], [2, "b"]] * 20
+    clusterer = make_pipeline(OneHotEncoder(), KMeans(2, n_init=1, random_state=0))
+    estimator = make_pipeline(OneHotEncoder(), LogisticRegression())
+    model = ClusterwiseClassifier(clusterer, estimator).fit(rows, ["no", "yes"] * 20)
+    assert model.predict(rows).tolist() == ["no", "yes"] * 20
+    far = 1.7e9 + X  # float32 would round all samples to the same numbers
+    single = FunctionTransformer(np.asarray, kw_args={"dtype": np.float32})
+    pipe = make_pipeline(StandardScaler(), single, kmeans()).fit(far)
+    model = classifier(clusterer=FrozenEstimator(pipe)).fit(far, Y)
+    assert len(model.estimators_) == 3
 
 
 # Soft clusters -----------------------------------------------------------------------------

@@ -153,6 +153,8 @@ def test_columns_of_strings_may_get_categories_that_are_numbers():
         assert found["code"].tolist() == ["b", 2.0]
     found = imputer.transform(pl.DataFrame({"code": ["b", None], "size": [0.0, 9.0]}))
     assert found["code"].to_list() == ["b", "2.0"]  # polars has no columns of both
+    nothing = pl.DataFrame({"code": pl.Series([None], dtype=pl.Float64), "size": [0.0]})
+    assert imputer.transform(nothing)["code"].to_list() == ["b"]
 
 
 def test_members_of_an_enumeration_of_strings_are_their_strings():
@@ -287,8 +289,13 @@ def test_frames_with_categories_have_indicators_and_chosen_containers():
 @pytest.mark.parametrize("container", [pd.DataFrame, pl.DataFrame])
 def test_indicators_never_replace_a_column(container):
     columns = {"missingindicator_size": CODES, "size": [np.nan, 1.0] * 60, "name": ["a", "b"] * 60}
-    with pytest.raises(ValueError, match="got a feature 'missingindicator_size'"):
-        small(add_indicator=True).fit(container(columns))
+    for fit in (small(add_indicator=True).fit, small().fit):
+        with pytest.raises(ValueError, match="got a feature 'missingindicator_size'"):
+            fit(container(columns)).set_params(add_indicator=True).transform(container(columns))
+    empty = {**columns, "missingindicator_size": [np.nan] * N}
+    with pytest.warns(UserWarning, match="are dropped"):
+        found = small(add_indicator=True).fit_transform(container(empty))
+    assert list(found.columns)[:3] == ["size", "name", "missingindicator_missingindicator_size"]
 
 
 def test_the_warning_about_empty_features_points_to_the_call():

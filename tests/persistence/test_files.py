@@ -1,5 +1,6 @@
 """Files of ``save`` and ``load``: what comes back, versions, and what cannot be saved."""
 
+import functools
 import hashlib
 import json
 import pathlib
@@ -298,6 +299,14 @@ def test_metadata_requests_come_back(X, y, tmp_path):
         again = clone(loaded).fit(X, y, mass=weight)
         np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
         save(loaded, tmp_path / "again.skdeep")
+        grid = {"logisticregression": np.array([LogisticRegression(), pipe[1]], dtype=object)}
+        parts = [
+            GridSearchCV(make_pipeline(scaler, LogisticRegression()), grid),
+            FunctionTransformer(clone(scaler).fit(X).transform),
+            FunctionTransformer(functools.partial(clone(scaler).fit(X).transform, copy=True)),
+        ]
+        for part in parts:
+            save(part, tmp_path / "part.skdeep")
         assert pipe[0].get_metadata_routing().owner is pipe[0]
 
 
