@@ -77,8 +77,7 @@ def pytest_generate_tests(metafunc):
     having = list(metafunc.definition.iter_markers("having"))
     taking = list(metafunc.definition.iter_markers("taking"))
     nets = metafunc.definition.get_closest_marker("nets")
-    is_plain = not having and not taking and nets is None
-    if "Estimator" not in metafunc.fixturenames or is_plain:
+    if "Estimator" not in metafunc.fixturenames or not (having or taking or nets):
         return
     chosen = [
         (name, cls)
@@ -116,21 +115,18 @@ def pytest_collection_modifyitems(items):
         values = getattr(item, "callspec", None) and item.callspec.params.values()
         if any(hasattr(value, "fit_predict") for value in values or ()):
             item.add_marker(pytest.mark.filterwarnings(ignore))
-    if torch.cuda.is_available():
-        return
     skip = pytest.mark.skip(reason="needs a CUDA device")
     for item in items:
-        if item.get_closest_marker("gpu"):
+        if item.get_closest_marker("gpu") and not torch.cuda.is_available():
             item.add_marker(skip)
 
 
 @pytest.fixture
 def read_only_arrays_warn():
     """torch warns each time that it shares the memory of a read-only array, which is an error."""
-    before = torch.is_warn_always_enabled()
     torch.set_warn_always(True)
     yield
-    torch.set_warn_always(before)
+    torch.set_warn_always(False)
 
 
 @pytest.fixture(params=[pytest.param(cls, id=name) for name, cls in all_estimators()])

@@ -106,8 +106,8 @@ def _fill_polars(series, missing, new):
     if new.dtype.kind == "f":
         entries, dtype = entries.astype(np.float64), dtype if dtype.is_float() else None
     filled = type(series)(series.name, entries.tolist(), dtype=dtype, strict=False)
-    is_float = dtype is not None and dtype.is_float()
-    is_rounded = is_float and not (filled.null_count() or filled.is_infinite().any())
+    is_float = dtype is not None and dtype.is_float() and not filled.is_infinite().any()
+    is_rounded = is_float and all(isinstance(one, float) for one in new.tolist())
     if not is_rounded and filled.to_list() != entries.tolist():
         return type(series)(series.name, entries.tolist(), strict=False)
     return filled

@@ -247,7 +247,7 @@ def _names_of_indicators(names, has_gaps):
 
 def _check_indicators(names, indicators):
     """Raise ``ValueError`` for an indicator with the name of a feature."""
-    taken = [name for name in indicators if name in set(names)]
+    taken = sorted(set(names).intersection(indicators))
     if taken:
         raise ValueError(
             f"Indicators must have names that no feature has; got a feature {taken[0]!r}. Rename "

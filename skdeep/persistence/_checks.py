@@ -22,7 +22,7 @@ _NAME = re.compile(r"[A-Za-z0-9_-]+\.(json|npy|npz|bin)")
 _OLDEST_PROTOCOL = 2
 # Length of an array without elements, which takes no space in the file.
 _LONGEST_EMPTY = 2**20
-# Types of keys that skops restores as others, because it calls the type with the key as text.
+# Types of keys that skops cannot restore, because it calls the type with the key as text.
 _UNSAFE_KEYS = {"NoneType", "bool", "bool_", "datetime64", "timedelta64"}
 
 
@@ -135,7 +135,7 @@ def check_keys(value):
         if value.get("__loader__") == "DictNode":
             kinds = [one["__class__"] for one in value["key_types"]["content"]]
             if len(kinds) != len(value["content"]) or not _UNSAFE_KEYS.isdisjoint(kinds):
-                remedy = " Use 0 and 1 instead." if "bool" in kinds else ""
+                remedy = " Use 0 and 1 instead of booleans." if "bool" in kinds else ""
                 raise PersistenceError(
                     "keys of a dictionary must be numbers or strings that differ as text; got "
                     f"{list(value['content'])} of types {kinds}.{remedy}"

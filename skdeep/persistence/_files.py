@@ -50,7 +50,7 @@ def save(estimator, path):
     ------
     PersistenceError
         If the estimator contains an object that cannot be saved, such as a lambda, or a dictionary
-        whose keys are booleans.
+        whose keys are neither numbers nor strings.
     ImportError
         If skops is not installed.
 

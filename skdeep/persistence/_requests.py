@@ -45,7 +45,7 @@ def _parts(value):
     if isinstance(value, MethodType):
         return [value.__self__]
     if isinstance(value, functools.partial):
-        return [value.func, *value.args, *value.keywords.values()]
-    if isinstance(value, list | tuple | set):
+        return [value.func, *value.args, *value.keywords.values(), *vars(value).values()]
+    if isinstance(value, list | tuple | set | frozenset):
         return list(value)
     return list((value if isinstance(value, dict) else getattr(value, "__dict__", {})).values())

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from inspect import signature
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -298,23 +298,30 @@ def _takes(method, params):
 
 
 def _as_numbers(labels, n_samples, clusterer):
-    """Return a cluster for each sample as an integer; those of other kinds are numbered."""
+    """Return a cluster for each sample as an integer, negative for noise.
+
+    Labels that are not integers are numbered in sorted order, as integers beyond 64 bits are.
+    """
     labels = np.asarray(labels)
     if labels.shape != (n_samples,):
         raise ValueError(
             f"clusterer must return a cluster for each of {n_samples} samples; got an array of "
             f"shape {labels.shape} from {clusterer!r}."
         )
-    values = labels.tolist()
-    if any(map(is_missing, values)):
+    if labels.dtype.kind in "bi":
+        return labels.astype(np.int64)
+    values = [one.item() if hasattr(one, "item") else one for one in labels.tolist()]
+    if any(is_missing(one) or one in (np.inf, -np.inf) for one in values):
         raise ValueError(
-            f"clusterer must return a cluster for each sample; got NaN or None from {clusterer!r}."
+            "clusterer must return a cluster for each sample; got a missing or infinite one from "
+            f"{clusterer!r}."
         )
-    is_number = all(isinstance(value, int | float) for value in values)
-    found = np.array(values if is_number else list(map(str, values)))
-    if is_number and (abs(found) < 2**62).all() and np.array_equal(found, np.rint(found)):
-        return found.astype(np.int64)
-    return np.unique(found, return_inverse=True)[1]
+    if not all(isinstance(one, Real) for one in values):
+        return np.unique(list(map(str, values)), return_inverse=True)[1]
+    if all(one == int(one) and abs(one) < 2**63 for one in values):
+        return np.array(list(map(int, values)), dtype=np.int64)
+    codes = {one: code for code, one in enumerate(sorted({one for one in values if one >= 0}))}
+    return np.array([codes.get(one, -1) for one in values])
 
 
 def _fit(estimator, X, y, **params):

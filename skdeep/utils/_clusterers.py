@@ -23,7 +23,7 @@ def _unfrozen(clusterer):
 def as_fitted(clusterer, X):
     """Convert samples to the dtype of the centers, the only one that scikit-learn's k-means takes.
 
-    Other clusterers get the samples as they are.
+    Other clusterers, such as pipelines, get the samples as they are.
     """
     fitted = _unfrozen(clusterer)
     if not isinstance(fitted, KMeans | MiniBatchKMeans | BisectingKMeans):

@@ -155,6 +155,8 @@ def test_columns_of_strings_may_get_categories_that_are_numbers():
     assert found["code"].to_list() == ["b", "2.0"]  # polars has no columns of both
     nothing = pl.DataFrame({"code": pl.Series([None], dtype=pl.Float64), "size": [0.0]})
     assert imputer.transform(nothing)["code"].to_list() == ["b"]
+    digits = trained().fit(frame.assign(code=["02", "01"] * 60))
+    assert digits.transform(nothing)["code"].to_list() == ["01"]
 
 
 def test_members_of_an_enumeration_of_strings_are_their_strings():
