@@ -2,7 +2,7 @@
 
 import contextlib
 import functools
-from types import MethodType
+from types import MethodType, ModuleType
 
 import numpy as np
 
@@ -29,7 +29,8 @@ def named_owners(estimator):
 
 def _find_requests(value, seen):
     """Find all requests in an object."""
-    if isinstance(value, str | bytes | int | float | type) or id(value) in seen:
+    is_leaf = isinstance(value, str | bytes | int | float | type | ModuleType)
+    if is_leaf or id(value) in seen:
         return
     seen.add(id(value))
     if isinstance(value, MetadataRequest | MethodMetadataRequest):
