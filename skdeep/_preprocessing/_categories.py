@@ -171,10 +171,10 @@ def _check_kind(keys, known, name):
 
 def category_keys(X, column):
     """List the entries of a column as strings, numbers and booleans; None for missing ones."""
-    return [category_key(value) for value in column_values(X, column)]
+    return [category_key(value) for value in _column_values(X, column)]
 
 
-def column_values(X, column):
+def _column_values(X, column):
     """List the entries of a column of an array or a dataframe."""
     entries = safe_indexing(X, column, axis=1)
     # an array of a column of polars with gaps would turn its integers into floats
@@ -189,7 +189,7 @@ def check_categories(X, is_categorical):
     for column in np.flatnonzero(is_categorical).tolist():
         if hasattr(getattr(safe_indexing(X, column, axis=1), "dtype", None), "categories"):
             continue
-        for value in column_values(X, column):
+        for value in _column_values(X, column):
             if isinstance(category_key(value), str) and not isinstance(value, str):
                 name = X.columns[column] if hasattr(X, "columns") else column
                 raise ValueError(
